@@ -1,0 +1,51 @@
+# make venv | test | demo | bench | clean.  Needs Python 3.11 or newer, a C++ compiler, make and perl.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+JOBS   ?= 2
+
+HLS_VENV  := build/hls4ml-venv
+HLS_STAMP := $(HLS_VENV)/.installed
+
+
+.PHONY: venv test lint demo bench bench-hls4ml clean
+.DELETE_ON_ERROR:
+
+venv: $(STAMP)
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rnngen needs Python 3.11 or newer, not %d.%d: make PYTHON=python3.11" % sys.version_info[:2])'
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMP): pyproject.toml constraints.txt requirements-models.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all]'
+	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements-models.txt
+	touch $@
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict rnngen
+
+test: lint
+	$(BIN)/python -m pytest -q -n $(JOBS) --durations=15
+
+demo: $(STAMP)
+	$(BIN)/rnngen demo -o demo
+
+bench: $(STAMP) $(HLS_STAMP)
+	$(BIN)/python -m bench --hls4ml-python $(HLS_VENV)/bin/python
+
+# hls4ml lives apart: its dependencies must not decide ours.
+bench-hls4ml: $(HLS_STAMP)
+	$(HLS_VENV)/bin/python bench/hls4ml_baseline.py
+
+$(HLS_STAMP): bench/requirements-hls4ml.txt
+	$(PYTHON) -m venv $(HLS_VENV)
+	$(HLS_VENV)/bin/python -m pip install --quiet --requirement $<
+	touch $@
+
+clean:
+	rm -rf build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find rnngen tests sim bench examples -name __pycache__ -type d -prune -exec rm -rf {} +
