@@ -1,0 +1,70 @@
+// Banked memory of vectors: written LANES elements at a time, read BANKS elements at a time.
+//
+// Element (word w, bank b) is element w*BANKS+b of a vector. A write puts element j of write_data, where
+// write_mask[j] is 1, at bank (write_bank + j) mod BANKS of word write_word, or of the word behind it where
+// the bank wraps around. read_data holds word read_word one cycle after it was presented. The schedule never
+// reads an element in the cycle in which it is written.
+//
+// ALIGNED = 1 promises that LANES divides BANKS and that write_bank is a multiple of LANES: then no lane
+// needs a multiplexer.
+module rnn_vector_memory #(
+    parameter WIDTH = 16,
+    parameter BANKS = 4,
+    parameter LANES = 1,
+    parameter DEPTH = 2,
+    parameter WORD_WIDTH = 1,
+    parameter BANK_WIDTH = 2,
+    parameter ALIGNED = 1
+) (
+    input  wire                   clk,
+    input  wire [WORD_WIDTH-1:0]  read_word,
+    output wire [BANKS*WIDTH-1:0] read_data,
+    input  wire                   write_enable,
+    input  wire [WORD_WIDTH-1:0]  write_word,
+    input  wire [BANK_WIDTH-1:0]  write_bank,
+    input  wire [LANES-1:0]       write_mask,
+    input  wire [LANES*WIDTH-1:0] write_data
+);
+    genvar b;
+    generate
+        for (b = 0; b < BANKS; b = b + 1) begin : bank
+            wire             enable;
+            wire [WORD_WIDTH-1:0] word;
+            wire [WIDTH-1:0] data;
+            (* no_rw_check *)
+            reg  [WIDTH-1:0] memory [0:DEPTH-1];
+            reg  [WIDTH-1:0] q;
+
+            if (ALIGNED != 0) begin : aligned
+                wire mine = {{(32-BANK_WIDTH){1'b0}}, write_bank} == (b / LANES) * LANES;
+                assign enable = write_enable & write_mask[b % LANES] & mine;
+                assign word   = write_word;
+                assign data   = write_data[(b % LANES)*WIDTH +: WIDTH];
+            end else begin : rotated
+                wire        wraps = b < {{(32-BANK_WIDTH){1'b0}}, write_bank};
+                wire [31:0] lane  = b + (wraps ? BANKS : 0) - {{(32-BANK_WIDTH){1'b0}}, write_bank};
+                reg                 hit;
+                reg     [WIDTH-1:0] selected;
+                integer             j;
+                always @* begin
+                    hit = 1'b0;
+                    selected = {WIDTH{1'b0}};
+                    for (j = 0; j < LANES; j = j + 1)
+                        if (lane == j) begin
+                            hit = write_mask[j];
+                            selected = write_data[j*WIDTH +: WIDTH];
+                        end
+                end
+                assign enable = write_enable & hit;
+                assign word   = write_word + {{(WORD_WIDTH-1){1'b0}}, wraps};
+                assign data   = selected;
+            end
+
+            always @(posedge clk) begin
+                q <= memory[read_word];
+                if (enable) memory[word] <= data;
+            end
+            assign read_data[b*WIDTH +: WIDTH] = q;
+        end
+    endgenerate
+endmodule

@@ -1,0 +1,26 @@
+// Memory of wide words, initialised from a hex file (one word a line) and writable at run time.
+//
+// data holds word `address` one cycle after `address` was presented (the old word where a write hits it).
+// Tie write_enable to 0 for a ROM. The file's path is relative to the directory the tool runs in.
+module rnn_weight_memory #(
+    parameter WIDTH = 8,
+    parameter DEPTH = 2,
+    parameter ADDRESS_WIDTH = 1,
+    parameter INIT_FILE = ""
+) (
+    input  wire                     clk,
+    input  wire [ADDRESS_WIDTH-1:0] address,
+    output reg  [WIDTH-1:0]         data,
+    input  wire                     write_enable,
+    input  wire [ADDRESS_WIDTH-1:0] write_address,
+    input  wire [WIDTH-1:0]         write_data
+);
+    reg [WIDTH-1:0] memory [0:DEPTH-1];
+
+    initial $readmemh(INIT_FILE, memory);
+
+    always @(posedge clk) begin
+        data <= memory[address];
+        if (write_enable) memory[write_address] <= write_data;
+    end
+endmodule
