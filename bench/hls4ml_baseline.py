@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -183,6 +184,8 @@ def run_limited(job: Job, limit: float) -> dict[str, Any]:
         process.communicate()
         return row | {"failed": f"not done in {limit:g} s"}
     lines = [line for line in output.splitlines() if line.strip()] or [""]
+    if process.returncode < 0:
+        return row | {"failed": f"ended by {signal.Signals(-process.returncode).name}"}
     if process.returncode != 0:
         return row | {"failed": f"exit {process.returncode}: {lines[-1].strip()}"}
     measured: dict[str, Any] = json.loads(lines[-1])
@@ -223,6 +226,9 @@ def main() -> int:
     if options.job:
         run_job(Job(**json.loads(options.job)))
         return 0
+    # The C simulation keeps a layer's products on the stack: 64x1024 overflows the usual 8 MiB.
+    hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
+    resource.setrlimit(resource.RLIMIT_STACK, (hard, hard))
     rows = []
     for network in options.networks.split(","):
         for precision in options.precisions.split(","):
