@@ -1,0 +1,83 @@
+"""Memory images: integer parameters in the order in which the circuit reads them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rnngen.arith.format import IntArray
+from rnngen.ir.quantised import QuantisedLayer, QuantisedLstm
+from rnngen.plan.engine import EnginePlan
+
+
+def hex_lines(words: IntArray, width: int) -> str:
+    """Memory words as a ``$readmemh`` file, one a line.
+
+    Args:
+        words: (depth, fields) integers; field 0 goes to the low bits.
+        width: Bits of a field, two's complement.
+    """
+    depth, fields = words.shape
+    bits = ((words[:, :, None] >> np.arange(width)) & 1).astype(np.uint8).reshape(depth, fields * width)
+    padding = -bits.shape[1] % 4
+    if padding:
+        bits = np.concatenate([bits, np.zeros((depth, padding), dtype=np.uint8)], axis=1)
+    digits = (bits.reshape(depth, -1, 4) * np.array([1, 2, 4, 8], dtype=np.uint8)).sum(axis=2, dtype=np.uint8)
+    text = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)[digits[:, ::-1]]
+    newline = np.full((depth, 1), ord("\n"), dtype=np.uint8)
+    return np.concatenate([text, newline], axis=1).tobytes().decode("ascii")
+
+
+def _pad(array: IntArray, shape: tuple[int, ...]) -> IntArray:
+    """The array with zeros behind it on every axis, up to ``shape``."""
+    return np.pad(array, [(0, size - have) for have, size in zip(array.shape, shape)])
+
+
+def weight_words(layer: QuantisedLayer, plan: EnginePlan) -> IntArray:
+    """Weights in schedule order: (tiles * sweep, rows * gates * columns).
+
+    Word tile * sweep + k holds column word k of the tile (x columns first, then h columns); in a word
+    the column runs fastest, then the gate, then the row.
+    """
+    gates, units = plan.shape.gates, plan.shape.units
+    parts = [(layer.weight_x, plan.x_words)]
+    if isinstance(layer, QuantisedLstm):
+        parts.append((layer.weight_h, plan.h_words))
+    blocks = []
+    for weight, words in parts:
+        cube = _pad(weight.reshape(gates, units, -1), (gates, plan.tiles * plan.rows, words * plan.columns))
+        cube = cube.reshape(gates, plan.tiles, plan.rows, words, plan.columns)
+        blocks.append(cube.transpose(1, 3, 2, 0, 4))  # tile, word, row, gate, column
+    return np.concatenate(blocks, axis=1).reshape(plan.words, plan.rows * gates * plan.columns)
+
+
+def bias_words(layer: QuantisedLayer, plan: EnginePlan) -> IntArray:
+    """Biases with their rounding constants, group by group: (groups of a step, elements * gates).
+
+    Lanes without a unit hold 0.
+    """
+    gates, units = plan.shape.gates, plan.shape.units
+    bias = layer.formats.rounded_bias(layer.bias).reshape(gates, units).T
+    rows = []
+    for tile in range(plan.tiles):
+        part = bias[tile * plan.rows : (tile + 1) * plan.rows]
+        groups = -(-len(part) // plan.elements)
+        rows.append(_pad(part, (groups * plan.elements, gates)).reshape(groups, plan.elements * gates))
+    return np.concatenate(rows)
+
+
+def memory_images(layer: QuantisedLayer, plan: EnginePlan) -> dict[str, str]:
+    """Texts of an engine's images by what they hold: ``weights``, ``bias`` and, for an LSTM, ``table``."""
+    product = layer.formats.product
+    images = {
+        "weights": hex_lines(weight_words(layer, plan), product.weight_width),
+        "bias": hex_lines(bias_words(layer, plan), product.bias.width),
+    }
+    if isinstance(layer, QuantisedLstm):
+        table = layer.formats.table
+        digits = -(-(table.base_width + table.slope_width) // 4)
+        images["table"] = "".join(f"{word:0{digits}x}\n" for word in table.words)
+    return images
+
+
+
+

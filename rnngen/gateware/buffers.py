@@ -1,0 +1,219 @@
+"""Vector buffers between producers of a few words a cycle and readers of a column word a cycle."""
+
+from __future__ import annotations
+
+from amaranth.hdl import *
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from rnngen.plan.engine import ceil_div
+
+
+def address_width(depth: int) -> int:
+    """Address bits of a memory; one at least, so that no port is without width."""
+    return max(1, (depth - 1).bit_length())
+
+
+def write_layout(width: int, lanes: int) -> data.StructLayout:
+    """One write of up to ``lanes`` neighbouring words of a step.
+
+    ``mask`` tells the valid lanes (from 0 up), ``advance`` how many they are, ``last`` that the
+    step ends with this write and ``sequence_last`` that its sequence ends with it.
+    """
+    return data.StructLayout(
+        {
+            "enable": 1,
+            "mask": lanes,
+            "advance": range(lanes + 1),
+            "last": 1,
+            "sequence_last": 1,
+            "data": width * lanes,
+        }
+    )
+
+
+class VectorMemory(wiring.Component):
+    """Ring of ``slots`` vectors of ``size`` words in ``banks`` banks; the write position is kept here.
+
+    Ports:
+        write: One write a cycle; a step's words come in order, and after ``last`` the next slot begins.
+        address: Column word to read, over the whole ring (slot * column words + column word).
+        data: The column word, one cycle later.
+
+    ``aligned``: every write begins at a multiple of ``lanes``, and ``lanes`` divides ``banks``.
+    """
+
+    def __init__(self, width: int, lanes: int, banks: int, size: int, slots: int, aligned: bool) -> None:
+        self.words = ceil_div(size, banks)
+        self._width, self._lanes, self._banks, self._slots = width, lanes, banks, slots
+        self._aligned = aligned and banks % lanes == 0
+        self.depth = self.words * slots
+        super().__init__(
+            {
+                "write": In(write_layout(width, lanes)),
+                "address": In(address_width(self.depth)),
+                "data": Out(width * banks),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        banks, words = self._banks, self.words
+        bank = Signal(range(max(2, banks)))
+        word = Signal(range(max(2, self.depth)))
+        base = Signal(range(max(2, self.depth)))
+        next_base = Signal.like(base)
+        m.d.comb += next_base.eq(Mux(base == self.depth - words, 0, base + words))
+        position = Signal(range(2 * banks + 1))
+        m.d.comb += position.eq(bank + self.write.advance)
+        with m.If(self.write.enable):
+            with m.If(self.write.last):
+                m.d.sync += [bank.eq(0), word.eq(next_base), base.eq(next_base)]
+            with m.Elif(position >= banks):
+                m.d.sync += [bank.eq(position - banks), word.eq(word + 1)]
+            with m.Else():
+                m.d.sync += bank.eq(position)
+        m.submodules.memory = Instance(
+            "rnn_vector_memory",
+            p_WIDTH=self._width,
+            p_BANKS=banks,
+            p_LANES=self._lanes,
+            p_DEPTH=self.depth,
+            p_WORD_WIDTH=address_width(self.depth),
+            p_BANK_WIDTH=len(bank),
+            p_ALIGNED=int(self._aligned),
+            i_clk=ClockSignal(),
+            i_read_word=self.address,
+            o_read_data=self.data,
+            i_write_enable=self.write.enable,
+            i_write_word=word,
+            i_write_bank=bank,
+            i_write_mask=self.write.mask,
+            i_write_data=self.write.data,
+        )
+        return m
+
+
+class StepBuffer(wiring.Component):
+    """An engine's input: whole steps are handed over, slot by slot.
+
+    Ports:
+        write: As for ``VectorMemory``.  full: No slot is free; the writer must not begin a step.
+        available: A complete step waits.  sequence_last: It is its sequence's last one.
+        base: First column word of that step.  address, data: Read port, one cycle.
+        release: The step is read for the last time in this cycle; its slot is free in the next.
+    """
+
+    def __init__(self, width: int, lanes: int, banks: int, size: int, slots: int, aligned: bool) -> None:
+        self._slots = slots
+        self._memory = VectorMemory(width, lanes, banks, size, slots, aligned)
+        super().__init__(
+            {
+                "write": In(write_layout(width, lanes)),
+                "full": Out(1),
+                "available": Out(1),
+                "sequence_last": Out(1),
+                "base": Out(range(max(2, self._memory.depth))),
+                "address": In(address_width(self._memory.depth)),
+                "data": Out(width * banks),
+                "release": In(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.memory = memory = self._memory
+        slots, words = self._slots, self._memory.words
+        used = Signal(range(slots + 1))
+        lasts = Signal(slots)
+        write_slot, read_slot = Signal(range(slots)), Signal(range(slots))
+        step_written = Signal()
+        m.d.comb += [
+            memory.write.eq(self.write),
+            memory.address.eq(self.address),
+            self.data.eq(memory.data),
+            step_written.eq(self.write.enable & self.write.last),
+            self.full.eq(used == slots),
+            self.available.eq(used != 0),
+            self.sequence_last.eq(lasts.bit_select(read_slot, 1)),
+        ]
+        m.d.sync += used.eq(used + step_written - self.release)
+        with m.If(step_written):
+            m.d.sync += lasts.bit_select(write_slot, 1).eq(self.write.sequence_last)
+            m.d.sync += write_slot.eq(Mux(write_slot == slots - 1, 0, write_slot + 1))
+        with m.If(self.release):
+            wraps = read_slot == slots - 1
+            m.d.sync += [read_slot.eq(Mux(wraps, 0, read_slot + 1)), self.base.eq(Mux(wraps, 0, self.base + words))]
+        return m
+
+
+class OutputBuffer(wiring.Component):
+    """The accelerator's output: words leave in order as soon as they are complete, under back-pressure.
+
+    A word written in cycle n is offered in cycle n + 2 at the earliest (``timing.OUTPUT_CYCLES``).
+
+    Ports:
+        write: As for ``VectorMemory``.  released: The last beat of a step leaves in this cycle.
+        data, valid, ready, last: The stream; ``last`` with the last beat of a sequence.
+    """
+
+    def __init__(self, width: int, lanes: int, banks: int, size: int, slots: int, aligned: bool) -> None:
+        self._banks, self._slots = banks, slots
+        self._memory = VectorMemory(width, lanes, banks, size, slots, aligned)
+        super().__init__(
+            {
+                "write": In(write_layout(width, lanes)),
+                "released": Out(1),
+                "data": Out(width * banks),
+                "valid": Out(1),
+                "ready": In(1),
+                "last": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.memory = memory = self._memory
+        depth, words = self._memory.depth, self._memory.words
+        waiting = Signal(range(depth + 1))
+        fill = Signal(range(2 * self._banks + 1))
+        filled = Signal.like(fill)
+        completed = Signal(range(3))
+        taken, step_end = Signal(), Signal()
+        address, shown = Signal(range(max(2, depth))), Signal(range(max(2, depth)))
+        word = Signal(range(max(2, words)))
+        lasts = Signal(self._slots)
+        write_slot, read_slot = Signal(range(self._slots)), Signal(range(self._slots))
+        m.d.comb += [
+            memory.write.eq(self.write),
+            filled.eq(fill + self.write.advance),
+            taken.eq(self.valid & self.ready),
+            step_end.eq(word == words - 1),
+            self.released.eq(taken & step_end),
+            address.eq(Mux(taken, Mux(shown == depth - 1, 0, shown + 1), shown)),
+            memory.address.eq(address),
+            self.data.eq(memory.data),
+            self.last.eq(step_end & lasts.bit_select(read_slot, 1)),
+        ]
+        with m.If(self.write.enable):
+            with m.If(self.write.last):
+                # The step's last word is complete even where it is not full.
+                m.d.comb += completed.eq(1 + (filled > self._banks))
+                m.d.sync += fill.eq(0)
+                m.d.sync += lasts.bit_select(write_slot, 1).eq(self.write.sequence_last)
+                m.d.sync += write_slot.eq(Mux(write_slot == self._slots - 1, 0, write_slot + 1))
+            with m.Elif(filled >= self._banks):
+                m.d.comb += completed.eq(1)
+                m.d.sync += fill.eq(filled - self._banks)
+            with m.Else():
+                m.d.sync += fill.eq(filled)
+        m.d.sync += [
+            waiting.eq(waiting + completed - taken),
+            self.valid.eq((waiting - taken) != 0),
+            shown.eq(address),
+        ]
+        with m.If(taken):
+            m.d.sync += word.eq(Mux(step_end, 0, word + 1))
+            with m.If(step_end):
+                m.d.sync += read_slot.eq(Mux(read_slot == self._slots - 1, 0, read_slot + 1))
+        return m
