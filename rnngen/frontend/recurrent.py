@@ -171,7 +171,7 @@ def _check_supported(stack: Stack, cell: Cell, facts: Facts, declared: str | Non
             )
     if declared not in (None, "other", cell.kind):
         raise ModelError(
-            f"Layer '{stack.name}' has the parameters of a {cell.title} but its module is of the kind "
+            f"Layer '{stack.name}' has the parameters of {cell.title} cells but its module is of the kind "
             f"'{declared}'; {SUPPORTED} is supported, so use nn.LSTM."
         )
 

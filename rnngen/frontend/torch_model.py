@@ -64,7 +64,7 @@ def _dtype(tensor: torch.Tensor) -> str:
 
 def _tensor(name: str, tensor: torch.Tensor) -> Tensor:
     def convert() -> FloatArray:
-        return np.asarray(tensor.detach().cpu().double().numpy(), dtype=np.float64)
+        return np.array(tensor.detach().cpu().double().numpy(), dtype=np.float64)  # a copy: training may go on
 
     return Tensor(name, tuple(tensor.shape), _dtype(tensor), convert)
 

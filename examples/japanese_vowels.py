@@ -1,0 +1,192 @@
+"""Train a small LSTM on real data, ready for rnngen: which of nine speakers says the vowels?
+
+The data are JapaneseVowels (Kudo, Toyama and Shimbo, 1999; 12 channels, 7 to 29 steps) as the package
+aeon ships them: ``pip install --no-deps aeon==1.6.0``.  Then
+
+    python examples/japanese_vowels.py -o vowels
+    rnngen generate vowels/japanese_vowels.pt --head head --calibrate vowels/features.npy -o design
+
+The folder given by -o receives
+
+    japanese_vowels.pt    state dict: ``lstm.*`` (12 -> 32) and ``head.*`` (32 -> 9)
+    features.npy          test set, normalised, (sequences, steps, 12), zeros after the end of a sequence
+    lengths.npy           steps of each test sequence
+    labels.npy            speaker of each test sequence, 0..8
+    train_features.npy    training set, for calibration, as features.npy
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from rnngen.errors import DataError, RnngenError, ToolError
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+SPEAKERS = 9
+CHANNELS = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Sequences padded with zeros at their end.
+
+    Attributes:
+        features: (sequences, steps, channels).
+        lengths: Valid steps of each sequence.
+        labels: Speaker of each sequence, 0..8.
+    """
+
+    features: FloatArray
+    lengths: IntArray
+    labels: IntArray
+
+
+class Classifier(torch.nn.Module):
+    """An LSTM and a Linear head on every step; the last valid step decides."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.lstm = torch.nn.LSTM(CHANNELS, hidden, batch_first=True)
+        self.head = torch.nn.Linear(hidden, SPEAKERS)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Scores (sequences, steps, speakers) of x (sequences, steps, channels)."""
+        scores: torch.Tensor = self.head(self.lstm(x)[0])
+        return scores
+
+
+def _data_folder() -> Path:
+    spec = importlib.util.find_spec("aeon")  # found, not imported: only its files are wanted
+    if spec is None or spec.origin is None:
+        raise ToolError(
+            "The data set needs the package aeon, which is not installed; run 'pip install --no-deps aeon==1.6.0'."
+        )
+    return Path(spec.origin).parent / "datasets" / "data" / "JapaneseVowels"
+
+
+def read_ts(path: Path) -> Split:
+    """A ``.ts`` file: after ``@data`` a sequence a line, channels and label separated by colons.
+
+    Raises:
+        DataError: if the file is missing.
+    """
+    if not path.is_file():
+        raise DataError(f"Data file '{path.name}' is not in '{path.parent}'; reinstall aeon==1.6.0.")
+    text = path.read_text(encoding="utf-8").partition("@data")[2]
+    sequences, labels = [], []
+    for line in text.split("\n"):
+        if line.strip():
+            *channels, label = line.strip().split(":")
+            sequences.append(np.array([[float(value) for value in channel.split(",")] for channel in channels]).T)
+            labels.append(int(label) - 1)
+    lengths = np.array([len(sequence) for sequence in sequences])
+    features = np.zeros((len(sequences), int(lengths.max()), CHANNELS))
+    for row, sequence in zip(features, sequences):
+        row[: len(sequence)] = sequence
+    return Split(features, lengths, np.array(labels))
+
+
+def _valid(split: Split) -> npt.NDArray[np.bool_]:
+    """(sequences, steps): which steps are no padding."""
+    return np.arange(split.features.shape[1]) < split.lengths[:, None]
+
+
+def load_data() -> tuple[Split, Split]:
+    """Training set (270 sequences) and test set (370), normalised by the training mean and deviation of each channel.
+
+    Raises:
+        ToolError: if aeon is not installed.
+        DataError: if a data file is missing.
+    """
+    train, test = (read_ts(_data_folder() / f"JapaneseVowels_{name}.ts") for name in ("TRAIN", "TEST"))
+    steps = train.features[_valid(train)]
+    mean, deviation = steps.mean(axis=0), steps.std(axis=0)
+
+    def normalise(split: Split) -> Split:
+        features = (split.features - mean) / deviation * _valid(split)[..., None]
+        return Split(features, split.lengths, split.labels)
+
+    return normalise(train), normalise(test)
+
+
+def accuracy(scores: npt.ArrayLike, split: Split) -> float:
+    """Part of the sequences whose last valid step has its highest score at the label; scores (sequences, steps, 9)."""
+    last = np.asarray(scores)[np.arange(len(split.lengths)), split.lengths - 1]
+    return float(np.mean(last.argmax(axis=1) == split.labels))
+
+
+def train(data: Split, hidden: int = 32, epochs: int = 30, seed: int = 0) -> Classifier:
+    """A trained classifier; the same arguments give the same one on the same machine.
+
+    Args:
+        data: Training set.
+        hidden: H of the LSTM.
+        epochs: Passes over the training set, in batches of 30 sequences.
+        seed: Of the initial weights and of the order of the sequences.
+    """
+    torch.manual_seed(seed)
+    order = torch.Generator().manual_seed(seed)
+    model = Classifier(hidden)
+    optimiser = torch.optim.Adam(model.parameters(), lr=5e-3, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
+    features = torch.from_numpy(data.features).float()
+    last, labels = torch.from_numpy(data.lengths) - 1, torch.from_numpy(data.labels)
+    for _ in range(epochs):
+        for batch in torch.randperm(len(labels), generator=order).split(30):
+            scores = model(features[batch])[torch.arange(len(batch)), last[batch]]
+            optimiser.zero_grad()
+            torch.nn.functional.cross_entropy(scores, labels[batch]).backward()
+            optimiser.step()
+        schedule.step()
+    return model.eval()
+
+
+def evaluate(model: Classifier, split: Split) -> float:
+    """Accuracy of the float network."""
+    with torch.no_grad():
+        return accuracy(model(torch.from_numpy(split.features).float()).numpy(), split)
+
+
+def save(folder: Path, model: Classifier, training: Split, test: Split) -> None:
+    """Write the files that the head of this file lists."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.save(model.state_dict(), folder / "japanese_vowels.pt")
+    for name, array in (
+        ("features", test.features),
+        ("lengths", test.lengths),
+        ("labels", test.labels),
+        ("train_features", training.features),
+    ):
+        np.save(folder / f"{name}.npy", array)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train, print the test accuracy, write the files."""
+    parser = argparse.ArgumentParser(description="Train a small LSTM on JapaneseVowels.")
+    parser.add_argument("-o", "--output", type=Path, default=Path("vowels"), help="folder for the files")
+    parser.add_argument("--hidden", type=int, default=32, help="hidden units (default 32)")
+    parser.add_argument("--epochs", type=int, default=30, help="passes over the training set (default 30)")
+    options = parser.parse_args(arguments)
+    try:
+        training, test = load_data()
+        model = train(training, options.hidden, options.epochs)
+        save(options.output, model, training, test)
+    except (RnngenError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"test accuracy {evaluate(model, test):.4f} on {len(test.labels)} sequences; files in {options.output}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
