@@ -1,0 +1,91 @@
+// ROWS dot products at once: every cycle a ROWS x COLUMNS word of weights times a COLUMNS word of the
+// vector, added to ROWS accumulators; the finished sums leave in GROUPS groups of neighbouring rows.
+//
+//   weights   weight of (row r, column c) at (r*COLUMNS+c)*WEIGHT_WIDTH, signed
+//   vector    column c at c*VECTOR_WIDTH, signed
+//   first     this word starts a new sum;  last: this word ends it (both may be set: a tile of one word)
+//   group     if the last word of a tile is presented in cycle n: rows [k*ROWS/GROUPS, (k+1)*ROWS/GROUPS) in
+//             cycle n + LATENCY + k, k = 0 .. GROUPS-1, row r of them at r*ACC_WIDTH; undefined otherwise
+//   LATENCY   PRODUCT_STAGES + ceil(ceil(log2(COLUMNS)) / TREE_STAGES_EVERY) + 1
+//
+// A word is taken every cycle; words after a last and before the next first are ignored.  Lasts are at
+// least GROUPS cycles apart, or a later tile cuts the earlier one's groups off.  No reset: the first
+// `first` starts it.  Sums are modulo 2**ACC_WIDTH: the user makes them wide enough.
+// PRODUCT_STAGES 1: output register; 2: input and output; 3: input, pipeline, output; 4: and a fabric register.
+// MULTIPLIER "generic" (inferred, any width) or "ecp5" (MULT18X18D, both widths at most 18).
+//
+// A simulation runs rnn_mac_model (one loop, the same cycles); synthesis, or RNN_MAC_LANES defined, takes
+// rnn_mac_lanes (the circuit).  Tests hold the two equal.
+`default_nettype none
+module rnn_mac_array #(
+    parameter ROWS              = 4,
+    parameter COLUMNS           = 4,
+    parameter GROUPS            = 1,
+    parameter WEIGHT_WIDTH      = 8,
+    parameter VECTOR_WIDTH      = 16,
+    parameter ACC_WIDTH         = 36,
+    parameter PRODUCT_STAGES    = 3,
+    parameter TREE_STAGES_EVERY = 1,
+    parameter [63:0] MULTIPLIER = "generic"
+) (
+    input  wire                                  clk,
+    input  wire                                  first,
+    input  wire                                  last,
+    input  wire [ROWS*COLUMNS*WEIGHT_WIDTH-1:0]  weights,
+    input  wire [COLUMNS*VECTOR_WIDTH-1:0]       vector,
+    output wire [ROWS/GROUPS*ACC_WIDTH-1:0]      group
+);
+`ifdef SYNTHESIS
+    localparam LANES = 1;
+`elsif RNN_MAC_LANES
+    localparam LANES = 1;
+`else
+    localparam LANES = 0;
+`endif
+
+    localparam [63:0] GENERIC = "generic";
+    localparam [63:0] ECP5    = "ecp5";
+
+    generate
+        if (LANES) begin : g_lanes
+            rnn_mac_lanes #(
+                .ROWS(ROWS), .COLUMNS(COLUMNS), .GROUPS(GROUPS), .WEIGHT_WIDTH(WEIGHT_WIDTH),
+                .VECTOR_WIDTH(VECTOR_WIDTH), .ACC_WIDTH(ACC_WIDTH), .PRODUCT_STAGES(PRODUCT_STAGES),
+                .TREE_STAGES_EVERY(TREE_STAGES_EVERY), .MULTIPLIER(MULTIPLIER)
+            ) lanes (
+                .clk(clk), .first(first), .last(last), .weights(weights), .vector(vector), .group(group)
+            );
+        end else begin : g_model
+            rnn_mac_model #(
+                .ROWS(ROWS), .COLUMNS(COLUMNS), .GROUPS(GROUPS), .WEIGHT_WIDTH(WEIGHT_WIDTH),
+                .VECTOR_WIDTH(VECTOR_WIDTH), .ACC_WIDTH(ACC_WIDTH), .PRODUCT_STAGES(PRODUCT_STAGES),
+                .TREE_STAGES_EVERY(TREE_STAGES_EVERY)
+            ) model (
+                .clk(clk), .first(first), .last(last), .weights(weights), .vector(vector), .group(group)
+            );
+        end
+    endgenerate
+
+    initial begin
+        if (ROWS < 1 || COLUMNS < 1 || GROUPS < 1 || ROWS % GROUPS != 0) begin
+            $display("rnn_mac_array: ROWS, COLUMNS and GROUPS must be at least 1 and GROUPS must divide ROWS, not %0d, %0d and %0d.",
+                     ROWS, COLUMNS, GROUPS);
+            $finish;
+        end
+        if (MULTIPLIER != GENERIC && MULTIPLIER != ECP5) begin
+            $display("rnn_mac_array: MULTIPLIER must be generic or ecp5, not %0s.", MULTIPLIER);
+            $finish;
+        end
+        if (MULTIPLIER == ECP5 && (WEIGHT_WIDTH > 18 || VECTOR_WIDTH > 18)) begin
+            $display("rnn_mac_array: with MULTIPLIER ecp5 the widths must be at most 18, not %0d and %0d.",
+                     WEIGHT_WIDTH, VECTOR_WIDTH);
+            $finish;
+        end
+        if (ACC_WIDTH < WEIGHT_WIDTH + VECTOR_WIDTH + $clog2(COLUMNS)) begin
+            $display("rnn_mac_array: ACC_WIDTH must be at least %0d to hold one word's sum, not %0d.",
+                     WEIGHT_WIDTH + VECTOR_WIDTH + $clog2(COLUMNS), ACC_WIDTH);
+            $finish;
+        end
+    end
+endmodule
+`default_nettype wire

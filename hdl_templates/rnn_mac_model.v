@@ -1,0 +1,79 @@
+// rnn_mac_array for simulation: the same contract and the same cycles, in the form that a simulator
+// builds and runs fastest.  A row's dot product is formed as soon as its word arrives; only finished
+// sums wait, in a ring of slots, until their cycle.  Not for synthesis.
+`default_nettype none
+module rnn_mac_model #(
+    parameter ROWS              = 4,
+    parameter COLUMNS           = 4,
+    parameter GROUPS            = 1,
+    parameter WEIGHT_WIDTH      = 8,
+    parameter VECTOR_WIDTH      = 16,
+    parameter ACC_WIDTH         = 36,
+    parameter PRODUCT_STAGES    = 3,
+    parameter TREE_STAGES_EVERY = 1
+) (
+    input  wire                                  clk,
+    input  wire                                  first,
+    input  wire                                  last,
+    input  wire [ROWS*COLUMNS*WEIGHT_WIDTH-1:0]  weights,
+    input  wire [COLUMNS*VECTOR_WIDTH-1:0]       vector,
+    output reg  [ROWS/GROUPS*ACC_WIDTH-1:0]      group
+);
+    localparam TREE_STAGES   = ($clog2(COLUMNS) + TREE_STAGES_EVERY - 1) / TREE_STAGES_EVERY;
+    localparam LATENCY       = PRODUCT_STAGES + TREE_STAGES + 1;
+    localparam SLOTS         = LATENCY + 3;  // tiles in flight, tiles of one word included
+    localparam PER_GROUP     = ROWS / GROUPS;
+    localparam PRODUCT_WIDTH = WEIGHT_WIDTH + VECTOR_WIDTH;
+
+    reg signed [ACC_WIDTH-1:0] sums     [0:ROWS-1];
+    reg signed [ACC_WIDTH-1:0] finished [0:SLOTS*ROWS-1];
+    reg        [LATENCY-1:0]   ending;
+    integer                    fill, drain, position;
+
+    function signed [ACC_WIDTH-1:0] dot(
+        input [COLUMNS*WEIGHT_WIDTH-1:0] row,
+        input [COLUMNS*VECTOR_WIDTH-1:0] columns
+    );
+        reg signed [PRODUCT_WIDTH-1:0] product;
+        integer c;
+        begin
+            dot = 0;
+            for (c = 0; c < COLUMNS; c = c + 1) begin
+                product = $signed(row[c*WEIGHT_WIDTH +: WEIGHT_WIDTH])
+                        * $signed(columns[c*VECTOR_WIDTH +: VECTOR_WIDTH]);
+                dot = dot + {{(ACC_WIDTH-PRODUCT_WIDTH){product[PRODUCT_WIDTH-1]}}, product};
+            end
+        end
+    endfunction
+
+    initial begin
+        ending   = 0;
+        fill     = 0;
+        drain    = (SLOTS - 1) * ROWS;
+        position = ROWS;
+    end
+
+    // Only `group` leaves this block; everything else is private to it, hence assigned at once.
+    // verilator lint_off BLKSEQ
+    integer r;
+    always @(posedge clk) begin
+        for (r = 0; r < ROWS; r = r + 1)
+            sums[r] = (first ? 0 : sums[r]) + dot(weights[r*COLUMNS*WEIGHT_WIDTH +: COLUMNS*WEIGHT_WIDTH], vector);
+        if (last) begin
+            for (r = 0; r < ROWS; r = r + 1) finished[fill + r] = sums[r];
+            fill = fill == (SLOTS - 1) * ROWS ? 0 : fill + ROWS;
+        end
+        if (ending[LATENCY-2]) begin
+            drain    = drain == (SLOTS - 1) * ROWS ? 0 : drain + ROWS;
+            position = 0;
+        end
+        if (position < ROWS) begin
+            for (r = 0; r < PER_GROUP; r = r + 1)
+                group[r*ACC_WIDTH +: ACC_WIDTH] <= finished[drain + position + r];
+            position = position + PER_GROUP;
+        end
+        ending = {ending[LATENCY-2:0], last};
+    end
+    // verilator lint_on BLKSEQ
+endmodule
+`default_nettype wire

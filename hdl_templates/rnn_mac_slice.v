@@ -1,0 +1,102 @@
+// A few neighbouring rows of rnn_mac_lanes: multipliers, adder tree and accumulator of each row, and the
+// register that holds a finished sum beside it.
+//
+//   first, last  with the word presented in cycle n
+//   held         row r at r*ACC_WIDTH; SHIFT 0: the sum up to and including the word of cycle n, in cycle
+//                n + LATENCY (LATENCY as in rnn_mac_array); SHIFT 1: that sum for a `last`, else `above`
+//   above        what `held` takes in a cycle without a finished sum (SHIFT 1)
+//
+// The accumulator is cleared one cycle before the first word reaches it, through the registers'
+// synchronous reset, so that no logic stands before or behind its adder.
+// keep_hierarchy: synthesis must not merge the copies of the control registers of neighbouring slices.
+`default_nettype none
+(* keep_hierarchy *)
+module rnn_mac_slice #(
+    parameter ROWS              = 8,
+    parameter COLUMNS           = 4,
+    parameter SHIFT             = 1,
+    parameter WEIGHT_WIDTH      = 8,
+    parameter VECTOR_WIDTH      = 16,
+    parameter ACC_WIDTH         = 36,
+    parameter PRODUCT_STAGES    = 3,
+    parameter TREE_STAGES_EVERY = 1,
+    parameter [63:0] MULTIPLIER = "generic"
+) (
+    input  wire                                  clk,
+    input  wire                                  first,
+    input  wire                                  last,
+    input  wire [ROWS*COLUMNS*WEIGHT_WIDTH-1:0]  weights,
+    input  wire [COLUMNS*VECTOR_WIDTH-1:0]       vector,
+    input  wire [ROWS*ACC_WIDTH-1:0]             above,
+    output wire [ROWS*ACC_WIDTH-1:0]             held
+);
+    localparam TREE_STAGES   = ($clog2(COLUMNS) + TREE_STAGES_EVERY - 1) / TREE_STAGES_EVERY;
+    localparam AHEAD         = PRODUCT_STAGES + TREE_STAGES;  // cycles from a word to the accumulator's input
+    localparam PRODUCT_WIDTH = WEIGHT_WIDTH + VECTOR_WIDTH;
+    localparam SUM_WIDTH     = PRODUCT_WIDTH + $clog2(COLUMNS);
+    localparam [63:0] ECP5   = "ecp5";
+
+    wire clear;
+    generate
+        if (AHEAD > 1) begin : g_clear
+            reg [AHEAD-2:0] line;
+            if (AHEAD > 2) begin : g_line
+                always @(posedge clk) line <= {line[AHEAD-3:0], first};
+            end else begin : g_single
+                always @(posedge clk) line <= first;
+            end
+            assign clear = line[AHEAD-2];
+        end else begin : g_clear_now
+            assign clear = first;
+        end
+    endgenerate
+
+    wire take;
+    generate
+        if (SHIFT) begin : g_take
+            reg [AHEAD-1:0] line;
+            if (AHEAD > 1) begin : g_line
+                always @(posedge clk) line <= {line[AHEAD-2:0], last};
+            end else begin : g_single
+                always @(posedge clk) line <= last;
+            end
+            assign take = line[AHEAD-1];
+        end else begin : g_always
+            wire unused = &{1'b0, last, above};
+            assign take = 1'b1;
+        end
+    endgenerate
+
+    genvar r, c;
+    generate
+        for (r = 0; r < ROWS; r = r + 1) begin : g_row
+            wire [COLUMNS*PRODUCT_WIDTH-1:0] products;
+            for (c = 0; c < COLUMNS; c = c + 1) begin : g_column
+                wire signed [WEIGHT_WIDTH-1:0]  a = weights[(r*COLUMNS+c)*WEIGHT_WIDTH +: WEIGHT_WIDTH];
+                wire signed [VECTOR_WIDTH-1:0]  b = vector[c*VECTOR_WIDTH +: VECTOR_WIDTH];
+                wire signed [PRODUCT_WIDTH-1:0] p;
+                if (MULTIPLIER == ECP5) begin : g_ecp5
+                    rnn_multiplier_ecp5 #(.A_WIDTH(WEIGHT_WIDTH), .B_WIDTH(VECTOR_WIDTH), .STAGES(PRODUCT_STAGES))
+                        multiplier (.clk(clk), .a(a), .b(b), .product(p));
+                end else begin : g_generic
+                    rnn_multiplier #(.A_WIDTH(WEIGHT_WIDTH), .B_WIDTH(VECTOR_WIDTH), .STAGES(PRODUCT_STAGES))
+                        multiplier (.clk(clk), .a(a), .b(b), .product(p));
+                end
+                assign products[c*PRODUCT_WIDTH +: PRODUCT_WIDTH] = p;
+            end
+
+            wire signed [SUM_WIDTH-1:0] sum;
+            rnn_adder_tree #(.INPUTS(COLUMNS), .IN_WIDTH(PRODUCT_WIDTH), .STAGES_EVERY(TREE_STAGES_EVERY))
+                tree (.clk(clk), .words(products), .sum(sum));
+
+            reg  [ACC_WIDTH-1:0] total, result;
+            wire [ACC_WIDTH-1:0] next = total + {{(ACC_WIDTH-SUM_WIDTH){sum[SUM_WIDTH-1]}}, sum};
+            always @(posedge clk) begin
+                total  <= clear ? {ACC_WIDTH{1'b0}} : next;
+                result <= take ? next : above[r*ACC_WIDTH +: ACC_WIDTH];
+            end
+            assign held[r*ACC_WIDTH +: ACC_WIDTH] = result;
+        end
+    endgenerate
+endmodule
+`default_nettype wire
