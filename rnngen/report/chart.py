@@ -13,8 +13,6 @@ WIDTH = 1000.0
 
 Scale = Callable[[float], float]
 
-SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
 
 @dataclass(frozen=True)
 class Frame:
@@ -53,11 +51,6 @@ def decades(low: float, high: float) -> list[int]:
     first = math.floor(math.log10(low))
     last = max(math.ceil(math.log10(high)), first + 1)
     return list(range(first, last + 1))
-
-
-def power_label(exponent: int) -> str:
-    """-4 as 10⁻⁴."""
-    return "10" + str(exponent).translate(SUPERSCRIPTS)
 
 
 def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup:

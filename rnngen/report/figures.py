@@ -16,7 +16,6 @@ from rnngen.report.chart import (
     linear,
     logarithmic,
     polyline,
-    power_label,
     rectangle,
     step_path,
     text,
@@ -25,7 +24,7 @@ from rnngen.report.chart import (
     y_axis,
 )
 from rnngen.report.markup import Markup, element, join
-from rnngen.report.numbers import decibels, small, whole
+from rnngen.report.numbers import decibels, power_of_ten, small, whole
 from rnngen.report.views import ErrorView, Lane, LayerError, Span, TraceView
 
 ROW = 26.0
@@ -57,11 +56,17 @@ def _clipped(spans: Sequence[Span], trace: TraceView) -> list[Span]:
 
 
 def _bars(spans: Sequence[Span], trace: TraceView, lane: Lane, x: Scale, y: float, kind: str) -> Markup:
+    differing = lane.differing
+    equal = [span for span in spans if (span.start, span.end) not in differing]
+    wrong = [span for span in spans if (span.start, span.end) in differing]
+    return join(_same_bars(equal, trace, lane, x, y, kind), _same_bars(wrong, trace, lane, x, y, f"{kind} differs"))
+
+
+def _same_bars(spans: Sequence[Span], trace: TraceView, lane: Lane, x: Scale, y: float, kind: str) -> Markup:
     gap = (trace.end - trace.start) / WIDTH
     parts = []
     for index, span in enumerate(merged(_clipped(spans, trace), gap)):
-        wrong = (span.start, span.end) in lane.differing
-        class_ = f"{kind} differs" if wrong else f"{kind} even" if index % 2 else kind
+        class_ = f"{kind} even" if index % 2 else kind
         width = max(x(span.end) - x(span.start) - 0.6, 0.8)
         last = span.end - 1
         cycles = f"cycle {span.start}" if last == span.start else f"cycles {span.start} to {last}"
@@ -124,7 +129,11 @@ def busy(trace: TraceView, multipliers: float | None) -> Markup:
     y = linear(0, top, frame.bottom, frame.top)
     marks = [(value, whole(value)) for value in sorted({0.0, *ticks(0, top, 4)})]
     simulated = trace.simulated_busy
-    entries = [("bar", "planned-area", "planned")] + ([("line", "series-1", "simulated")] if simulated else [])
+    entries = [("bar", "planned-area", "planned")]
+    if simulated:
+        entries.append(("line", "series-1", "simulated"))
+    if multipliers:
+        entries.append(("line", "limit", f"all {whole(multipliers)}"))
     return figure(
         frame.bottom + 44,
         "Multipliers busy in each cycle",
@@ -167,18 +176,18 @@ def error_over_time(errors: ErrorView, unit: float | None) -> Markup | None:
     size = group_size(steps)
     parts = [
         x_axis(frame, x, ticks(0, steps - 1, 12), "step"),
-        y_axis(frame, y, [(10.0**e, power_label(e)) for e in exponents], "absolute error"),
+        y_axis(frame, y, [(10.0**e, power_of_ten(e)) for e in exponents], "absolute error"),
     ]
     if unit:
         parts.append(line(frame.left, y(unit), frame.right, y(unit), "limit"))
-        parts.append(text(frame.right - 4, y(unit) - 5, "1 unit in the last place of the output", "tick", "end"))
     for values, largest, class_ in ((errors.step_mean, False, "series-2"), (errors.step_max, True, "series-1")):
         points = [(x(step), y(value)) for step, value in grouped(values, size, largest)]
         if len(points) == 1:
             parts.append(element("circle", cx=points[0][0], cy=points[0][1], r=4, class_=f"{class_} dot"))
         else:
             parts.append(polyline(points, class_))
-    parts.append(legend(frame, [("line", "series-1", "largest"), ("line", "series-2", "mean")]))
+    entries = [("line", "series-1", "largest"), ("line", "series-2", "mean")]
+    parts.append(legend(frame, [*entries, ("line", "limit", "one unit of the output")] if unit else entries))
     return figure(frame.bottom + 44, "Error against the float network by step", *parts)
 
 
@@ -206,7 +215,7 @@ def error_by_layer(errors: ErrorView) -> Markup | None:
     for exponent in exponents:
         place = x(10.0**exponent)
         parts.append(line(place, frame.top, place, frame.bottom, "grid"))
-        parts.append(text(place, frame.bottom + 16, power_label(exponent), "tick", "middle"))
+        parts.append(text(place, frame.bottom + 16, power_of_ten(exponent), "tick", "middle"))
     parts.append(line(frame.left, frame.bottom, frame.right, frame.bottom, "axis"))
     parts.append(text((frame.left + frame.right) / 2, frame.bottom + 34, "absolute error", "label", "middle"))
     parts.append(text(frame.right + 96, frame.top - 12, "SQNR", "label", "end"))

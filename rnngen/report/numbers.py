@@ -10,6 +10,8 @@ from rnngen.errors import DesignError
 
 Json = Mapping[str, Any]
 
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 NOT_RUN = "not run"
 NOT_GIVEN = "not given"
 
@@ -75,9 +77,17 @@ def significant(value: float, digits: int = 4) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def power_of_ten(exponent: int) -> str:
+    """-4 as 10⁻⁴."""
+    return "10" + str(exponent).translate(SUPERSCRIPTS)
+
+
 def small(value: float) -> str:
-    """An error: three significant digits, as an exponent when small."""
-    return "0" if value == 0 else f"{value:.3g}" if abs(value) >= 0.01 else f"{value:.2e}"
+    """An error: three significant digits, with a power of ten when small."""
+    if value == 0 or abs(value) >= 0.01 or not math.isfinite(value):
+        return f"{value:.3g}"
+    mantissa, exponent = f"{value:.2e}".split("e")
+    return f"{mantissa}\u00b7{power_of_ten(int(exponent))}"
 
 
 def percent(part: float) -> str:

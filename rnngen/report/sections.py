@@ -172,6 +172,9 @@ def input_line(design: Json, simulation: Json | None) -> Markup:
 # Network and formats
 
 
+FORMAT_KEY = "s16.12: signed, 16 bits, 12 of them behind the binary point; the range leaves out its upper end."
+
+
 def _size(layer: Json) -> str:
     output = lookup(layer, "hidden_size")
     output = lookup(layer, "output_size") if output is None else output
@@ -197,10 +200,9 @@ def _format_rows(layers: Sequence[Json]) -> list[Sequence[Content]]:
             signed = lookup(form, "signed") is not False
             if width is None or fraction is None:
                 continue
-            high = math.ldexp(2 ** (width - signed) - 1, int(-fraction))
-            low = -math.ldexp(2 ** (width - 1), int(-fraction)) if signed else 0.0
+            high = math.ldexp(1.0, int(width - signed - fraction))
             name = f"{'s' if signed else 'u'}{width:g}.{fraction:g}"
-            limits = f"{significant(low)} to {significant(high)}"
+            limits = f"[{significant(-high) if signed else 0}, {significant(high)})"
             rows.append(
                 (str(lookup(layer, "name")), point, element("code", name), limits, small(2.0**-fraction)),
             )
@@ -230,7 +232,7 @@ def network(design: Json) -> Markup:
         table(head, rows, frozenset(range(4, 9))),
         note("Sweep, interval and latency in cycles, from the plan."),
         table(("layer", "point", "format", "range", "step"), formats, frozenset({4})) if formats else None,
-        note("s16.12: signed, 16 bits, 12 of them behind the binary point.") if formats else None,
+        note(FORMAT_KEY) if formats else None,
     )
 
 
@@ -364,7 +366,7 @@ def resources(design: Json, synthesis: Json | None) -> Markup:
         else:
             rows.append((name, whole(value), _used(value, number(design, "board", key)), origin))
     for name, value in [("multipliers", lookup(design, "multipliers")), *flat(lookup(design, "memory_bits"), "memory")]:
-        label = name.replace("memory", "memory bits", 1) if name.startswith("memory") else name
+        label = name.replace("memory", "memory bits", 1).replace(".", ", ")
         counted = NOT_GIVEN if value is None else whole(value)
         rows.append((label, counted, "—", badge(COUNTED) if value is not None else "—"))
     return section(

@@ -64,8 +64,8 @@ svg .planned { fill: var(--plan-fill); stroke: var(--plan); stroke-width: 0.7; }
 svg .planned.even { fill: var(--plan-even); }
 svg .simulated { fill: var(--one); }
 svg .simulated.even { fill: var(--one-even); }
-svg .planned.differs { stroke: var(--bad); stroke-width: 1.5; }
-svg .simulated.differs { fill: var(--bad); }
+svg .planned.differs, svg .planned.differs.even { stroke: var(--bad); stroke-width: 1.5; }
+svg .simulated.differs, svg .simulated.differs.even { fill: var(--bad); }
 svg .planned-area { fill: var(--plan-fill); stroke: var(--plan); stroke-width: 0.7; }
 svg .series-1, svg .series-2 { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
 svg .series-1 { stroke: var(--one); }
@@ -75,6 +75,9 @@ svg .series-2.dot { fill: var(--two); stroke: none; }
 @media (max-width: 600px) {
   main { padding: 16px 10px 40px; }
   section { padding: 14px 12px; }
+  .tiles { grid-template-columns: repeat(auto-fit, minmax(min(100%, 190px), 1fr)); gap: 8px; }
+  .tile-value { font-size: 21px; }
+  th, td { white-space: nowrap; }
 }
 @media print {
   :root {
