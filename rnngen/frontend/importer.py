@@ -84,6 +84,12 @@ def load(
 
 def _choose_stack(checkpoint: Checkpoint, stacks: dict[str, Stack], select: str | None) -> Stack:
     there = listing([stack.name for stack in stacks.values()])
+    quantised = [prefix for prefix, kind in checkpoint.declared.items() if kind == "quantised"]
+    if not stacks and quantised:
+        raise ModelError(
+            f"{checkpoint.title} holds no floating-point recurrent layer but quantised modules "
+            f"({listing(quantised, 3)}); rnngen quantises the network itself, so give it the model before quantisation."
+        )
     if not stacks:
         raise ModelError(
             f"{checkpoint.title} holds no recurrent layer: no parameter is named like those of nn.LSTM (weight_ih_l0, "

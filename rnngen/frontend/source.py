@@ -30,9 +30,9 @@ def read_file(path: Path) -> Checkpoint:
         ModelError: if the file is missing, not a file, of another extension, or not readable.
         ToolError: if reading it needs PyTorch and that is not installed.
     """
-    if not path.exists():
+    if not os.path.exists(path):  # false also for names the system refuses
         raise ModelError(f"Model file '{path}' does not exist; check the path.")
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ModelError(f"Model '{path}' must be a file, not a folder or device; give the file inside it.")
     reader = READERS.get(path.suffix.lower())
     if reader is None:

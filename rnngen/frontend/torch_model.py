@@ -77,7 +77,8 @@ def read_module(module: torch.nn.Module) -> Checkpoint:
     declared = {}
     for prefix, submodule in module.named_modules():
         kinds = [known[base] for base in type(submodule).__mro__ if base in known]
-        declared[prefix] = kinds[0] if kinds else "other"
+        packed = type(submodule).__module__.startswith("torch.ao.nn.quantized.")
+        declared[prefix] = "quantised" if packed else kinds[0] if kinds else "other"
     label = type(module).__name__
     state = {name: _tensor(name, value) for name, value in module.state_dict().items() if hasattr(value, "dtype")}
     return Checkpoint(f"Module {label}", label.lower(), f"torch.nn.Module {label}", "module", state, declared)
@@ -87,6 +88,11 @@ def _refused(title: str, error: Exception) -> ModelError:
     """The sentence for a file that ``torch.load(weights_only=True)`` refuses."""
     text = str(error)
     pickled = re.search(r"Unsupported (?:global: GLOBAL|class) (\S+)", text)
+    if pickled and pickled[1] == "torch.ScriptObject":
+        return ModelError(
+            f"{title} holds packed parameters of a quantised model; rnngen quantises the network itself, "
+            f"so save the state dict of the model before quantisation."
+        )
     if pickled:
         return ModelError(
             f"{title} holds pickled Python objects ({pickled[1]}), which are never loaded because they can run "

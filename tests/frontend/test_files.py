@@ -96,6 +96,11 @@ def test_missing_file(tmp_path):
         load(tmp_path / "none.pt")
 
 
+def test_path_the_system_refuses():
+    with pytest.raises(ModelError, match=r"^Model file 'x+\.pt' does not exist; check the path\.$"):
+        load("x" * 300 + ".pt")
+
+
 def test_folder(tmp_path):
     with pytest.raises(ModelError, match=r"^Model '.*' must be a file, not a folder or device; give the file inside"):
         load(tmp_path)
@@ -186,6 +191,19 @@ def test_pickled_module(tmp_path, lstm, wrap):
     message = (
         r"^Model 'a\.pt' holds pickled Python objects \(torch\.nn\.modules\.rnn\.LSTM\), which are never loaded "
         rf"because they can run code; save the parameters instead: {SAVE}\.$"
+    )
+    with pytest.raises(ModelError, match=message):
+        load(tmp_path / "a.pt")
+
+
+@pytest.mark.filterwarnings("ignore")  # PyTorch announces that it will remove quantised tensors
+def test_packed_state_dict(tmp_path):
+    model = torch.nn.Sequential(torch.nn.LSTM(3, 4))
+    quantised = torch.ao.quantization.quantize_dynamic(model, {torch.nn.LSTM})
+    torch.save(quantised.state_dict(), tmp_path / "a.pt")
+    message = (
+        r"^Model 'a\.pt' holds packed parameters of a quantised model; rnngen quantises the network itself, "
+        r"so save the state dict of the model before quantisation\.$"
     )
     with pytest.raises(ModelError, match=message):
         load(tmp_path / "a.pt")

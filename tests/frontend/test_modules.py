@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn.utils import prune
 from torch.nn.utils.parametrizations import weight_norm
 
 from rnngen.errors import ModelError
@@ -97,3 +98,29 @@ def test_batch_first_and_dropout_make_no_difference():
     other = torch.nn.LSTM(3, 4, num_layers=2, dropout=0.5, batch_first=True)
     other.load_state_dict(plain.state_dict())
     assert np.array_equal(load(plain).layers[1].weight_hh, load(other).layers[1].weight_hh)
+
+
+@pytest.mark.filterwarnings("ignore")  # PyTorch announces that it will remove quantised tensors
+def test_quantised_module():
+    model = torch.nn.Sequential(torch.nn.LSTM(3, 4))
+    message = (
+        r"^Module Sequential holds no floating-point recurrent layer but quantised modules \('0'.*\); "
+        r"rnngen quantises the network itself, so give it the model before quantisation\.$"
+    )
+    with pytest.raises(ModelError, match=message):
+        load(torch.ao.quantization.quantize_dynamic(model, {torch.nn.LSTM}))
+
+
+def test_pruned_module():
+    lstm = torch.nn.LSTM(3, 4)
+    prune.l1_unstructured(lstm, "weight_hh_l0", 0.5)
+    with pytest.raises(ModelError, match=r"^Layer '\.' has its weights in another form \('weight_hh_l0_orig': "):
+        load(lstm)
+    prune.remove(lstm, "weight_hh_l0")
+    assert np.count_nonzero(load(lstm).layers[0].weight_hh) == 32
+
+
+@pytest.mark.filterwarnings("ignore")  # PyTorch calls TorchScript deprecated
+def test_scripted_module():
+    lstm = torch.nn.LSTM(3, 4)
+    assert np.array_equal(load(torch.jit.script(lstm)).layers[0].weight_ih, load(lstm).layers[0].weight_ih)
