@@ -95,7 +95,8 @@ svg .series-2.dot { fill: var(--two); stroke: none; }
   h2, h3 { break-after: avoid; }
   .scroll, .figure { overflow: visible; }
   .figure svg { min-width: 0; }
-  table { font-size: 10.5px; }
+  table, th, .note, .badge, code { font-size: 10.5px; line-height: 1.4; }
+  .digest { font-size: 9px; }
   td.number { white-space: normal; }
 }
 """
