@@ -1,7 +1,7 @@
 // Banked memory of vectors: written LANES elements at a time, read BANKS elements at a time.
 //
-// Element (word w, bank b) is element w*BANKS+b of a vector. A write puts element j of write_data, where
-// write_mask[j] is 1, at bank (write_bank + j) mod BANKS of word write_word, or of the word behind it where
+// Element (word w, bank b) is element w*BANKS+b of a vector. A write puts element j < write_count of
+// write_data at bank (write_bank + j) mod BANKS of word write_word, or of the word behind it where
 // the bank wraps around. read_data holds word read_word one cycle after it was presented. The schedule never
 // reads an element in the cycle in which it is written.
 //
@@ -14,6 +14,7 @@ module rnn_vector_memory #(
     parameter DEPTH = 2,
     parameter WORD_WIDTH = 1,
     parameter BANK_WIDTH = 2,
+    parameter COUNT_WIDTH = 1,
     parameter ALIGNED = 1
 ) (
     input  wire                   clk,
@@ -22,7 +23,7 @@ module rnn_vector_memory #(
     input  wire                   write_enable,
     input  wire [WORD_WIDTH-1:0]  write_word,
     input  wire [BANK_WIDTH-1:0]  write_bank,
-    input  wire [LANES-1:0]       write_mask,
+    input  wire [COUNT_WIDTH-1:0] write_count,
     input  wire [LANES*WIDTH-1:0] write_data
 );
     genvar b;
@@ -37,7 +38,8 @@ module rnn_vector_memory #(
 
             if (ALIGNED != 0) begin : aligned
                 wire mine = {{(32-BANK_WIDTH){1'b0}}, write_bank} == (b / LANES) * LANES;
-                assign enable = write_enable & write_mask[b % LANES] & mine;
+                wire here = {{(32-COUNT_WIDTH){1'b0}}, write_count} > b % LANES;
+                assign enable = write_enable & here & mine;
                 assign word   = write_word;
                 assign data   = write_data[(b % LANES)*WIDTH +: WIDTH];
             end else begin : rotated
@@ -51,7 +53,7 @@ module rnn_vector_memory #(
                     selected = {WIDTH{1'b0}};
                     for (j = 0; j < LANES; j = j + 1)
                         if (lane == j) begin
-                            hit = write_mask[j];
+                            hit = {{(32-COUNT_WIDTH){1'b0}}, write_count} > j;
                             selected = write_data[j*WIDTH +: WIDTH];
                         end
                 end

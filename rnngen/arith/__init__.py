@@ -1,0 +1,1 @@
+"""Number formats and activation tables: the one arithmetic."""

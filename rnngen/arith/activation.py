@@ -24,6 +24,7 @@ import numpy as np
 from rnngen.arith.format import FloatArray, Format, IntArray
 from rnngen.errors import FormatError
 
+
 @dataclass(frozen=True, eq=False)
 class TanhTable:
     """Segments of tanh on the magnitudes of a signed input format.
@@ -95,7 +96,8 @@ class TanhTable:
         address = magnitude >> self.rest_bits
         rest = (magnitude & ((1 << self.rest_bits) - 1)) + negative
         result = (self.base[address] + self.slope[address] * rest) >> self.guard_bits
-        return np.where(negative, -result, result)
+        signed: IntArray = np.where(negative, -result, result)
+        return signed
 
     @cached_property
     def direct(self) -> IntArray:

@@ -1,0 +1,1 @@
+"""Design folders: Verilog, memory images, design.json."""

@@ -1,0 +1,1 @@
+"""The software model: exact values, exact cycles."""

@@ -26,7 +26,7 @@ class Saturations:
 
     def add(self, point: str, count: int) -> None:
         """Adds to a point's count."""
-        self.counts[point] = self.counts.get(point, 0) + int(count)
+        self.counts[point] = self.counts.get(point, 0) + count
 
     @property
     def total(self) -> int:
@@ -48,7 +48,7 @@ class Trace:
 def _saturate(values: FloatArray, target: Format, point: str, saturations: Saturations) -> FloatArray:
     """Clips float-held integers in place; counts only when something is out of range."""
     if values.max() > target.maximum or values.min() < target.minimum:
-        saturations.add(point, np.count_nonzero((values > target.maximum) | (values < target.minimum)))
+        saturations.add(point, int(np.count_nonzero((values > target.maximum) | (values < target.minimum))))
         np.clip(values, target.minimum, target.maximum, out=values)
     return values
 
@@ -106,7 +106,8 @@ class LstmEmulator:
 
     def _count_preactivations(self, saturations: Saturations) -> None:
         if self._z.max() >= self._largest + 1 or self._z.min() < 0:
-            saturations.add("preactivation", np.count_nonzero((self._z >= self._largest + 1) | (self._z < 0)))
+            outside = (self._z >= self._largest + 1) | (self._z < 0)
+            saturations.add("preactivation", int(np.count_nonzero(outside)))
 
     def _update(self, saturations: Saturations, trace: Trace | None) -> FloatArray:
         formats, hidden = self.formats, self.hidden_size

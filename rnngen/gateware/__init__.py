@@ -1,0 +1,1 @@
+"""The circuit, in Amaranth, around the Verilog leaves."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import *
+from amaranth.hdl import ClockSignal, Instance, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -17,14 +17,13 @@ def address_width(depth: int) -> int:
 def write_layout(width: int, lanes: int) -> data.StructLayout:
     """One write of up to ``lanes`` neighbouring words of a step.
 
-    ``mask`` tells the valid lanes (from 0 up), ``advance`` how many they are, ``last`` that the
-    step ends with this write and ``sequence_last`` that its sequence ends with it.
+    The first ``count`` lanes are valid; ``last`` tells that the step ends with this write,
+    ``sequence_last`` that its sequence ends with it.
     """
     return data.StructLayout(
         {
             "enable": 1,
-            "mask": lanes,
-            "advance": range(lanes + 1),
+            "count": range(lanes + 1),
             "last": 1,
             "sequence_last": 1,
             "data": width * lanes,
@@ -57,6 +56,7 @@ class VectorMemory(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
+        """Amaranth's hook: builds the circuit."""
         m = Module()
         banks, words = self._banks, self.words
         bank = Signal(range(max(2, banks)))
@@ -65,7 +65,7 @@ class VectorMemory(wiring.Component):
         next_base = Signal.like(base)
         m.d.comb += next_base.eq(Mux(base == self.depth - words, 0, base + words))
         position = Signal(range(2 * banks + 1))
-        m.d.comb += position.eq(bank + self.write.advance)
+        m.d.comb += position.eq(bank + self.write.count)
         with m.If(self.write.enable):
             with m.If(self.write.last):
                 m.d.sync += [bank.eq(0), word.eq(next_base), base.eq(next_base)]
@@ -81,6 +81,7 @@ class VectorMemory(wiring.Component):
             p_DEPTH=self.depth,
             p_WORD_WIDTH=address_width(self.depth),
             p_BANK_WIDTH=len(bank),
+            p_COUNT_WIDTH=len(self.write.count),
             p_ALIGNED=int(self._aligned),
             i_clk=ClockSignal(),
             i_read_word=self.address,
@@ -88,7 +89,7 @@ class VectorMemory(wiring.Component):
             i_write_enable=self.write.enable,
             i_write_word=word,
             i_write_bank=bank,
-            i_write_mask=self.write.mask,
+            i_write_count=self.write.count,
             i_write_data=self.write.data,
         )
         return m
@@ -121,6 +122,7 @@ class StepBuffer(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
+        """Amaranth's hook: builds the circuit."""
         m = Module()
         m.submodules.memory = memory = self._memory
         slots, words = self._slots, self._memory.words
@@ -172,6 +174,7 @@ class OutputBuffer(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
+        """Amaranth's hook: builds the circuit."""
         m = Module()
         m.submodules.memory = memory = self._memory
         depth, words = self._memory.depth, self._memory.words
@@ -186,7 +189,7 @@ class OutputBuffer(wiring.Component):
         write_slot, read_slot = Signal(range(self._slots)), Signal(range(self._slots))
         m.d.comb += [
             memory.write.eq(self.write),
-            filled.eq(fill + self.write.advance),
+            filled.eq(fill + self.write.count),
             taken.eq(self.valid & self.ready),
             step_end.eq(word == words - 1),
             self.released.eq(taken & step_end),

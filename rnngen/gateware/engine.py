@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import *
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,6 +11,7 @@ from rnngen.gateware.sequencer import Sequencer
 from rnngen.gateware.tails import TailSignals, bias_width, make_tail, state_width
 from rnngen.ir.quantised import QuantisedLayer
 from rnngen.plan.engine import EnginePlan, is_aligned
+from rnngen.plan.memory import group_count
 from rnngen.plan.timing import OPERAND_CYCLES, TAILS
 
 SATURATION_COUNTER_BITS = 32
@@ -31,11 +32,6 @@ def bias_word_width(layer: QuantisedLayer, plan: EnginePlan) -> int:
     return plan.elements * plan.shape.gates * bias_width(layer)
 
 
-def group_count(plan: EnginePlan) -> int:
-    """Groups of E units in a step."""
-    return (plan.tiles - 1) * plan.groups + plan.last_groups
-
-
 _GROUP = data.StructLayout({"valid": 1, "first": 1, "tile_end": 1, "step_end": 1, "sequence_last": 1})
 """What travels beside a group of E units through the element-wise path."""
 
@@ -50,13 +46,19 @@ class Engine(wiring.Component):
         result: Output words.
         saturations: Narrowings that saturated since reset or clear; sticks at its largest value.
         clear: Sets the counter to 0.
-        load: Write port of the weight and bias memories (one word at ``address``).
 
     Values and cycles are those of ``rnngen.emulate`` and ``rnngen.plan`` to the bit and the cycle.
     """
 
-    def __init__(self, index: int, layer: QuantisedLayer, plan: EnginePlan, input_lanes: int, input_aligned: bool,
-                 multiplier: str) -> None:  # fmt: skip
+    def __init__(
+        self,
+        index: int,
+        layer: QuantisedLayer,
+        plan: EnginePlan,
+        input_lanes: int,
+        input_aligned: bool,
+        multiplier: str,
+    ) -> None:
         self._index, self._layer, self._plan = index, layer, plan
         self._input_lanes, self._input_aligned, self._multiplier = input_lanes, input_aligned, multiplier
         product = layer.formats.product
@@ -74,6 +76,7 @@ class Engine(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
+        """Amaranth's hook: builds the circuit."""
         m = Module()
         m.submodules.sequencer = sequencer = Sequencer(self._plan)
         m.submodules.input = buffer = StepBuffer(
@@ -114,18 +117,29 @@ class Engine(wiring.Component):
         operand = Signal(plan.columns * product.operand_width)
         from_x, first_step = Signal(), Signal()
         m.d.sync += [from_x.eq(sequencer.from_x), first_step.eq(sequencer.step_first)]
-        x_word = _aligned_word(buffer.data, product.x.width, product.shift_x, product.operand_width, plan.columns)
+        h_word: Value = Const(0, product.h.width * plan.columns)
         if plan.shape.recurrent:
-            # h is written by lanes of the element-wise path and read beside x; a sequence starts from h = 0.
+            # h is written by lanes of the element-wise path and read beside x.
             m.submodules.hidden = hidden = VectorMemory(
                 product.h.width, plan.elements, plan.columns, plan.shape.units, 2, is_aligned(plan)
             )
             m.d.comb += [hidden.write.eq(self.result), hidden.address.eq(sequencer.h_address)]
-            h_word = _aligned_word(hidden.data, product.h.width, product.shift_h, product.operand_width, plan.columns)
-            m.d.sync += operand.eq(Mux(from_x, x_word, Mux(first_step, 0, h_word)))
-        else:
-            m.d.sync += operand.eq(x_word)
-
+            h_word = hidden.data
+        m.submodules.operand = Instance(
+            "rnn_operand",
+            p_COLUMNS=plan.columns,
+            p_X_WIDTH=product.x.width,
+            p_H_WIDTH=product.h.width,
+            p_SHIFT_X=product.shift_x,
+            p_SHIFT_H=product.shift_h,
+            p_OUT_WIDTH=product.operand_width,
+            i_clk=ClockSignal(),
+            i_from_x=from_x,
+            i_first_step=first_step,
+            i_x=buffer.data,
+            i_h=h_word,
+            o_operand=operand,
+        )
         width = weight_word_width(self._layer, plan)
         weights = Signal(width)
         address = Signal(range(max(2, plan.words)))
@@ -226,8 +240,7 @@ class Engine(wiring.Component):
         m.d.comb += [
             probe_h_valid.eq(end.valid),
             result.enable.eq(end.valid),
-            result.advance.eq(count),
-            result.mask.eq(Cat(count > lane for lane in range(plan.elements))),
+            result.count.eq(count),
             result.last.eq(end.step_end),
             result.sequence_last.eq(end.sequence_last),
             result.data.eq(tail.output),
@@ -255,17 +268,6 @@ def _group_counter(m: Module, group: Signal, count: int) -> Signal:
     with m.If(group.valid):
         m.d.sync += index.eq(Mux(index == count - 1, 0, index + 1))
     return index
-
-
-def _aligned_word(word: Value, width: int, shift: int, operand_width: int, columns: int) -> Value:
-    """Every column sign-extended and shifted to the accumulator's point."""
-    if width == operand_width:
-        return word
-    columns_out = []
-    for column in range(columns):
-        value = word[column * width : (column + 1) * width]
-        columns_out += [Const(0, shift), value, value[-1].replicate(operand_width - width - shift)]
-    return Cat(*columns_out)
 
 
 def _padded_rows(weights: Value, plan: EnginePlan, weight_width: int) -> Value:

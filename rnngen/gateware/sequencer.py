@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import *
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -49,6 +49,7 @@ class Sequencer(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
+        """Amaranth's hook: builds the circuit."""
         m = Module()
         plan = self._plan
         gap = Signal(range(plan.interval + 1))

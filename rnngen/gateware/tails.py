@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from amaranth.hdl import *
+from amaranth.hdl import ClockSignal, Instance, Signal
 
 from rnngen.ir.quantised import LinearFormats, LstmFormats, QuantisedLayer, QuantisedLstm
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amaranth.back import verilog
-from amaranth.hdl import *
+from amaranth.hdl import Cat, ClockDomain, Elaboratable, Module, Mux, Signal
 
 from rnngen.gateware.buffers import OutputBuffer, write_layout
 from rnngen.gateware.engine import Engine
@@ -45,6 +45,7 @@ class Accelerator(Elaboratable):
         return [value for value in vars(self).values() if isinstance(value, Signal)]
 
     def elaborate(self, platform: object) -> Module:
+        """Amaranth's hook: builds the circuit."""
         m = Module()
         m.domains.sync = domain = ClockDomain("sync")
         m.d.comb += [domain.clk.eq(self.aclk), domain.rst.eq(~self.aresetn)]
@@ -84,8 +85,7 @@ class Accelerator(Elaboratable):
         m.d.comb += [
             self.s_axis_tready.eq(~engine.full & self.aresetn),
             write.enable.eq(self.s_axis_tvalid & self.s_axis_tready),
-            write.advance.eq(count),
-            write.mask.eq(Cat(count > word for word in range(plan.input_words))),
+            write.count.eq(count),
             write.last.eq(last_beat),
             write.sequence_last.eq(self.s_axis_tlast),
             write.data.eq(Cat(self.s_axis_tdata[k * lane : k * lane + width] for k in range(plan.input_words))),

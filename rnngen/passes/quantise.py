@@ -31,6 +31,8 @@ MULTIPLIER_BITS = 18
 """Operand width of the multiplier of the devices in view; alignment shifts must stay inside it."""
 GUARD_BITS = 2
 """Pre-activations and c are this much wider than activations: they are few, and errors in c accumulate."""
+MAX_FRACTION_BITS = 40
+"""Of an accumulator: products of tiny weights need no finer point, and their bias must fit beside them."""
 PREACTIVATION_INTEGER_BITS = 4
 """Sign and three bits: tanh inputs in [-8, 8), sigmoid inputs in [-16, 16)."""
 
@@ -49,10 +51,11 @@ def _squared_error(values: FloatArray, target: Format) -> float:
     return float(np.square(target.to_float(target.quantise(values)) - values).sum())
 
 
-def best_weight_format(width: int, weights: FloatArray) -> Format:
-    """The format of a width with the smallest squared error over the weights."""
+def best_weight_format(width: int, weights: FloatArray, operand: Format) -> Format:
+    """The format of a width with the smallest squared error over weights that multiply ``operand``."""
     coarse = covering(width, float(np.abs(weights).max(initial=0.0)))
-    candidates = [Format(width, coarse.fraction + finer) for finer in range(3)]
+    finest = MAX_FRACTION_BITS - operand.fraction
+    candidates = [Format(width, min(coarse.fraction + finer, finest)) for finer in range(3)]
     return min(candidates, key=lambda target: _squared_error(weights, target))
 
 
@@ -81,10 +84,12 @@ def _bias_format(bias: FloatArray, fraction: int, half: int) -> Format:
     return Format(max(2, largest.bit_length() + 1), fraction)
 
 
-def _quantise_lstm(layer: RecurrentLayer, x: Format, ranges: LayerRanges, weights: int, activations: int) -> QuantisedLstm:
+def _quantise_lstm(
+    layer: RecurrentLayer, x: Format, ranges: LayerRanges, weights: int, activations: int
+) -> QuantisedLstm:
     h = Format(activations, activations - 1)
     weight_x, weight_h = _aligned(
-        x, best_weight_format(weights, layer.weight_ih), h, best_weight_format(weights, layer.weight_hh)
+        x, best_weight_format(weights, layer.weight_ih, x), h, best_weight_format(weights, layer.weight_hh, h)
     )
     fraction = max(weight_x.fraction + x.fraction, weight_h.fraction + h.fraction)
     preactivation = Format(activations + GUARD_BITS, activations + GUARD_BITS - PREACTIVATION_INTEGER_BITS)
@@ -107,8 +112,10 @@ def _quantise_lstm(layer: RecurrentLayer, x: Format, ranges: LayerRanges, weight
     )
 
 
-def _quantise_linear(layer: LinearLayer, x: Format, ranges: LayerRanges, weights: int, activations: int) -> QuantisedLinear:
-    weight = best_weight_format(weights, layer.weight)
+def _quantise_linear(
+    layer: LinearLayer, x: Format, ranges: LayerRanges, weights: int, activations: int
+) -> QuantisedLinear:
+    weight = best_weight_format(weights, layer.weight, x)
     fraction = weight.fraction + x.fraction
     y = covering(activations, ranges.y)
     y = Format(y.width, min(y.fraction, fraction))

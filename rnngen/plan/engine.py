@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from rnngen.errors import PlanError
-from rnngen.plan.timing import OPERAND_CYCLES, TAILS, Pipeline
+from rnngen.plan.timing import DEFAULT_PIPELINE, OPERAND_CYCLES, TAILS, Pipeline
 
 
 def ceil_div(a: int, b: int) -> int:
@@ -53,7 +53,7 @@ class EnginePlan:
     rows: int
     columns: int
     elements: int
-    pipeline: Pipeline = Pipeline()
+    pipeline: Pipeline = DEFAULT_PIPELINE
     input_slots: int = 2
 
     def __post_init__(self) -> None:

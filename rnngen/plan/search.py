@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from rnngen.errors import PlanError
 from rnngen.plan.engine import EnginePlan, LayerShape, ceil_div, least_elements
 from rnngen.plan.network import NetworkPlan, with_buffers
-from rnngen.plan.timing import Pipeline
+from rnngen.plan.timing import DEFAULT_PIPELINE, Pipeline
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _finish(chosen: Sequence[EnginePlan]) -> NetworkPlan:
     return with_buffers(engines, input_words, engines[-1].elements)
 
 
-def plan_for_budget(shapes: Sequence[LayerShape], budget: Budget, pipeline: Pipeline = Pipeline()) -> NetworkPlan:
+def plan_for_budget(shapes: Sequence[LayerShape], budget: Budget, pipeline: Pipeline = DEFAULT_PIPELINE) -> NetworkPlan:
     """The best plan among all that fit the budget.
 
     Raises:
@@ -173,7 +173,7 @@ def plan_for_budget(shapes: Sequence[LayerShape], budget: Budget, pipeline: Pipe
 
 
 def plan_for_lanes(
-    shapes: Sequence[LayerShape], gates: int, rows: int, columns: int, pipeline: Pipeline = Pipeline()
+    shapes: Sequence[LayerShape], gates: int, rows: int, columns: int, pipeline: Pipeline = DEFAULT_PIPELINE
 ) -> NetworkPlan:
     """The plan with given lanes in every recurrent layer; a Linear head gets the fewest lanes that keep up.
 

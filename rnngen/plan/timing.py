@@ -58,3 +58,7 @@ class Pipeline:
         """Latency of the array: a tile's last word at its input to the tile's first sums at its output."""
         levels = (columns - 1).bit_length()
         return self.product_stages + -(-levels // self.tree_stages_every) + 1
+
+
+DEFAULT_PIPELINE = Pipeline()
+"""Deep enough for 100 MHz and more on the ECP5 with 128 multipliers."""

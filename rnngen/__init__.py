@@ -1,0 +1,1 @@
+"""rnngen: verified FPGA accelerators from trained recurrent networks."""

