@@ -1,0 +1,1 @@
+"""Simulates the emitted Verilog in Verilator and compares it with the emulator, bit by bit and cycle by cycle."""

@@ -1,0 +1,183 @@
+"""Compares a simulated run with the emulator: every bit, every cycle, and the first difference in words.
+
+Equality is the only judgement; there is no tolerance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rnngen.arith.format import IntArray
+from rnngen.errors import DataError
+from rnngen.verify.beats import PortFormat, lanes, pack
+from rnngen.verify.measure import Measured, measure
+from rnngen.verify.simulator import RunResult
+
+CycleArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One place where the circuit departs from the emulator.
+
+    ``kind``: "value", "cycle", "last" (TLAST), "missing" or "surplus" (beat). ``step`` counts within the
+    sequence. ``layer``, ``point`` and ``gate`` say where inside, when that is known; ``cycle`` is the cycle in
+    which it was seen (None: it never came). ``expected`` and ``got`` are integers as the circuit holds them,
+    cycle numbers for kind "cycle".
+    """
+
+    kind: str
+    sequence: int
+    step: int
+    unit: int | None = None
+    layer: str | None = None
+    point: str | None = None
+    gate: str | None = None
+    cycle: int | None = None
+    expected: int | None = None
+    got: int | None = None
+
+    @property
+    def place(self) -> str:
+        """Where it is, in words."""
+        parts = [f"sequence {self.sequence}", f"step {self.step}"]
+        parts += [f"layer {self.layer}"] if self.layer is not None else []
+        parts += [f"point {self.point}"] if self.point is not None else []
+        parts += [f"gate {self.gate}"] if self.gate is not None else []
+        parts += [f"unit {self.unit}"] if self.unit is not None else []
+        return ", ".join(parts)
+
+    @property
+    def sentence(self) -> str:
+        """One sentence for the user."""
+        when = f" in cycle {self.cycle}" if self.cycle is not None else ""
+        if self.kind == "value":
+            return f"Value differs at {self.place}{when}: expected {self.expected}, got {self.got}."
+        if self.kind == "cycle":
+            return f"Output came in the wrong cycle at {self.place}: expected cycle {self.expected}, got {self.got}."
+        if self.kind == "last":
+            wrong = "is missing" if self.expected else "came too early"
+            return f"TLAST {wrong} at {self.place}{when}."
+        if self.kind == "missing":
+            due = f" (due in cycle {self.expected})" if self.expected is not None else ""
+            return f"Output ended too early: the beat of {self.place}{due} never came."
+        return f"Output went on too long: a surplus beat came{when} behind {self.place}."
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The verdict on a run.
+
+    ``mismatches`` counts lanes with a wrong value (padding included), ``cycle_mismatches`` beats in a wrong
+    cycle; ``cycles_compared`` is False when only values were asked for (runs with pauses).
+    """
+
+    mismatches: int
+    cycle_mismatches: int
+    missing_beats: int
+    surplus_beats: int
+    last_errors: int
+    cycles_compared: bool
+    first: Difference | None
+    measured: Measured
+
+    @property
+    def bit_exact(self) -> bool:
+        """All beats came, with the right bits and the right TLAST, and none besides."""
+        return not (self.mismatches or self.missing_beats or self.surplus_beats or self.last_errors)
+
+    @property
+    def cycle_exact(self) -> bool:
+        """All of that, each beat in its promised cycle."""
+        return self.bit_exact and self.cycles_compared and self.cycle_mismatches == 0
+
+
+def compare(
+    expected: Sequence[IntArray],
+    expected_cycles: CycleArray | None,
+    result: RunResult,
+    output: PortFormat,
+    input_beats_per_step: int,
+    layer: str | None = None,
+) -> Comparison:
+    """Compare output words and cycles.
+
+    Args:
+        expected: emulated output integers, one array (steps, size) a sequence.
+        expected_cycles: cycle of every output beat, int64 (beats,), counted as in ``sim/bench_stream.py``;
+            None compares values alone.
+        result: what the bench recorded.
+        layer: name of the layer the output comes from, for the sentence.
+    """
+    beats, last = pack(expected, output)
+    if expected_cycles is not None and expected_cycles.shape != last.shape:
+        raise DataError(f"Expected cycles must be of shape {last.shape}, not {expected_cycles.shape}.")
+    count = min(len(beats), len(result.out_beats))
+    want, got = lanes(beats[:count], output), lanes(result.out_beats[:count], output)
+    wrong_value = want != got
+    wrong_last = last[:count] != result.out_last[:count]
+    wrong_cycle = np.zeros(count, dtype=bool)
+    if expected_cycles is not None:
+        wrong_cycle = expected_cycles[:count] != result.out_cycle[:count]
+    missing, surplus = len(beats) - count, len(result.out_beats) - count
+    first = None
+    wrong = wrong_value.any(axis=1) | wrong_last | wrong_cycle
+    if wrong.any() or missing or surplus:
+        index = int(wrong.argmax()) if wrong.any() else count
+        steps = [len(sequence) for sequence in expected]
+        first = _describe(index, want, got, last, expected_cycles, result, steps, output, layer)
+    return Comparison(
+        mismatches=int(np.count_nonzero(wrong_value)),
+        cycle_mismatches=int(np.count_nonzero(wrong_cycle)),
+        missing_beats=missing,
+        surplus_beats=surplus,
+        last_errors=int(np.count_nonzero(wrong_last)),
+        cycles_compared=expected_cycles is not None,
+        first=first,
+        measured=measure(result, input_beats_per_step, output.beats_per_step),
+    )
+
+
+def _describe(
+    index: int,
+    want: IntArray,
+    got: IntArray,
+    last: npt.NDArray[np.bool_],
+    expected_cycles: CycleArray | None,
+    result: RunResult,
+    steps: Sequence[int],
+    output: PortFormat,
+    layer: str | None,
+) -> Difference:
+    """The difference at beat ``index``: its value before its TLAST before its cycle."""
+    flat = min(index, len(last) - 1)
+    sequence, step = _locate_step(flat // output.beats_per_step, steps)
+    first_unit = flat % output.beats_per_step * output.words_per_beat
+    if index >= len(want):
+        if index >= len(last):
+            return Difference("surplus", sequence, step, layer=layer, cycle=int(result.out_cycle[index]))
+        due = None if expected_cycles is None else int(expected_cycles[index])
+        return Difference("missing", sequence, step, first_unit, layer, expected=due)
+    cycle = int(result.out_cycle[index])
+    lane = int((want[index] != got[index]).argmax())
+    if want[index, lane] != got[index, lane]:
+        values = int(want[index, lane]), int(got[index, lane])
+        return Difference("value", sequence, step, first_unit + lane, layer, None, None, cycle, *values)
+    if last[index] != result.out_last[index]:
+        flags = int(last[index]), int(result.out_last[index])
+        return Difference("last", sequence, step, None, layer, None, None, cycle, *flags)
+    due = None if expected_cycles is None else int(expected_cycles[index])
+    return Difference("cycle", sequence, step, first_unit, layer, None, None, cycle, due, cycle)
+
+
+def _locate_step(step: int, steps: Sequence[int]) -> tuple[int, int]:
+    """(sequence, step within it) of the flat step number."""
+    for sequence, length in enumerate(steps):
+        if step < length:
+            return sequence, step
+        step -= length
+    raise DataError(f"Step {step} lies behind the last sequence.")

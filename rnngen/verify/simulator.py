@@ -1,0 +1,184 @@
+"""Runs a design in Verilator with one of the cocotb benches of ``sim/``.
+
+The simulator runs with the design's ``rtl`` folder as its working directory,
+so that ``$readmemh`` finds the memory images there: a second checkpoint of the
+same shape is new images and the same simulator.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from rnngen.errors import DataError, ToolError
+from rnngen.verify.compile import CompileOptions, Simulator, compile_simulator
+from rnngen.verify.process import run_bench
+
+ByteArray = npt.NDArray[np.uint8]
+BoolArray = npt.NDArray[np.bool_]
+CycleArray = npt.NDArray[np.int64]
+
+Progress = Callable[[str], None]
+
+# The cycle of the first input handshake with the "fast" client, if the design is ready by then (see sim/bench_stream).
+FIRST_INPUT_CYCLE = 1
+
+_IMAGE = re.compile(r'"([^"\s]+\.(?:hex|mem))"')
+_CLIENTS = ("fast", "axi")
+
+
+@dataclass(frozen=True)
+class Stimulus:
+    """Input beats: ``beats`` uint8 (N, tdata bytes), little-endian, and ``last`` bool (N,) = TLAST."""
+
+    beats: ByteArray
+    last: BoolArray
+
+    def __post_init__(self) -> None:
+        if self.beats.dtype != np.uint8 or self.beats.ndim != 2:
+            raise DataError(f"Stimulus beats must be uint8 (N, bytes), not {self.beats.dtype} {self.beats.shape}.")
+        if self.last.shape != (len(self.beats),):
+            raise DataError(f"Stimulus last must be of shape ({len(self.beats)},), not {self.last.shape}.")
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How to run; the meaning of cycles is written down in ``sim/bench_stream.py``.
+
+    ``client`` "fast" offers and takes a beat whenever the design can; "axi" is cocotbext-axi, which pauses
+    each side in a cycle with probability ``stall`` (repeatable by ``seed``).
+    ``probes`` are sampled in every cycle of ``window`` = [from, to).
+    ``waves`` writes DIR/simulation/waves.vcd with ``waves_depth`` levels of the hierarchy.
+    """
+
+    expected_beats: int
+    client: str = "fast"
+    stall: float = 0.0
+    seed: int = 0
+    time_limit_cycles: int = 1_000_000
+    drain_cycles: int = 32
+    probes: tuple[str, ...] = ()
+    window: tuple[int, int] = (0, 0)
+    waves: bool = False
+    waves_depth: int = 2
+    compile: CompileOptions = field(default_factory=CompileOptions)
+
+    def __post_init__(self) -> None:
+        if self.client not in _CLIENTS:
+            raise DataError(f"Bench client must be one of {', '.join(_CLIENTS)}, not {self.client!r}.")
+        if not 0.0 <= self.stall < 1.0:
+            raise DataError(f"Stall probability must be within 0 <= stall < 1, not {self.stall}.")
+        if self.stall > 0 and self.client == "fast":
+            raise DataError("The fast bench client never pauses: use client 'axi' for a stall above 0.")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What the bench recorded. Cycle numbers are int64, one a handshake.
+
+    ``complete``: all expected beats came before the time limit. ``cycles``: length of the run.
+    ``probes``: uint8 (samples, bytes), little-endian, by name; sample k is of cycle window[0] + k.
+    """
+
+    in_cycle: CycleArray
+    out_beats: ByteArray
+    out_last: BoolArray
+    out_cycle: CycleArray
+    cycles: int
+    complete: bool
+    probes: dict[str, ByteArray]
+    build_seconds: float
+    simulate_seconds: float
+    cache_hit: bool
+    waves: Path | None
+
+    @property
+    def cycles_per_second(self) -> float:
+        """Simulated cycles a second of wall time, start-up included."""
+        return self.cycles / self.simulate_seconds
+
+
+def run(
+    design_dir: Path,
+    top: str,
+    sources: Sequence[Path],
+    stimulus: Stimulus,
+    options: RunOptions,
+    progress: Progress = lambda line: None,
+) -> RunResult:
+    """Simulate ``stimulus`` through ``top``.
+
+    ``sources`` are absolute or relative to ``design_dir / "rtl"``. A design that sends too few beats is no
+    error here: the result says ``complete=False`` and holds what came.
+
+    Raises:
+        ToolError: a tool, source or memory image is missing, or the simulation itself failed.
+    """
+    rtl = design_dir / "rtl"
+    files = [rtl / source for source in sources]
+    check_images(files, rtl)
+    simulator = compile_design(top, files, options, progress)
+    waves = design_dir / "simulation" / "waves.vcd" if options.waves else None
+    if waves is not None:
+        waves.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="rnngen-") as name:
+        work = Path(name)
+        np.savez(work / "stimulus.npz", beats=stimulus.beats, last=stimulus.last)
+        config = {key: value for key, value in asdict(options).items() if key != "compile"}
+        config |= {"stimulus": str(work / "stimulus.npz"), "result": str(work / "result.npz")}
+        (work / "bench.json").write_text(json.dumps(config), encoding="utf-8")
+        started = time.monotonic()
+        run_bench(simulator, "bench_stream", rtl, work, waves, progress)
+        return _read_result(work / "result.npz", options, simulator, time.monotonic() - started, waves)
+
+
+def compile_design(top: str, files: Sequence[Path], options: RunOptions, progress: Progress) -> Simulator:
+    """Compile with the options of a run (tracing only when waves are wanted), and say what happened."""
+    depth = options.waves_depth if options.waves else 0
+    compile_options = CompileOptions(**(asdict(options.compile) | {"waves_depth": depth}))
+    progress(f"building the simulator of {top}")
+    simulator = compile_simulator(top, files, compile_options)
+    came = "taken from the cache" if simulator.cache_hit else f"built in {simulator.build_seconds:.1f} s"
+    progress(f"simulator of {top} {came}")
+    return simulator
+
+
+def check_images(files: Sequence[Path], rtl: Path) -> None:
+    """Stop if a memory image that an instance names is not in ``rtl``.
+
+    Defaults of parameters are not counted: an instance overrides them.
+    """
+    for file in files:
+        if not file.is_file():
+            raise ToolError(f"The Verilog source {file} does not exist: generate the design again.")
+        for line in file.read_text(encoding="utf-8").splitlines():
+            for image in _IMAGE.findall("" if re.search(r"\bparameter\b", line) else line):
+                if not (rtl / image).is_file():
+                    raise ToolError(f"The memory image {rtl / image}, which {file.name} reads, does not exist.")
+
+
+def _read_result(
+    path: Path, options: RunOptions, simulator: Simulator, seconds: float, waves: Path | None
+) -> RunResult:
+    with np.load(path) as file:
+        return RunResult(
+            in_cycle=file["in_cycle"],
+            out_beats=file["out_beats"],
+            out_last=file["out_last"],
+            out_cycle=file["out_cycle"],
+            cycles=int(file["cycles"]),
+            complete=bool(file["complete"]),
+            probes={name: file[f"probe_{index}"] for index, name in enumerate(options.probes)},
+            build_seconds=simulator.build_seconds,
+            simulate_seconds=seconds,
+            cache_hit=simulator.cache_hit,
+            waves=waves,
+        )

@@ -1,0 +1,191 @@
+"""Drive the AXI4-Stream ports of an accelerator from a stimulus file, and record what happens.
+
+The environment variable ``RNNGEN_BENCH`` names a JSON file with the keys
+
+    stimulus            .npz: beats uint8 (N, tdata bytes, little-endian), last bool (N,)
+    result              .npz to write
+    expected_beats      number of output beats to wait for
+    client              "fast": agents of our own, never pausing; "axi": cocotbext-axi
+    stall, seed         probability of a pause in each cycle on either side ("axi" only)
+    time_limit_cycles   give up after so many cycles
+    drain_cycles        cycles to run on after the last expected beat, to catch surplus beats
+    probes              hierarchical signal names under the top, e.g. "engine0.probe_issue"
+    window              [from_cycle, to_cycle) in which the probes are sampled every cycle
+
+Cycle 0 is the first rising edge of ``aclk`` at which ``aresetn`` is high, cycle n the n-th edge behind
+it. A handshake or a probe value "in cycle n" is what holds just before edge n, which is what the
+registers clocked by edge n see. As AXI4-Stream demands, TVALID is first raised behind edge 0: the
+earliest input handshake is in cycle 1 ("fast" client; cocotbext-axi may be later). TREADY likewise.
+
+The result holds in_cycle, in_last, out_beats, out_last, out_cycle, cycles (length of the run),
+complete (all expected beats came), and probe_0 .. probe_n: uint8 (samples, bytes), little-endian.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import random
+import time
+from collections.abc import Iterator
+
+import cocotb
+import numpy as np
+from cocotb.clock import Clock
+from cocotb.task import Task
+from cocotb.triggers import Event, First, RisingEdge, Timer
+from cocotb.utils import get_sim_time
+from stream_agents import BeatLog, Stream, collect, drive, sample, to_bytes, to_integers, watch
+
+PERIOD_NS = 10
+RESET_CYCLES = 8
+PROGRESS_SECONDS = 1.0
+
+
+class StreamBench:
+    """One accelerator with its clock, its two streams and their records."""
+
+    def __init__(self, dut, config: dict) -> None:
+        self.dut, self.config = dut, config
+        self.source, self.sink = Stream(dut, "s_axis"), Stream(dut, "m_axis")
+        with np.load(config["stimulus"]) as file:
+            self.beats, self.last = file["beats"], file["last"].tolist()
+        self.sent, self.received = BeatLog(), BeatLog()
+        self.samples: list[list[int]] = [[] for _ in config["probes"]]
+        self.done = Event()
+        self.start_step = 0
+        self.steps_per_cycle = 0
+        self.axi_sink = None
+
+    def cycle(self) -> int:
+        """Number of the present (or latest) cycle."""
+        return (int(get_sim_time("step")) - self.start_step) // self.steps_per_cycle
+
+    async def reset(self) -> None:
+        """Start the clock; return just after the edge of cycle 0."""
+        for name in ("s_axis_tvalid", "m_axis_tready", "s_axil_awvalid", "s_axil_wvalid", "s_axil_bready",
+                     "s_axil_arvalid", "s_axil_rready"):  # fmt: skip
+            if hasattr(self.dut, name):
+                getattr(self.dut, name).value = 0
+        self.dut.aresetn.value = 0
+        Clock(self.dut.aclk, PERIOD_NS, unit="ns").start()
+        edge = RisingEdge(self.dut.aclk)
+        await edge
+        before = int(get_sim_time("step"))
+        for _ in range(RESET_CYCLES):
+            await edge
+        self.steps_per_cycle = (int(get_sim_time("step")) - before) // RESET_CYCLES
+        self.dut.aresetn.value = 1
+        await edge
+        self.start_step = int(get_sim_time("step"))
+
+    def start_fast(self) -> list[Task]:
+        """Start the agents that never pause."""
+        clock, expected = self.dut.aclk, self.config["expected_beats"]
+        values = to_integers(self.beats)
+        return [
+            cocotb.start_soon(drive(self.source, clock, self.cycle, values, self.last, self.sent)),
+            cocotb.start_soon(collect(self.sink, clock, self.cycle, self.received, expected, self.done)),
+        ]
+
+    def start_axi(self) -> list[Task]:
+        """Start cocotbext-axi's source and sink, with pauses, and passive records beside them."""
+        from cocotbext.axi import AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStreamSource
+
+        logging.getLogger(f"cocotb.{self.dut._name}").setLevel(logging.WARNING)
+        clock, expected = self.dut.aclk, self.config["expected_beats"]
+        source = AxiStreamSource(AxiStreamBus.from_prefix(self.dut, "s_axis"), clock)
+        self.axi_sink = AxiStreamSink(AxiStreamBus.from_prefix(self.dut, "m_axis"), clock)
+        stall, seed = self.config["stall"], self.config["seed"]
+        if stall > 0:
+            source.set_pause_generator(pauses(stall, 2 * seed))
+            self.axi_sink.set_pause_generator(pauses(stall, 2 * seed + 1))
+        ends = [index + 1 for index, is_last in enumerate(self.last) if is_last]
+        for begin, end in zip([0, *ends], ends):
+            source.send_nowait(AxiStreamFrame(self.beats[begin:end].tobytes()))
+        return [
+            cocotb.start_soon(watch(self.source, clock, self.cycle, self.sent, len(self.last), None)),
+            cocotb.start_soon(watch(self.sink, clock, self.cycle, self.received, expected, self.done)),
+        ]
+
+    def check_client(self) -> None:
+        """The frames cocotbext-axi received must be those of our own record."""
+        frames = []
+        while self.axi_sink is not None and not self.axi_sink.empty():
+            frames.append(bytes(self.axi_sink.recv_nowait().tdata))
+        recorded = to_bytes(self.received.data, self.sink.bytes_per_beat).tobytes()
+        joined = b"".join(frames)
+        if self.axi_sink is not None:
+            assert recorded.startswith(joined), "cocotbext-axi and the record of the bench disagree"
+            assert len(frames) == sum(self.received.last), "cocotbext-axi saw another number of TLAST than the bench"
+
+    async def run(self) -> None:
+        """Run to the last expected beat (and its drain) or to the time limit."""
+        config, tasks = self.config, []
+        await self.reset()
+        if config["probes"] and config["window"][1] > config["window"][0]:
+            signals = [resolve(self.dut, name) for name in config["probes"]]
+            window = tuple(config["window"])
+            tasks.append(cocotb.start_soon(sample(signals, self.dut.aclk, self.cycle, window, self.samples)))
+        tasks += self.start_fast() if config["client"] == "fast" else self.start_axi()
+        tasks.append(cocotb.start_soon(self.report_progress()))
+        if config["expected_beats"] > 0:
+            await First(self.done.wait(), Timer(config["time_limit_cycles"] * PERIOD_NS, unit="ns"))
+        else:
+            await Timer(config["time_limit_cycles"] * PERIOD_NS, unit="ns")
+        if self.done.is_set() and config["drain_cycles"] > 0:
+            await Timer(config["drain_cycles"] * PERIOD_NS, unit="ns")
+        for task in tasks:
+            task.cancel()
+
+    async def report_progress(self) -> None:
+        """Print a line about once a second of wall time, for whoever watches the run."""
+        shown, expected = time.monotonic(), self.config["expected_beats"]
+        while True:
+            await Timer(2000 * PERIOD_NS, unit="ns")
+            if time.monotonic() - shown >= PROGRESS_SECONDS:
+                shown = time.monotonic()
+                print(f"RNNGEN_PROGRESS {self.cycle()} {len(self.received.cycles)} {expected}", flush=True)
+
+    def write(self) -> None:
+        """Write the result file, whether or not the run was complete."""
+        probes = {}
+        for index, (name, log) in enumerate(zip(self.config["probes"], self.samples, strict=True)):
+            probes[f"probe_{index}"] = to_bytes(log, (len(resolve(self.dut, name)) + 7) // 8)
+        np.savez(
+            self.config["result"],
+            in_cycle=np.array(self.sent.cycles, dtype=np.int64),
+            in_last=np.array(self.sent.last, dtype=bool),
+            out_beats=to_bytes(self.received.data, self.sink.bytes_per_beat),
+            out_last=np.array(self.received.last, dtype=bool),
+            out_cycle=np.array(self.received.cycles, dtype=np.int64),
+            cycles=np.int64(self.cycle()),
+            complete=np.bool_(self.done.is_set() or self.config["expected_beats"] == 0),
+            **probes,
+        )
+
+
+def pauses(probability: float, seed: int) -> Iterator[bool]:
+    """An endless, repeatable sequence of pauses."""
+    generator = random.Random(seed)
+    while True:
+        yield generator.random() < probability
+
+
+def resolve(dut, name: str):
+    """The handle of a hierarchical name such as ``engine0.probe_issue``."""
+    handle = dut
+    for part in name.split("."):
+        handle = getattr(handle, part)
+    return handle
+
+
+@cocotb.test()
+async def stream(dut) -> None:
+    """Run the stimulus through the accelerator and write the result file."""
+    with open(os.environ["RNNGEN_BENCH"], encoding="utf-8") as file:
+        bench = StreamBench(dut, json.load(file))
+    await bench.run()
+    bench.write()
+    bench.check_client()

@@ -1,0 +1,117 @@
+"""Light AXI4-Stream agents and samplers for long, cycle-exact runs.
+
+Cycles are counted as written in ``bench_stream``: cycle n is the n-th rising
+edge of ``aclk`` with ``aresetn`` high, and everything "in cycle n" is what the
+registers behind that edge see, that is the values just before the edge.
+
+The agents read only what they need: while a handshake is impossible they wait
+for the signal that blocks it, not for the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from cocotb.triggers import Event, RisingEdge
+
+
+@dataclass
+class BeatLog:
+    """Handshakes of one stream, in order: cycle, TDATA as an integer, TLAST."""
+
+    cycles: list[int] = field(default_factory=list)
+    data: list[int] = field(default_factory=list)
+    last: list[bool] = field(default_factory=list)
+
+
+class Stream:
+    """The signals of the AXI4-Stream port ``prefix`` of ``dut``."""
+
+    def __init__(self, dut, prefix: str) -> None:
+        self.tdata = getattr(dut, prefix + "_tdata")
+        self.tvalid = getattr(dut, prefix + "_tvalid")
+        self.tready = getattr(dut, prefix + "_tready")
+        self.tlast = getattr(dut, prefix + "_tlast")
+        self.bytes_per_beat = len(self.tdata) // 8
+
+
+async def drive(stream: Stream, clock, cycle_now: Callable[[], int], beats, last, log: BeatLog) -> None:
+    """Offer every beat as early as the handshake allows; call it just after a rising edge.
+
+    ``beats``: integers; ``last``: booleans. TVALID stays high until the last beat is taken.
+    """
+    edge, unblocked, tready = RisingEdge(clock), RisingEdge(stream.tready), stream.tready
+    last_driven = None
+    for value, is_last in zip(beats, last, strict=True):
+        stream.tdata.value = value
+        if is_last != last_driven:
+            stream.tlast.value = last_driven = is_last
+        stream.tvalid.value = 1
+        await edge
+        while not tready.value:
+            await unblocked
+            await edge
+        log.cycles.append(cycle_now())
+        log.last.append(is_last)
+    stream.tvalid.value = 0
+
+
+async def collect(
+    stream: Stream, clock, cycle_now: Callable[[], int], log: BeatLog, expected: int, done: Event
+) -> None:
+    """Hold TREADY high and record every beat; set ``done`` at beat number ``expected``."""
+    stream.tready.value = 1
+    await watch(stream, clock, cycle_now, log, expected, done, ready_is_high=True)
+
+
+async def watch(
+    stream: Stream,
+    clock,
+    cycle_now: Callable[[], int],
+    log: BeatLog,
+    expected: int,
+    done: Event | None,
+    ready_is_high: bool = False,
+) -> None:
+    """Record every handshake of a port somebody else drives (passive)."""
+    edge, raised = RisingEdge(clock), RisingEdge(stream.tvalid)
+    tdata, tvalid, tready, tlast = stream.tdata, stream.tvalid, stream.tready, stream.tlast
+    while True:
+        await edge
+        if not tvalid.value:
+            await raised
+            continue
+        if ready_is_high or tready.value:
+            log.cycles.append(cycle_now())
+            log.data.append(int(tdata.value))
+            log.last.append(bool(tlast.value))
+            if len(log.cycles) == expected and done is not None:
+                done.set()
+
+
+async def sample(signals, clock, cycle_now: Callable[[], int], window: tuple[int, int], logs: list[list[int]]) -> None:
+    """Append the value of every signal in every cycle of ``[window[0], window[1])``.
+
+    Call it just after the edge of cycle 0; cycle 0 itself is recorded from the present values.
+    """
+    edge = RisingEdge(clock)
+    readers = list(zip(signals, logs, strict=True))
+    for _ in range(window[0] - cycle_now()):
+        await edge
+    while cycle_now() < window[1]:
+        for signal, log in readers:
+            log.append(int(signal.value))
+        await edge
+
+
+def to_bytes(values: list[int], size: int) -> np.ndarray:
+    """Integers as little-endian bytes, uint8 (len(values), size)."""
+    joined = b"".join(value.to_bytes(size, "little") for value in values)
+    return np.frombuffer(joined, dtype=np.uint8).reshape(len(values), size)
+
+
+def to_integers(beats: np.ndarray) -> list[int]:
+    """Rows of little-endian bytes, uint8 (n, size), as integers."""
+    return [int.from_bytes(row.tobytes(), "little") for row in beats]
