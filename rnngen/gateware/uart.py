@@ -1,0 +1,220 @@
+"""A serial port to AXI4-Stream bridge: how a PC feeds an accelerator and reads it.
+
+Frames, 8N1, both ways a header byte and then the beats of one step, each beat ``ceil(tdata_bits / 8)``
+bytes, least significant byte first:
+
+    to the device     0xA0 | last     beats of x
+    from the device   0xB0 | last     beats of the result
+
+``last`` (bit 0) ends the sequence, as TLAST does.  A byte that is not a header where a header is due is
+dropped and counted, so both sides find each other again.  The line has no flow control: the host keeps at
+most ``buffer_bytes`` bytes on the way that the core has not taken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.cdc import FFSynchronizer
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out
+
+HEADER_TO_DEVICE = 0xA0
+HEADER_FROM_DEVICE = 0xB0
+HEADER_MASK = 0xFE
+
+
+@dataclass(frozen=True)
+class StreamShape:
+    """A stream port: bits of TDATA and beats of one step."""
+
+    tdata_bits: int
+    beats_per_step: int
+
+    def __post_init__(self) -> None:
+        if self.tdata_bits < 8 or self.tdata_bits % 8:
+            raise ValueError(f"A stream's TDATA must be a positive multiple of 8 bits, not {self.tdata_bits}.")
+        if self.beats_per_step < 1:
+            raise ValueError(f"A stream must have at least 1 beat a step, not {self.beats_per_step}.")
+
+    @property
+    def bytes_per_beat(self) -> int:
+        """Bytes of one beat on the line."""
+        return self.tdata_bits // 8
+
+
+def clocks_per_bit(clock_hz: int, baud: int) -> int:
+    """Clock cycles of a bit.
+
+    Raises:
+        ValueError: when the rounded rate is more than 2.5 % off, so that the last bit would be missed.
+    """
+    divisor = max(1, round(clock_hz / baud))
+    if divisor < 8 or abs(clock_hz / divisor - baud) > 0.025 * baud:
+        raise ValueError(f"Baud must be at most an eighth of the clock and within 2.5 % of a divisor, not {baud}.")
+    return divisor
+
+
+class UartReceiver(wiring.Component):
+    """Receives 8N1 bytes: ``valid`` is high for one cycle with each byte; a byte with a low stop bit is ignored."""
+
+    def __init__(self, divisor: int) -> None:
+        self._divisor = divisor
+        super().__init__({"pin": In(1, init=1), "data": Out(8), "valid": Out(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        """Amaranth's hook: builds the circuit."""
+        m = Module()
+        line = Signal(init=1)
+        m.submodules.synchroniser = FFSynchronizer(self.pin, line, init=1)
+        timer = Signal(range(self._divisor * 2))
+        left = Signal(range(11))
+        shift = Signal(9)
+        m.d.sync += self.valid.eq(0)
+        with m.If(left == 0):
+            with m.If(~line):
+                m.d.sync += [left.eq(10), timer.eq(self._divisor // 2 - 1)]
+        with m.Elif(timer != 0):
+            m.d.sync += timer.eq(timer - 1)
+        with m.Else():
+            m.d.sync += [timer.eq(self._divisor - 1), left.eq(left - 1), shift.eq(Cat(shift[1:], line))]
+            with m.If((left == 10) & line):
+                m.d.sync += left.eq(0)
+            with m.If(left == 1):
+                m.d.sync += [self.valid.eq(line), self.data.eq(shift[1:])]
+        return m
+
+
+class UartTransmitter(wiring.Component):
+    """Sends 8N1 bytes: a byte is taken in a cycle with ``valid`` and ``ready`` high."""
+
+    def __init__(self, divisor: int) -> None:
+        self._divisor = divisor
+        super().__init__({"data": In(8), "valid": In(1), "ready": Out(1), "pin": Out(1, init=1)})
+
+    def elaborate(self, platform: object) -> Module:
+        """Amaranth's hook: builds the circuit."""
+        m = Module()
+        timer = Signal(range(self._divisor))
+        left = Signal(range(11))
+        shift = Signal(10, init=0x3FF)
+        m.d.comb += [self.ready.eq(left == 0), self.pin.eq(shift[0])]
+        with m.If(left == 0):
+            with m.If(self.valid):
+                m.d.sync += [shift.eq(Cat(0, self.data, 1)), left.eq(10), timer.eq(self._divisor - 1)]
+        with m.Elif(timer != 0):
+            m.d.sync += timer.eq(timer - 1)
+        with m.Else():
+            m.d.sync += [timer.eq(self._divisor - 1), left.eq(left - 1), shift.eq(Cat(shift[1:], 1))]
+        return m
+
+
+class UartBridge(wiring.Component):
+    """Serial line on one side, the core's two streams on the other (frames: module docstring).
+
+    ``s_axis_*`` drive the core's input port, ``m_axis_*`` take its output port: a whole step is collected
+    before its header is sent, because TLAST comes with its last beat.  ``dropped`` counts bytes without a
+    place (it stops at 255), ``overflow`` stays high once a byte was lost to a full buffer.
+    """
+
+    def __init__(self, to_core: StreamShape, from_core: StreamShape, divisor: int, buffer_bytes: int = 2048) -> None:
+        self._to_core, self._from_core = to_core, from_core
+        self._divisor, self._buffer_bytes = divisor, buffer_bytes
+        super().__init__(
+            {
+                "rx": In(1, init=1),
+                "tx": Out(1, init=1),
+                "s_axis_tdata": Out(to_core.tdata_bits),
+                "s_axis_tvalid": Out(1),
+                "s_axis_tready": In(1),
+                "s_axis_tlast": Out(1),
+                "m_axis_tdata": In(from_core.tdata_bits),
+                "m_axis_tvalid": In(1),
+                "m_axis_tready": Out(1),
+                "m_axis_tlast": In(1),
+                "dropped": Out(8),
+                "overflow": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Amaranth's hook: builds the circuit."""
+        m = Module()
+        self._receive(m)
+        self._send(m)
+        return m
+
+    def _receive(self, m: Module) -> None:
+        """Bytes to beats."""
+        m.submodules.receiver = receiver = UartReceiver(self._divisor)
+        m.submodules.buffer = buffer = SyncFIFOBuffered(width=8, depth=self._buffer_bytes)
+        m.d.comb += [receiver.pin.eq(self.rx), buffer.w_data.eq(receiver.data), buffer.w_en.eq(receiver.valid)]
+        with m.If(receiver.valid & ~buffer.w_rdy):
+            m.d.sync += self.overflow.eq(1)
+        shape = self._to_core
+        beat = Signal(range(shape.beats_per_step))
+        byte = Signal(range(shape.bytes_per_beat))
+        last = Signal()
+        final_beat = beat == shape.beats_per_step - 1
+        m.d.comb += self.s_axis_tlast.eq(last & final_beat)
+        with m.FSM(name="receive"):
+            with m.State("HEADER"):
+                m.d.comb += buffer.r_en.eq(1)
+                with m.If(buffer.r_rdy):
+                    with m.If((buffer.r_data & HEADER_MASK) == HEADER_TO_DEVICE):
+                        m.d.sync += last.eq(buffer.r_data[0])
+                        m.next = "BYTES"
+                    with m.Elif(self.dropped != 255):
+                        m.d.sync += self.dropped.eq(self.dropped + 1)
+            with m.State("BYTES"):
+                m.d.comb += buffer.r_en.eq(1)
+                with m.If(buffer.r_rdy):
+                    m.d.sync += self.s_axis_tdata.eq(Cat(self.s_axis_tdata, buffer.r_data)[8:])
+                    m.d.sync += byte.eq(byte + 1)
+                    with m.If(byte == shape.bytes_per_beat - 1):
+                        m.d.sync += byte.eq(0)
+                        m.next = "BEAT"
+            with m.State("BEAT"):
+                m.d.comb += self.s_axis_tvalid.eq(1)
+                with m.If(self.s_axis_tready):
+                    m.d.sync += beat.eq(beat + 1)
+                    m.next = "BYTES"
+                    with m.If(final_beat):
+                        m.d.sync += beat.eq(0)
+                        m.next = "HEADER"
+
+    def _send(self, m: Module) -> None:
+        """Beats to bytes."""
+        m.submodules.transmitter = transmitter = UartTransmitter(self._divisor)
+        m.d.comb += self.tx.eq(transmitter.pin)
+        shape = self._from_core
+        m.submodules.step = step = SyncFIFOBuffered(width=shape.tdata_bits, depth=shape.beats_per_step + 1)
+        beat = Signal(range(shape.beats_per_step))
+        byte = Signal(range(shape.bytes_per_beat))
+        last = Signal()
+        m.d.comb += step.w_data.eq(self.m_axis_tdata)
+        with m.FSM(name="send"):
+            with m.State("COLLECT"):
+                m.d.comb += [self.m_axis_tready.eq(1), step.w_en.eq(self.m_axis_tvalid)]
+                with m.If(self.m_axis_tvalid):
+                    m.d.sync += [beat.eq(beat + 1), last.eq(self.m_axis_tlast)]
+                    with m.If(beat == shape.beats_per_step - 1):
+                        m.d.sync += beat.eq(0)
+                        m.next = "HEADER"
+            with m.State("HEADER"):
+                m.d.comb += [transmitter.valid.eq(1), transmitter.data.eq(HEADER_FROM_DEVICE | last)]
+                with m.If(transmitter.ready):
+                    m.next = "BYTES"
+            with m.State("BYTES"):
+                m.d.comb += transmitter.valid.eq(step.r_rdy)
+                m.d.comb += transmitter.data.eq(step.r_data.word_select(byte, 8))
+                with m.If(transmitter.valid & transmitter.ready):
+                    m.d.sync += byte.eq(byte + 1)
+                    with m.If(byte == shape.bytes_per_beat - 1):
+                        m.d.comb += step.r_en.eq(1)
+                        m.d.sync += [byte.eq(0), beat.eq(beat + 1)]
+                        with m.If(beat == shape.beats_per_step - 1):
+                            m.d.sync += beat.eq(0)
+                            m.next = "COLLECT"
