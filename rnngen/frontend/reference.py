@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import numpy.typing as npt
 
-from rnngen.errors import DataError
+from rnngen.ir.inputs import check_array
 from rnngen.ir.network import FloatArray, LinearLayer, Network, RecurrentLayer, parameters
 from rnngen.ir.reference import run_layers
 
@@ -28,19 +27,6 @@ class ReferenceRun:
     def output(self) -> FloatArray:
         """Output of the last layer, (sequences, steps, output size)."""
         return self.layers[-1]
-
-
-def _check_input(network: Network, x: npt.ArrayLike) -> FloatArray:
-    values = np.asarray(x, dtype=np.float64)
-    if values.ndim != 3 or values.shape[2] != network.input_size or 0 in values.shape:
-        raise DataError(
-            f"Input must have the shape (sequences, steps, {network.input_size}) with at least one "
-            f"sequence and step, not {values.shape}."
-        )
-    if not np.all(np.isfinite(values)):
-        where = [int(i) for i in np.argwhere(~np.isfinite(values))[0]]
-        raise DataError(f"Input holds {values[tuple(where)]} at {where}; all values must be finite.")
-    return values
 
 
 def _run_torch(network: Network, x: FloatArray) -> list[FloatArray]:
@@ -80,7 +66,7 @@ def run_reference(network: Network, x: npt.ArrayLike) -> ReferenceRun:
     Raises:
         DataError: if x has another shape, is empty, or is not finite.
     """
-    values = _check_input(network, x)
+    values = check_array(x, network.input_size, "Input")
     try:
         import torch
     except ImportError:

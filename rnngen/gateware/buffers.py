@@ -101,8 +101,9 @@ class StepBuffer(wiring.Component):
     Ports:
         write: As for ``VectorMemory``.  full: No slot is free; the writer must not begin a step.
         available: A complete step waits.  sequence_last: It is its sequence's last one.
-        base: First column word of that step.  address, data: Read port, one cycle.
-        release: The step is read for the last time in this cycle; its slot is free in the next.
+        base: First column word of that step.  take: The reader starts on it; the next step is shown in the next cycle.
+        address, data: Read port, one cycle.
+        release: The oldest step taken is read for the last time in this cycle; its slot is free in the next.
     """
 
     def __init__(self, width: int, lanes: int, banks: int, size: int, slots: int, aligned: bool) -> None:
@@ -115,6 +116,7 @@ class StepBuffer(wiring.Component):
                 "available": Out(1),
                 "sequence_last": Out(1),
                 "base": Out(range(max(2, self._memory.depth))),
+                "take": In(1),
                 "address": In(address_width(self._memory.depth)),
                 "data": Out(width * banks),
                 "release": In(1),
@@ -126,7 +128,7 @@ class StepBuffer(wiring.Component):
         m = Module()
         m.submodules.memory = memory = self._memory
         slots, words = self._slots, self._memory.words
-        used = Signal(range(slots + 1))
+        used, waiting = Signal(range(slots + 1)), Signal(range(slots + 1))
         lasts = Signal(slots)
         write_slot, read_slot = Signal(range(slots)), Signal(range(slots))
         step_written = Signal()
@@ -136,14 +138,14 @@ class StepBuffer(wiring.Component):
             self.data.eq(memory.data),
             step_written.eq(self.write.enable & self.write.last),
             self.full.eq(used == slots),
-            self.available.eq(used != 0),
+            self.available.eq(waiting != 0),
             self.sequence_last.eq(lasts.bit_select(read_slot, 1)),
         ]
-        m.d.sync += used.eq(used + step_written - self.release)
+        m.d.sync += [used.eq(used + step_written - self.release), waiting.eq(waiting + step_written - self.take)]
         with m.If(step_written):
             m.d.sync += lasts.bit_select(write_slot, 1).eq(self.write.sequence_last)
             m.d.sync += write_slot.eq(Mux(write_slot == slots - 1, 0, write_slot + 1))
-        with m.If(self.release):
+        with m.If(self.take):
             wraps = read_slot == slots - 1
             m.d.sync += [read_slot.eq(Mux(wraps, 0, read_slot + 1)), self.base.eq(Mux(wraps, 0, self.base + words))]
         return m

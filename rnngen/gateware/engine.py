@@ -12,7 +12,7 @@ from rnngen.gateware.tails import TailSignals, bias_width, make_tail, state_widt
 from rnngen.ir.quantised import QuantisedLayer
 from rnngen.plan.engine import EnginePlan, is_aligned
 from rnngen.plan.memory import group_count
-from rnngen.plan.timing import OPERAND_CYCLES, TAILS
+from rnngen.plan.timing import NARROW_CYCLES, OPERAND_CYCLES, TAILS
 
 SATURATION_COUNTER_BITS = 32
 
@@ -87,10 +87,10 @@ class Engine(wiring.Component):
             self._plan.input_slots,
             self._input_aligned,
         )
-        probe_issue, probe_from_x = Signal(), Signal()
         m.d.comb += [
             buffer.write.eq(self.write),
             self.full.eq(buffer.full),
+            buffer.take.eq(sequencer.go),
             buffer.release.eq(sequencer.release),
             self.released.eq(sequencer.release),
             sequencer.available.eq(buffer.available),
@@ -99,8 +99,6 @@ class Engine(wiring.Component):
             sequencer.space.eq(self.space),
             self.go.eq(sequencer.go),
             buffer.address.eq(sequencer.x_address),
-            probe_issue.eq(sequencer.issue),
-            probe_from_x.eq(sequencer.from_x),
         ]
         tail_leaf, tail = make_tail(self._layer, self._plan.elements, image_names(self._index)["table"])
         m.submodules.tail = tail_leaf
@@ -109,6 +107,7 @@ class Engine(wiring.Component):
         self._tail_memories(m, tail, groups)
         self._results(m, tail, groups)
         self._count_saturations(m, tail, groups)
+        self._probe(m, sequencer, groups)
         return m
 
     def _operand_path(self, m: Module, sequencer: Sequencer, buffer: StepBuffer, tail: TailSignals) -> None:
@@ -233,12 +232,10 @@ class Engine(wiring.Component):
     def _results(self, m: Module, tail: TailSignals, groups: list[Signal]) -> None:
         """The group at the end of the element-wise path as a write."""
         plan, end, result = self._plan, groups[-1], self.result
-        probe_h_valid = Signal()
         in_tile = plan.rows - (plan.groups - 1) * plan.elements
         in_last = plan.shape.units - (plan.tiles - 1) * plan.rows - (plan.last_groups - 1) * plan.elements
         count = Mux(end.step_end, in_last, Mux(end.tile_end, in_tile, plan.elements))
         m.d.comb += [
-            probe_h_valid.eq(end.valid),
             result.enable.eq(end.valid),
             result.count.eq(count),
             result.last.eq(end.step_end),
@@ -246,10 +243,24 @@ class Engine(wiring.Component):
             result.data.eq(tail.output),
         ]
 
+    def _probe(self, m: Module, sequencer: Sequencer, groups: list[Signal]) -> None:
+        """Wires that a simulation may look at, beside the tail's ``probe_z``, ``probe_c`` and ``probe_h``.
+
+        A ``..._valid`` probe tells that a group passes its point in this cycle.
+        """
+        timing = TAILS[self._plan.shape.kind]
+        points = {"issue": sequencer.issue, "from_x": sequencer.from_x, "sums_valid": groups[1].valid}
+        if timing.state_write is not None:
+            points |= {"z_valid": groups[NARROW_CYCLES + 1].valid, "c_valid": groups[timing.state_write + 1].valid}
+        points["h_valid"] = groups[timing.output + 1].valid
+        for name, value in points.items():
+            probe = Signal(name=f"probe_{name}")
+            m.d.comb += probe.eq(value)
+
     def _count_saturations(self, m: Module, tail: TailSignals, groups: list[Signal]) -> None:
         """Each point's count is taken in the cycle in which its group passes there."""
         timing = TAILS[self._plan.shape.kind]
-        delays = {"preactivation": 2, "c": timing.state_write, "h": timing.output, "y": timing.output}
+        delays = {"preactivation": NARROW_CYCLES, "c": timing.state_write, "h": timing.output, "y": timing.output}
         now = Signal(range(16 * self._plan.elements))
         counts = []
         for point, count in tail.saturated.items():

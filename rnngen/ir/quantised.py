@@ -85,9 +85,8 @@ class ProductFormats:
     @property
     def accumulator_width(self) -> int:
         """Bits that hold the products of a row whatever the data."""
-        x_bound = self.input_size << (self.x.width - 1 + self.shift_x)
-        h_bound = self.hidden_size << (self.h.width - 1 + self.shift_h)
-        return ((x_bound + h_bound) << (self.weight_width - 1)).bit_length() + 1
+        terms = self.input_size + self.hidden_size
+        return self.weight_width + self.operand_width + (terms - 1).bit_length()
 
     @property
     def total_width(self) -> int:

@@ -1,0 +1,1 @@
+"""Modules that a user trains with."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnngen.errors import DataError
+from rnngen.ir.inputs import check_array
 from rnngen.ir.network import FloatArray, LinearLayer, Network, RecurrentLayer
 from rnngen.ir.reference import run_lstm
 
@@ -25,28 +25,6 @@ class LayerRanges:
     x: float
     c: float
     y: float
-
-
-def check_array(x: FloatArray, features: int, what: str) -> FloatArray:
-    """The array as float64 (sequences, steps, features), or a sentence saying what is wrong.
-
-    Raises:
-        DataError: on a wrong type, wrong shape, no steps, or a value that is not finite.
-    """
-    array = np.asarray(x)
-    if array.dtype.kind not in "fiu":
-        raise DataError(f"{what} must hold real numbers, not '{array.dtype}'.")
-    if array.ndim != 3 or array.shape[2] != features:
-        raise DataError(
-            f"{what} must have shape (sequences, steps, {features}), not {tuple(int(n) for n in array.shape)}."
-        )
-    if array.size == 0:
-        raise DataError(f"{what} must hold at least one step, not shape {tuple(int(n) for n in array.shape)}.")
-    array = array.astype(np.float64)
-    if not np.all(np.isfinite(array)):
-        where = [int(i) for i in np.argwhere(~np.isfinite(array))[0]]
-        raise DataError(f"{what} holds {array[tuple(where)]} at {where}; all values must be finite.")
-    return array
 
 
 def measure(network: Network, x: FloatArray) -> list[LayerRanges]:

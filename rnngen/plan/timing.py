@@ -23,6 +23,10 @@ OUTPUT_CYCLES = 2
 """A word written to the output buffer in cycle n is on m_axis in cycle n + 2 at the earliest."""
 
 
+NARROW_CYCLES = 2
+"""Sums and bias to the narrowed pre-activation (or Linear output)."""
+
+
 @dataclass(frozen=True)
 class TailTiming:
     """Latencies of an element-wise path, counted from a group's sums at the array's output.

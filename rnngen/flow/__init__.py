@@ -1,0 +1,18 @@
+"""The steps of the main job, typed: what the commands do, for use from Python."""
+
+from rnngen.flow.emulate import EmulationReport, emulate
+from rnngen.flow.generate import GenerateOptions, generate
+from rnngen.flow.report import report
+from rnngen.flow.simulate import SimulationReport, simulate
+from rnngen.flow.synthesize import synthesize
+
+__all__ = [
+    "EmulationReport",
+    "GenerateOptions",
+    "SimulationReport",
+    "emulate",
+    "generate",
+    "report",
+    "simulate",
+    "synthesize",
+]

@@ -1,0 +1,150 @@
+"""Model to design folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy.typing as npt
+
+from rnngen.arith.format import FloatArray
+from rnngen.config.board import Board, load_board
+from rnngen.emit.design import Design, write_design
+from rnngen.emit.folder import check_target
+from rnngen.errors import PlanError
+from rnngen.flow.arrays import read_array
+from rnngen.frontend import load
+from rnngen.frontend.identifier import check_identifier
+from rnngen.ir.inputs import check_array
+from rnngen.ir.network import Network
+from rnngen.ir.quantised import QuantisedNetwork
+from rnngen.passes.quantise import quantise
+from rnngen.plan.engine import LayerShape
+from rnngen.plan.memory import total_memory_bits
+from rnngen.plan.network import NetworkPlan
+from rnngen.plan.search import Budget, plan_for_budget, plan_for_lanes
+from rnngen.plan.shapes import layer_shapes
+
+if TYPE_CHECKING:
+    import torch
+
+DEFAULT_BOARD = "ulx3s-85f"
+DEFAULT_CLOCK_HZ = 100_000_000
+"""Clock a design without a board is described for."""
+
+
+@dataclass(frozen=True)
+class GenerateOptions:
+    """Choices of a design; at most one of ``board``, ``multipliers`` and ``lanes``.
+
+    Attributes:
+        select: Prefix of the recurrent stack inside a larger model.
+        head: Prefix of a Linear layer behind it.
+        calibrate: Real input, an array (sequences, steps, features) or a .npy file; None proves ranges.
+        calibration: What that input is, for the report.
+        board: Board name; its device is the budget.  With neither budget nor lanes: ``DEFAULT_BOARD``.
+        multipliers: Budget of multipliers.
+        lanes: (gates, rows, columns) of every recurrent layer.
+        weight_bits: 2..18.  activation_bits: 4..18.
+        name: Name of the top module.
+    """
+
+    select: str | None = None
+    head: str | None = None
+    calibrate: npt.ArrayLike | Path | str | None = None
+    calibration: str = ""
+    board: str | None = None
+    multipliers: int | None = None
+    lanes: tuple[int, int, int] | None = None
+    weight_bits: int = 8
+    activation_bits: int = 16
+    name: str | None = None
+
+
+DEFAULT_OPTIONS = GenerateOptions()
+
+
+def generate(
+    model: Path | str | torch.nn.Module, folder: Path | str, options: GenerateOptions = DEFAULT_OPTIONS
+) -> Design:
+    """Generates the accelerator of a model into a folder.
+
+    Raises:
+        RnngenError: whatever is wrong with model, options, calibration input, budget or folder;
+            nothing is written then.
+    """
+    target = Path(folder)
+    check_target(target)
+    _check_choice(options)
+    board = _board(options)
+    top = check_identifier(options.name) if options.name is not None else None
+    network = load(model, select=options.select, head=options.head)
+    calibration, description = _calibration(options, network)
+    quantised = quantise(network, options.weight_bits, options.activation_bits, calibration)
+    plan = _plan(layer_shapes(quantised), options, board)
+    if board is not None:
+        _check_memory(quantised, plan, board)
+    return write_design(
+        target,
+        network,
+        quantised,
+        plan,
+        top=top or network.name,
+        clock_hz=board.clock_target_hz if board else DEFAULT_CLOCK_HZ,
+        board=board.name if board else None,
+        multiplier="ecp5" if board is not None and board.family == "ecp5" else "generic",
+        calibration=description,
+    )
+
+
+def _check_choice(options: GenerateOptions) -> None:
+    given = [name for name in ("board", "multipliers", "lanes") if getattr(options, name) is not None]
+    if len(given) > 1:
+        raise PlanError(f"Give only one of --board, --multipliers and --lanes, not {' and '.join(given)}.")
+    if options.multipliers is not None and options.multipliers < 1:
+        raise PlanError(f"--multipliers must be at least 1, not {options.multipliers}.")
+
+
+def _board(options: GenerateOptions) -> Board | None:
+    if options.multipliers is not None or options.lanes is not None:
+        return None
+    return load_board(options.board or DEFAULT_BOARD)
+
+
+def _calibration(options: GenerateOptions, network: Network) -> tuple[FloatArray | None, str]:
+    """The calibration input, and what it is."""
+    if options.calibrate is None:
+        return None, "ranges proved from the weights, input in [-1, 1]"
+    if isinstance(options.calibrate, str | Path):
+        path = Path(options.calibrate)
+        return read_array(path, network.input_size, "Calibration input"), options.calibration or path.name
+    array = check_array(options.calibrate, network.input_size, "The calibration input")
+    return array, options.calibration or f"array of shape {array.shape}"
+
+
+def _plan(shapes: Sequence[LayerShape], options: GenerateOptions, board: Board | None) -> NetworkPlan:
+    if options.lanes is not None:
+        return plan_for_lanes(shapes, *options.lanes)
+    if options.multipliers is not None:
+        return plan_for_budget(shapes, Budget(options.multipliers))
+    assert board is not None
+    return plan_for_budget(shapes, Budget(board.budget.multipliers, board.budget.dsps))
+
+
+def _check_memory(quantised: QuantisedNetwork, plan: NetworkPlan, board: Board) -> None:
+    """Refuses a design whose memories exceed the device, saying which width would fit."""
+    needed, have = total_memory_bits(quantised, plan), board.budget.block_ram_bits
+    if needed <= have:
+        return
+    weights = sum(int(engine.words * engine.multipliers) for engine in plan.engines)
+    fitting = (have - (needed - weights * quantised.weight_bits)) // weights
+    advice = (
+        f"--weight-bits {fitting} would fit"
+        if fitting >= 2
+        else "no weight width fits, so take a larger board or a smaller network, or --multipliers for no board"
+    )
+    raise PlanError(
+        f"Board '{board.name}' is too small: the memories need {needed:,} bits and it has {have:,}; {advice}."
+    )
