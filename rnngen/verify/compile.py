@@ -149,7 +149,7 @@ def _environment(tools: Tools, work: Path) -> dict[str, str]:
     environment["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include"
     if tools.ccache is not None:
         environment["OBJCACHE"] = str(tools.ccache)
-        environment["CCACHE_DIR"] = str(cache_folder() / "ccache")
+        environment.setdefault("CCACHE_DIR", str(cache_folder() / "ccache"))
         environment["CCACHE_BASEDIR"] = str(work)
         environment["CCACHE_NOHASHDIR"] = "1"
         environment["CCACHE_SLOPPINESS"] = "pch_defines,time_macros,include_file_mtime,include_file_ctime"

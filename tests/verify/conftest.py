@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from rnngen.verify.beats import PortFormat, pack
 from rnngen.verify.simulator import RunOptions, RunResult, Stimulus, run
+from rnngen.verify.tools import cache_folder
 
 STAND_IN = Path(__file__).parent / "stand_ins" / "stand_in.v"
 LATENCY = 3
@@ -33,13 +33,12 @@ def promised_cycles(beats: int) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("cache")
-    before = os.environ.get("RNNGEN_CACHE")
-    os.environ["RNNGEN_CACHE"] = str(folder)
-    yield folder
-    os.environ.pop("RNNGEN_CACHE")
-    if before is not None:
-        os.environ["RNNGEN_CACHE"] = before
+    """An empty simulator cache; compiled C++ is shared with the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CCACHE_DIR", str(cache_folder() / "ccache"))
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("RNNGEN_CACHE", str(folder))
+        yield folder
 
 
 @pytest.fixture

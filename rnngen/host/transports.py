@@ -1,0 +1,129 @@
+"""Byte streams between the host and an accelerator."""
+
+from __future__ import annotations
+
+import importlib
+import socket
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from rnngen.errors import ToolError
+
+_CONNECT_SECONDS = 60.0
+_RETRY_SECONDS = 0.05
+
+
+class Transport(Protocol):
+    """Carries bytes both ways, in order."""
+
+    def write(self, data: bytes) -> None:
+        """Send all of ``data``."""
+
+    def read(self, size: int, timeout: float) -> bytes:
+        """Up to ``size`` bytes; fewer if ``timeout`` seconds pass or the other side is gone."""
+
+    def close(self) -> None:
+        """Release the device."""
+
+
+class _Closing:
+    """Lets a transport be used in a ``with`` statement."""
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class SerialTransport(_Closing):
+    """A serial port, 8N1, through pyserial.
+
+    Args:
+        port: for example ``/dev/ttyUSB0`` or ``COM3``.
+        baud: bits a second, as the design was built for.
+
+    Raises:
+        ToolError: pyserial is not installed, or the port cannot be opened.
+    """
+
+    def __init__(self, port: str, baud: int) -> None:
+        try:
+            serial: Any = importlib.import_module("serial")
+        except ImportError:
+            raise ToolError(
+                "Talking to a board needs pyserial, which is not installed: run `pip install pyserial`."
+            ) from None
+        try:
+            self._serial = serial.Serial(port, baud)
+        except (OSError, ValueError) as error:  # SerialException is an OSError
+            raise ToolError(f"The serial port {port} cannot be opened: {error}.") from None
+
+    def write(self, data: bytes) -> None:
+        """Send all of ``data``."""
+        self._serial.write(data)
+
+    def read(self, size: int, timeout: float) -> bytes:
+        """Up to ``size`` bytes within ``timeout`` seconds."""
+        self._serial.timeout = timeout
+        return bytes(self._serial.read(size))
+
+    def close(self) -> None:
+        """Close the port."""
+        self._serial.close()
+
+
+class SocketTransport(_Closing):
+    """The UNIX socket of the simulation bench ``sim/bench_uart.py``.
+
+    Raises:
+        ToolError: nobody listens there within ``connect_seconds``.
+    """
+
+    def __init__(self, path: Path, connect_seconds: float = _CONNECT_SECONDS) -> None:
+        deadline = time.monotonic() + connect_seconds
+        while True:
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                self._socket.connect(str(path))
+                return
+            except OSError as error:
+                self._socket.close()
+                if time.monotonic() > deadline:
+                    raise ToolError(
+                        f"No simulation listens at {path} after {connect_seconds:g} s: {error.strerror}."
+                    ) from None
+                time.sleep(_RETRY_SECONDS)
+
+    def write(self, data: bytes) -> None:
+        """Send all of ``data``."""
+        try:
+            self._socket.sendall(data)
+        except OSError as error:
+            raise ToolError(f"The simulation closed the connection: {error.strerror}.") from None
+
+    def read(self, size: int, timeout: float) -> bytes:
+        """Up to ``size`` bytes within ``timeout`` seconds."""
+        deadline = time.monotonic() + timeout
+        received = b""
+        while len(received) < size and (left := deadline - time.monotonic()) > 0:
+            self._socket.settimeout(left)
+            try:
+                part = self._socket.recv(size - len(received))
+            except OSError:
+                break
+            if not part:
+                break
+            received += part
+        return received
+
+    def close(self) -> None:
+        """Close the connection, which ends the simulation."""
+        self._socket.close()

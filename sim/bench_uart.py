@@ -1,0 +1,109 @@
+"""Connect the UART pins of a board top to a local socket, so that host software can talk to the simulation.
+
+The environment variable ``RNNGEN_BENCH`` names a JSON file with the keys
+
+    socket              path of the UNIX socket to listen on; one client is served
+    clock, rx, tx       names of the top's clock and UART pins
+    clocks_per_bit      clock cycles a bit lasts
+    idle_cycles         after so many cycles without traffic the simulation waits for the host
+    host_seconds        wall time to wait for the host before giving up
+
+The frame is 8N1, least significant bit first. The run ends when the client closes the socket.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.triggers import FallingEdge, Timer
+
+PERIOD_NS = 40
+
+
+class UartBench:
+    """The pins on one side, the socket on the other."""
+
+    def __init__(self, dut, config: dict) -> None:
+        self.clock, self.rx, self.tx = (getattr(dut, config[name]) for name in ("clock", "rx", "tx"))
+        self.config = config
+        self.bit_ns = config["clocks_per_bit"] * PERIOD_NS
+        self.connection: socket.socket | None = None
+        self.quiet_ns = 0
+
+    def accept(self, listener: socket.socket) -> None:
+        """Wait for the client; the simulation stands still meanwhile."""
+        self.wait_for(listener)
+        self.connection, _ = listener.accept()
+
+    def wait_for(self, sock: socket.socket) -> None:
+        """Let the simulation stand still until ``sock`` has something."""
+        patience = self.config["host_seconds"]
+        readable, _, _ = select.select([sock], [], [], patience)
+        if not readable:
+            raise TimeoutError(f"The host said nothing for {patience} s.")
+
+    async def run(self) -> None:
+        """Carry bytes both ways until the client leaves."""
+        self.rx.value = 1
+        Clock(self.clock, PERIOD_NS, unit="ns").start()
+        await Timer(16 * PERIOD_NS, unit="ns")
+        receiver = cocotb.start_soon(self.receive())
+        idle_ns = self.config["idle_cycles"] * PERIOD_NS
+        while True:
+            if self.quiet_ns >= idle_ns:
+                self.wait_for(self.connection)
+            readable, _, _ = select.select([self.connection], [], [], 0)
+            data = self.connection.recv(4096) if readable else None
+            if data == b"":
+                break
+            if data is None:
+                self.quiet_ns += 10 * self.bit_ns
+                await Timer(10 * self.bit_ns, unit="ns")
+            else:
+                self.quiet_ns = 0
+                for byte in data:
+                    await self.send(byte)
+        receiver.cancel()
+
+    async def send(self, byte: int) -> None:
+        """Shift one byte to the device."""
+        bit = Timer(self.bit_ns, unit="ns")
+        for level in (0, *((byte >> index & 1) for index in range(8)), 1):
+            self.rx.value = level
+            await bit
+
+    async def receive(self) -> None:
+        """Pass every byte of the device on to the host."""
+        start, bit = FallingEdge(self.tx), Timer(self.bit_ns, unit="ns")
+        while True:
+            await start
+            self.quiet_ns = 0
+            await Timer(self.bit_ns // 2, unit="ns")
+            if self.tx.value:
+                continue
+            byte = 0
+            for index in range(8):
+                await bit
+                byte |= int(self.tx.value) << index
+            await bit
+            assert self.tx.value, "the device sent a byte without a stop bit"
+            self.connection.sendall(bytes([byte]))
+
+
+@cocotb.test()
+async def uart(dut) -> None:
+    """Serve one client."""
+    with open(os.environ["RNNGEN_BENCH"], encoding="utf-8") as file:
+        config = json.load(file)
+    bench = UartBench(dut, config)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(config["socket"])
+        listener.listen(1)
+        bench.accept(listener)
+        with bench.connection:
+            await bench.run()

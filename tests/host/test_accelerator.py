@@ -1,0 +1,123 @@
+"""The host class on a transport in memory: frames, errors, and that its packing is that of the verification."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rnngen.errors import DataError, DesignError, ToolError
+from rnngen.host import Accelerator, HostError, SerialTransport, SocketTransport
+from rnngen.verify.beats import PortFormat, pack, unpack
+
+PORT_IN = {
+    "tdata_bits": 48,
+    "words_per_beat": 2,
+    "beats_per_step": 2,
+    "word_bits": 18,
+    "fraction_bits": 10,
+    "signed": True,
+}
+PORT_OUT = {
+    "tdata_bits": 32,
+    "words_per_beat": 4,
+    "beats_per_step": 1,
+    "word_bits": 7,
+    "fraction_bits": 6,
+    "signed": True,
+}
+DESIGN = {"ports": {"s_axis": PORT_IN, "m_axis": PORT_OUT}}
+
+
+class Memory:
+    """Records what is written and answers with prepared words."""
+
+    def __init__(self, answers: bytes) -> None:
+        self.written = b""
+        self.answers = answers
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def read(self, size: int, timeout: float) -> bytes:
+        part, self.answers = self.answers[:size], self.answers[size:]
+        return part
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+def frames(kind: int, words: np.ndarray, port: dict) -> bytes:
+    """Frames of one sequence, built with the packing of the verification."""
+    form = PortFormat.from_design(port)
+    beats, last = pack([words], form)
+    size = form.beats_per_step
+    return b"".join(
+        bytes([kind | int(last[start + size - 1])]) + beats[start : start + size].tobytes()
+        for start in range(0, len(beats), size)
+    )
+
+
+def test_frames_are_those_of_the_verification() -> None:
+    generator = np.random.default_rng(3)
+    x = generator.integers(-(2**17), 2**17, (1, 4, 3))
+    y = generator.integers(-64, 64, (4, 3))
+    transport = Memory(frames(0xB0, y, PORT_OUT))
+    result = Accelerator(transport, DESIGN, outputs=3).run(x / 1024)
+    assert transport.written == frames(0xA0, x[0], PORT_IN)
+    assert np.array_equal(result[0], y / 64)
+
+
+def test_unpack_agrees_with_pack() -> None:
+    form = PortFormat.from_design(PORT_IN)
+    words = np.random.default_rng(4).integers(-(2**17), 2**17, (5, 3))
+    assert np.array_equal(unpack(pack([words], form)[0], form, 3), words)
+
+
+def test_silence_is_one_clear_error() -> None:
+    with pytest.raises(HostError, match=r"sent 0 of 5 bytes within 10 s in answer to sequence 0, step 0"):
+        Accelerator(Memory(b""), DESIGN).run(np.zeros((1, 2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.zeros((2, 3)), r"shape \(sequences, steps, 1\.\.4 features\), not \(2, 3\)"),
+        (np.zeros((1, 2, 5)), r"not \(1, 2, 5\)"),
+        (np.full((1, 1, 1), np.nan), r"must be finite"),
+    ],
+)
+def test_bad_input(x: np.ndarray, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        Accelerator(Memory(b""), DESIGN).run(x)
+
+
+def test_bad_design() -> None:
+    with pytest.raises(DesignError, match=r"lacks the key 'm_axis'"):
+        Accelerator(Memory(b""), {"ports": {"s_axis": PORT_IN}})
+    with pytest.raises(DesignError, match=r"within 1\.\.4, not 9"):
+        Accelerator(Memory(b""), DESIGN, outputs=9)
+
+
+def test_serial_port_without_pyserial(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "serial", None)
+    with pytest.raises(ToolError, match=r"run `pip install pyserial`"):
+        SerialTransport("/dev/ttyUSB0", 115200)
+
+
+def test_serial_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Absent:
+        @staticmethod
+        def Serial(port: str, baud: int) -> None:
+            raise OSError("no such device")
+
+    monkeypatch.setitem(sys.modules, "serial", Absent)
+    with pytest.raises(ToolError, match=r"port /dev/none cannot be opened: no such device"):
+        SerialTransport("/dev/none", 115200)
+
+
+def test_nobody_listens(tmp_path: Path) -> None:
+    with pytest.raises(ToolError, match=r"No simulation listens at .*nothing after 0 s: No such file"):
+        SocketTransport(tmp_path / "nothing", connect_seconds=0)
