@@ -49,7 +49,6 @@ class Board:
     part: str
     package: str
     speed_grade: int
-    idcode: int
     clock_port: str
     clock_input_hz: int
     clock_target_hz: int
@@ -89,7 +88,6 @@ def _from_table(table: dict[str, Any]) -> Board:
         part=device["part"],
         package=device["package"],
         speed_grade=device["speed_grade"],
-        idcode=device["idcode"],
         clock_port=clock["port"],
         clock_input_hz=clock["input_hz"],
         clock_target_hz=clock["target_hz"],

@@ -1,0 +1,110 @@
+"""What synthesis, placement and routing found, as typed data and as synthesis.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+_CELLS = {"luts": "TRELLIS_COMB", "ffs": "TRELLIS_FF", "dsps": "MULT18X18D", "block_rams": "DP16KD"}
+
+
+@dataclass(frozen=True)
+class PathStep:
+    """One piece of a critical path: ``kind`` is clk-to-q, logic, routing or setup; ``net`` where it is routing."""
+
+    kind: str
+    delay_ns: float
+    source: str
+    target: str
+    net: str | None
+
+
+@dataclass(frozen=True)
+class CriticalPath:
+    """The slowest path inside one clock: cells at both ends, total delay, and its steps."""
+
+    source: str
+    target: str
+    delay_ns: float
+    logic_ns: float
+    routing_ns: float
+    steps: tuple[PathStep, ...]
+
+
+@dataclass(frozen=True)
+class Routed:
+    """Figures of one placed and routed seed, from nextpnr's report."""
+
+    fmax_hz: int
+    clock_met: bool
+    used: dict[str, int]
+    available: dict[str, int]
+    critical_path: CriticalPath | None
+
+
+@dataclass(frozen=True)
+class SynthesisResult:
+    """The content of DIR/synthesis.json.
+
+    Attributes:
+        fmax_hz: the highest clock of the slowest clock net.  clock_met: whether every clock reached its target.
+        bitstream: path relative to DIR; None when the clock was missed.
+        seconds: the whole run.  stages: seconds of each tool, the successful seed's for nextpnr.
+        measured: true, as every figure comes from a placed and routed design.
+        seeds_tried: in order, the last or the best one being ``seed``.  available: the device's totals.
+    """
+
+    tool: str
+    tool_version: str
+    device: str
+    fmax_hz: int
+    clock_met: bool
+    clock_target_hz: int
+    luts: int
+    ffs: int
+    dsps: int
+    block_rams: int
+    bitstream: str | None
+    seconds: float
+    measured: bool
+    seed: int
+    seeds_tried: tuple[int, ...]
+    critical_path: CriticalPath | None
+    stages: dict[str, float]
+    available: dict[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, ready for JSON."""
+        return asdict(self)
+
+
+def read_report(report: Mapping[str, Any]) -> Routed:
+    """The figures in nextpnr's ``--report`` document."""
+    clocks = report["fmax"].values()
+    utilisation = report["utilization"]
+    return Routed(
+        fmax_hz=min((round(clock["achieved"] * 1e6) for clock in clocks), default=0),
+        clock_met=all(clock["achieved"] >= clock["constraint"] for clock in clocks),
+        used={name: int(utilisation.get(cell, {}).get("used", 0)) for name, cell in _CELLS.items()},
+        available={name: int(utilisation.get(cell, {}).get("available", 0)) for name, cell in _CELLS.items()},
+        critical_path=_critical_path(report["critical_paths"]),
+    )
+
+
+def _critical_path(paths: list[Mapping[str, Any]]) -> CriticalPath | None:
+    """The slowest path that starts and ends at the same clock."""
+    inside = [path["path"] for path in paths if path["from"] == path["to"] and path["path"]]
+    if not inside:
+        return None
+    steps = max((tuple(map(_step, path)) for path in inside), key=lambda steps: sum(step.delay_ns for step in steps))
+    routing = sum(step.delay_ns for step in steps if step.kind == "routing")
+    total = sum(step.delay_ns for step in steps)
+    return CriticalPath(
+        steps[0].source, steps[-1].target, round(total, 3), round(total - routing, 3), round(routing, 3), steps
+    )
+
+
+def _step(step: Mapping[str, Any]) -> PathStep:
+    ends = [f"{step[end]['cell']}.{step[end]['port']}" for end in ("from", "to")]
+    return PathStep(str(step["type"]), float(step["delay"]), ends[0], ends[1], step.get("net"))

