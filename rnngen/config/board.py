@@ -12,9 +12,13 @@ from rnngen.resources import boards_dir
 
 @dataclass(frozen=True)
 class Budget:
-    """What a device has for a design."""
+    """What a device has for a design.
+
+    ``multipliers`` is how many of the ``dsps`` a multiplier array may take and still meet the board's clock.
+    """
 
     multipliers: int
+    dsps: int
     block_rams: int
     block_ram_bits: int
     luts: int

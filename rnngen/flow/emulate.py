@@ -46,7 +46,9 @@ class EmulationReport:
         }
 
 
-def emulate(design: Design | Path | str, x: npt.ArrayLike | Path | str, progress: Progress | None = None) -> EmulationReport:
+def emulate(
+    design: Design | Path | str, x: npt.ArrayLike | Path | str, progress: Progress | None = None
+) -> EmulationReport:
     """Runs x (sequences, steps, features) through the software model of a design.
 
     Raises:

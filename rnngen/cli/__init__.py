@@ -1,0 +1,5 @@
+"""The command ``rnngen``."""
+
+from rnngen.cli.main import main
+
+__all__ = ["main"]

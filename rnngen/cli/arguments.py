@@ -1,0 +1,81 @@
+"""The command line's grammar."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import NoReturn
+
+_EXAMPLES = {
+    "inspect": "rnngen inspect model.safetensors",
+    "generate": "rnngen generate model.safetensors -o design --calibrate x.npy --board ulx3s-85f",
+    "emulate": "rnngen emulate design --input x.npy --output y.npy",
+    "simulate": "rnngen simulate design --input x.npy --stall 0.2",
+    "synthesize": "rnngen synthesize design",
+    "report": "rnngen report design",
+    "doctor": "rnngen doctor",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence; the usage is one --help away."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"rnngen: {message[:1].upper()}{message[1:]}; see '{self.prog} --help'.\n")
+
+
+def _lanes(text: str) -> tuple[int, int, int]:
+    try:
+        gates, rows, columns = (int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be GATES,ROWS,COLUMNS such as 4,16,2, not '{text}'") from None
+    return gates, rows, columns
+
+
+def _command(commands: argparse._SubParsersAction[_Parser], name: str, summary: str) -> _Parser:
+    parser = commands.add_parser(name, help=summary, description=summary, epilog=f"Example: {_EXAMPLES[name]}")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    return parser
+
+
+def _add_design(parser: _Parser) -> None:
+    parser.add_argument("design", metavar="DIR", type=Path, help="folder made by 'rnngen generate'")
+
+
+def _add_generate(parser: _Parser) -> None:
+    parser.add_argument("model", metavar="MODEL", type=Path, help=".safetensors file, or .pt/.pth state dict")
+    parser.add_argument("-o", dest="design", metavar="DIR", type=Path, required=True, help="folder to write")
+    parser.add_argument("--select", metavar="NAME", help="prefix of the recurrent layer inside a larger model")
+    parser.add_argument("--head", metavar="NAME", help="Linear layer behind it")
+    parser.add_argument("--calibrate", metavar="X.npy", type=Path, help="real input (sequences, steps, features)")
+    budget = parser.add_mutually_exclusive_group()
+    budget.add_argument("--board", metavar="NAME", help="board whose device is the budget (default: ulx3s-85f)")
+    budget.add_argument("--multipliers", metavar="N", type=int, help="multipliers to spend")
+    budget.add_argument("--lanes", metavar="GATES,ROWS,COLUMNS", type=_lanes, help="lanes of each recurrent layer")
+    parser.add_argument("--weight-bits", metavar="N", type=int, default=8, help="2..18 (default: %(default)s)")
+    parser.add_argument("--activation-bits", metavar="N", type=int, default=16, help="4..18 (default: %(default)s)")
+    parser.add_argument("--name", metavar="TOP", help="name of the top module (default: from MODEL)")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = _Parser(prog="rnngen", description="Verified FPGA accelerators from trained recurrent networks.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    inspect = _command(commands, "inspect", "list the recurrent and linear layers of a model")
+    inspect.add_argument("model", metavar="MODEL", type=Path, help=".safetensors file, or .pt/.pth state dict")
+    _add_generate(_command(commands, "generate", "generate an accelerator"))
+    emulate = _command(commands, "emulate", "run the bit-exact software model")
+    _add_design(emulate)
+    emulate.add_argument("--input", metavar="X.npy", type=Path, required=True, help="(sequences, steps, features)")
+    emulate.add_argument("--output", metavar="Y.npy", type=Path, help="where the output goes")
+    simulate = _command(commands, "simulate", "simulate the circuit and compare it with the software model")
+    _add_design(simulate)
+    simulate.add_argument("--input", metavar="X.npy", type=Path, help="default: uniform random numbers")
+    simulate.add_argument("--output", metavar="Y.npy", type=Path, help="where the circuit's output goes")
+    simulate.add_argument("--steps", metavar="N", type=int, help="steps of each sequence")
+    simulate.add_argument("--stall", metavar="P", type=float, default=0.0, help="probability of a pause, both ports")
+    simulate.add_argument("--waves", action="store_true", help="write simulation/waves.vcd")
+    _add_design(_command(commands, "synthesize", "place and route for the design's board"))
+    _add_design(_command(commands, "report", "write the HTML report"))
+    _command(commands, "doctor", "which tools are here")
+    return parser

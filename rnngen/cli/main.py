@@ -1,0 +1,136 @@
+"""Commands: each calls one step of ``rnngen.flow`` and prints what came of it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rnngen.build import find_tools
+from rnngen.cli.arguments import make_parser
+from rnngen.cli.text import design_lines, emulation_lines, inspect_lines, simulation_lines, synthesis_lines, tool_lines
+from rnngen.errors import RnngenError, VerificationError
+from rnngen.flow import GenerateOptions, emulate, generate, report, simulate, synthesize
+from rnngen.flow.arrays import write_array
+from rnngen.frontend import inspect
+
+BAD_INPUT = 2
+DIFFERENT = 1
+INTERRUPTED = 130
+
+Result = tuple[dict[str, Any], list[str]]
+"""A command's result as plain data and as lines for people."""
+
+
+def _say(line: str) -> None:
+    """Progress goes to standard error, so that standard output holds the result alone."""
+    print(f"rnngen: {line}", file=sys.stderr, flush=True)
+
+
+class _Steps:
+    """Progress of the emulator: at most a line every two seconds."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        if time.monotonic() - self._last > 2.0:
+            self._last = time.monotonic()
+            _say(f"emulated {done} of {total} steps")
+
+
+def _inspect(arguments: argparse.Namespace) -> Result:
+    summary = inspect(arguments.model)
+    return summary.to_dict(), inspect_lines(summary)
+
+
+def _generate(arguments: argparse.Namespace) -> Result:
+    _say(f"generating an accelerator of {arguments.model}")
+    options = GenerateOptions(
+        select=arguments.select,
+        head=arguments.head,
+        calibrate=arguments.calibrate,
+        board=arguments.board,
+        multipliers=arguments.multipliers,
+        lanes=arguments.lanes,
+        weight_bits=arguments.weight_bits,
+        activation_bits=arguments.activation_bits,
+        name=arguments.name,
+    )
+    design = generate(arguments.model, arguments.design, options)
+    return design.document, design_lines(design)
+
+
+def _emulate(arguments: argparse.Namespace) -> Result:
+    result = emulate(arguments.design, arguments.input, _Steps())
+    if arguments.output is not None:
+        write_array(arguments.output, result.output)
+    return result.to_dict(), emulation_lines(result, arguments.output)
+
+
+def _simulate(arguments: argparse.Namespace) -> Result:
+    result = simulate(
+        arguments.design,
+        arguments.input,
+        steps=arguments.steps,
+        stall=arguments.stall,
+        waves=arguments.waves,
+        progress=_say,
+    )
+    if arguments.output is not None and result.output is not None:
+        write_array(arguments.output, result.output)
+    exact = result.comparison.cycle_exact if result.comparison.cycles_compared else result.comparison.bit_exact
+    if not exact:
+        first = result.comparison.first
+        raise VerificationError(first.sentence if first else "The circuit and the emulator disagree.")
+    return result.figures, simulation_lines(result.figures)
+
+
+def _synthesize(arguments: argparse.Namespace) -> Result:
+    result = synthesize(arguments.design, _say)
+    return result.to_dict(), synthesis_lines(result.to_dict())
+
+
+def _report(arguments: argparse.Namespace) -> Result:
+    path = report(arguments.design)
+    return {"report": str(path)}, [f"Report: {path}"]
+
+
+def _doctor(arguments: argparse.Namespace) -> Result:
+    tools = find_tools()
+    return {"tools": [tool.to_dict() for tool in tools]}, tool_lines(tools)
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], Result]] = {
+    "inspect": _inspect,
+    "generate": _generate,
+    "emulate": _emulate,
+    "simulate": _simulate,
+    "synthesize": _synthesize,
+    "report": _report,
+    "doctor": _doctor,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Returns:
+        0; 2 on bad input or a missing tool, said in one sentence; 1 where circuit and emulator differ.
+    """
+    arguments = make_parser().parse_args(argv)
+    try:
+        data, lines = _COMMANDS[arguments.command](arguments)
+    except RnngenError as error:
+        if arguments.json:
+            print(json.dumps({"error": str(error)}))
+        print(f"rnngen: {error}", file=sys.stderr)
+        return DIFFERENT if isinstance(error, VerificationError) else BAD_INPUT
+    except KeyboardInterrupt:
+        print("rnngen: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    print(json.dumps(data, indent=2) if arguments.json else "\n".join(lines))
+    return 0

@@ -1,0 +1,106 @@
+"""Results as lines that people can read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rnngen.build import ToolStatus
+from rnngen.emit.design import Design
+from rnngen.flow import EmulationReport
+from rnngen.frontend import ModelSummary
+
+MEGA = 1e6
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as columns of equal width."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+
+
+def inspect_lines(summary: ModelSummary) -> list[str]:
+    """Layers of a model with what is supported."""
+    rows = [("layer", "kind", "sizes", "supported")]
+    for layer in summary.layers:
+        sizes = f"{layer.input_size} -> {layer.output_size}" + (f", {layer.layers} layers" if layer.layers > 1 else "")
+        rows.append((layer.name, layer.kind, sizes, "yes" if layer.supported else f"no: {layer.reason}"))
+    return [f"{summary.source} ({summary.format})", *_table(rows)]
+
+
+def design_lines(design: Design) -> list[str]:
+    """What was generated."""
+    document = design.document
+    cycle_us = 1e6 / document["clock_hz_target"]
+    interval = document["step_interval_cycles"]
+    utilisation = document["bound_cycles"] / interval
+    rows = [("layer", "lanes", "multipliers", "interval", "memory bits")]
+    for layer in document["layers"]:
+        lanes = layer["lanes"]
+        rows.append(
+            (
+                layer["name"],
+                f"{lanes['gates']} x {lanes['rows']} x {lanes['columns']}",
+                str(layer["multipliers"]),
+                f"{layer['interval_cycles']} cycles",
+                f"{sum(layer['memory_bits'].values()):,}",
+            )
+        )
+    return [
+        *_table(rows),
+        f"Step interval {interval} cycles ({interval * cycle_us:.2f} us at {document['clock_hz_target'] / MEGA:g} MHz)"
+        f", {utilisation:.1%} of {document['multipliers']} multipliers busy (planned).",
+        f"Latency {document['latency_first_output_cycles']} cycles to the first and "
+        f"{document['latency_last_output_cycles']} to the last output word.",
+        f"Design: {design.folder}",
+    ]
+
+
+def emulation_lines(result: EmulationReport, output: Path | None) -> list[str]:
+    """Figures of the software model."""
+    error = result.error
+    lines = [
+        f"Output {result.output.shape}, {result.emulation.total_saturations} saturations inside, "
+        f"{result.emulation.input_saturations} at the input.",
+        f"Against {result.judge}: max error {error.max_abs:.3g}, mean {error.mean_abs:.3g}, "
+        f"SQNR {error.sqnr_db:.1f} dB.",
+    ]
+    return lines + ([f"Output: {output}"] if output is not None else [])
+
+
+def simulation_lines(figures: dict[str, Any]) -> list[str]:
+    """Figures of a simulation."""
+    cycles = "in every bit and every cycle" if figures["cycle_exact"] else "in every bit (cycles not compared)"
+    lines = [f"Circuit = emulator {cycles}: {figures['steps']} steps, {figures['cycles_total']:,} cycles."]
+    if figures["step_interval_cycles"]:
+        lines.append(
+            f"Step interval {figures['step_interval_cycles']} cycles, multiplier utilisation "
+            f"{figures['multiplier_utilisation']:.1%} (measured)."
+        )
+    sqnr = figures["float_sqnr_db"]
+    return [
+        *lines,
+        f"Against {figures['float_reference']}: max error {figures['float_max_abs_error']:.3g}, "
+        f"mean {figures['float_mean_abs_error']:.3g}" + (f", SQNR {sqnr:.1f} dB." if sqnr is not None else "."),
+        f"{figures['saturations']} saturations; {figures['cycles_per_second']:,} cycles a second.",
+    ]
+
+
+def synthesis_lines(figures: dict[str, Any]) -> list[str]:
+    """Figures of place and route."""
+    met = "met" if figures["clock_met"] else "MISSED"
+    return [
+        f"{figures['device']}: {figures['fmax_hz'] / MEGA:.1f} MHz (clock {met}), {figures['luts']:,} LUTs, "
+        f"{figures['ffs']:,} flip-flops, {figures['dsps']} DSPs, {figures['block_rams']} block RAMs (measured).",
+        f"Bitstream: {figures['bitstream'] or 'none'}",
+    ]
+
+
+def tool_lines(tools: Sequence[ToolStatus]) -> list[str]:
+    """Tools, and the command that installs a missing one."""
+    rows = [("tool", "version", "needed for", "")]
+    for tool in tools:
+        missing = "" if tool.found else f"missing: {tool.install_command}"
+        rows.append((tool.name, tool.version or "-", tool.needed_for, missing))
+    return _table(rows)

@@ -1,0 +1,92 @@
+"""Where a wrong output was born: layer, unit, gate and cycle, from a second run with data probes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from rnngen.arith.format import IntArray
+from rnngen.emit.design import Design
+from rnngen.emulate.network import Emulation
+from rnngen.ir.quantised import QuantisedLayer, QuantisedLstm
+from rnngen.plan.engine import EnginePlan
+from rnngen.plan.memory import group_count
+from rnngen.verify.beats import split_bits
+from rnngen.verify.compare import Difference
+from rnngen.verify.locate import Trace, locate
+
+LONGEST_SEARCH = 200_000
+"""Cycles that are probed at most; a later first difference is reported at the port only."""
+
+Samples = Mapping[str, npt.NDArray[np.uint8]]
+
+
+def data_probes(design: Design) -> tuple[str, ...]:
+    """Probes that carry values, with their valid flags."""
+    names: list[str] = []
+    for index, layer in enumerate(design.quantised.layers):
+        points = ("z", "c", "h") if isinstance(layer, QuantisedLstm) else ("h",)
+        for point in points:
+            names += [f"engine{index}.probe_{point}", f"engine{index}.probe_{point}_valid"]
+    return tuple(names)
+
+
+def _unit_order(plan: EnginePlan) -> IntArray:
+    """Unit of every (group, lane) of a step; -1 where a lane is empty."""
+    order = np.full((group_count(plan), plan.elements), -1, dtype=np.int64)
+    for unit in range(plan.shape.units):
+        tile, row = divmod(unit, plan.rows)
+        order[tile * plan.groups + row // plan.elements, row % plan.elements] = unit
+    return order
+
+
+def _sampled(
+    plan: EnginePlan, samples: Samples, name: str, width: int, gates: int, start: int
+) -> tuple[IntArray, IntArray]:
+    """Values (steps, units, gates) of a point and the cycles (steps, units) they passed in."""
+    valid = samples[f"{name}_valid"][:, 0].astype(bool)
+    groups = group_count(plan)
+    steps = int(valid.sum()) // groups
+    cycles = np.flatnonzero(valid)[: steps * groups] + start
+    words = split_bits(samples[name][valid][: steps * groups], width, plan.elements * gates)
+    words = words.reshape(steps, groups, plan.elements, gates)
+    order = _unit_order(plan)
+    filled = order >= 0
+    rank = np.argsort(order[filled])
+    values = words[:, filled][:, rank]
+    at = np.broadcast_to(cycles.reshape(steps, groups, 1), (steps, groups, plan.elements))[:, filled][:, rank]
+    return values, at
+
+
+def find_origin(design: Design, emulation: Emulation, samples: Samples, start: int, steps: int) -> Difference | None:
+    """The first difference in pipeline order.
+
+    Args:
+        emulation: With traces.  samples: Probes of ``data_probes``.
+        start: Cycle of the first sample.  steps: Steps of each sequence.
+    """
+    traces: list[Trace] = []
+    for index, (layer, plan) in enumerate(zip(design.quantised.layers, design.plan.engines)):
+        for point, gate, key, width, lanes, lane in _points(layer):
+            values, cycles = _sampled(plan, samples, f"engine{index}.probe_{point}", width, lanes, start)
+            expected = emulation.traces[index][key].transpose(2, 0, 1).reshape(-1, plan.shape.units)
+            count = min(len(values), len(expected))
+            traces.append(Trace(layer.name, point, gate, expected[:count], values[:count, :, lane], cycles[:count]))
+    return locate(traces, [steps] * emulation.output.shape[0])
+
+
+Point = tuple[str, str | None, str, int, int, int]
+"""Probe, gate, the emulator's name, width, words a unit, and which of them."""
+
+
+def _points(layer: QuantisedLayer) -> list[Point]:
+    """The points of a layer in pipeline order."""
+    if not isinstance(layer, QuantisedLstm):
+        return [("h", None, "y", layer.output_format.width, 1, 0)]
+    formats, gates = layer.formats, layer.gates
+    named: list[Point] = [
+        ("z", gate, f"z_{gate}", formats.preactivation.width, len(gates), k) for k, gate in enumerate(gates)
+    ]
+    return [*named, ("c", None, "c", formats.c.width, 1, 0), ("h", None, "h", formats.h.width, 1, 0)]

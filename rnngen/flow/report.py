@@ -1,0 +1,90 @@
+"""The HTML report of a design: what was generated, and what of it was simulated and routed."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from rnngen.emit.design import Design, read_design
+from rnngen.errors import DesignError
+from rnngen.flow.simulate import DETAILS_FILE, SIMULATION_FILE
+from rnngen.report import ErrorView, Lane, LayerError, Span, TraceView, write_report
+
+REPORT_FILE = "report.html"
+SYNTHESIS_FILE = "synthesis.json"
+
+
+def report(design: Design | Path | str) -> Path:
+    """Writes DIR/report.html from what is in the design folder, and returns its path.
+
+    Raises:
+        DesignError: if the folder holds no sound design, or a result file is damaged.
+    """
+    design = design if isinstance(design, Design) else read_design(Path(design))
+    simulation, details = (_read(design.folder / name) for name in (SIMULATION_FILE, DETAILS_FILE))
+    path = design.folder / REPORT_FILE
+    write_report(
+        _for_report(design),
+        simulation,
+        _read(design.folder / SYNTHESIS_FILE),
+        _trace(details),
+        _errors(details),
+        path,
+    )
+    return path
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """A result file, or None where that step was not run."""
+    if not path.is_file():
+        return None
+    try:
+        document = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise DesignError(f"'{path}' cannot be read as JSON ({error}); run that step again.") from error
+    if not isinstance(document, dict):
+        raise DesignError(f"'{path}' holds no JSON object; run that step again.")
+    return document
+
+
+def _for_report(design: Design) -> dict[str, Any]:
+    network = design.document["network"]
+    return design.document | {"source": network["source"], "calibration_description": network["calibration"]}
+
+
+def _trace(details: dict[str, Any] | None) -> TraceView | None:
+    trace = details and details.get("trace")
+    if not trace:
+        return None
+    return TraceView(
+        lanes=tuple(
+            Lane(lane["name"], lane["engine"], _spans(lane["planned"]), _spans(lane["simulated"]))
+            for lane in trace["lanes"]
+        ),
+        start=0,
+        end=trace["cycles"],
+        planned_busy=trace["planned_busy"],
+        simulated_busy=trace["simulated_busy"],
+        interval=trace["interval"],
+    )
+
+
+def _spans(pairs: list[list[int]]) -> tuple[Span, ...]:
+    return tuple(Span(start, end) for start, end in pairs)
+
+
+def _errors(details: dict[str, Any] | None) -> ErrorView | None:
+    if details is None:
+        return None
+    errors = details["errors"]
+    layers = tuple(
+        LayerError(item["name"], item["max_abs"], item["mean_abs"], _decibels(item["sqnr_db"]))
+        for item in errors["layers"]
+    )
+    return ErrorView(layers, errors["step_max"], errors["step_mean"], errors["sequences"], errors["reference"])
+
+
+def _decibels(value: float | None) -> float:
+    return math.inf if value is None else value

@@ -1,0 +1,289 @@
+"""The circuit against the emulator, in Verilator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rnngen.arith.format import FloatArray, IntArray
+from rnngen.emit.design import Design, read_design
+from rnngen.emit.folder import json_bytes, write_atomically
+from rnngen.emulate.network import Cycles, Emulation, run_cycles, run_values
+from rnngen.errors import DataError
+from rnngen.flow.accuracy import ErrorFigures, error_figures, finite_or_none
+from rnngen.flow.arrays import read_array
+from rnngen.flow.locate import LONGEST_SEARCH, data_probes, find_origin
+from rnngen.flow.trace import Window, choose_window, planned_flags, probe_names, simulated_flags, trace_document
+from rnngen.frontend import ReferenceRun, run_reference
+from rnngen.ir.inputs import check_array
+from rnngen.verify.beats import PortFormat, pack, unpack
+from rnngen.verify.compare import Comparison, compare
+from rnngen.verify.simulator import FIRST_INPUT_CYCLE, RunOptions, RunResult, Stimulus, run
+
+Progress = Callable[[str], None]
+
+DEFAULT_STEPS = 16
+SYNTHETIC_SEQUENCES = 2
+SIMULATION_FILE = "simulation.json"
+DETAILS_FILE = "simulation/details.json"
+
+
+@dataclass(frozen=True, eq=False)
+class SimulationReport:
+    """Verdict and figures of a run.
+
+    Attributes:
+        output: Real values from the circuit (sequences, steps, output size); None if beats are missing.
+        comparison: Circuit against emulator.  run: What the bench recorded.
+        emulation: What was expected.  errors: Of every layer against float, the last being the output's.
+        figures: simulation.json as plain data.
+    """
+
+    output: FloatArray | None
+    comparison: Comparison
+    run: RunResult
+    emulation: Emulation
+    errors: tuple[ErrorFigures, ...]
+    figures: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class _Input:
+    values: FloatArray
+    description: str
+
+
+def simulate(
+    design: Design | Path | str,
+    x: npt.ArrayLike | Path | str | None = None,
+    *,
+    steps: int | None = None,
+    stall: float = 0.0,
+    waves: bool = False,
+    description: str = "",
+    progress: Progress = lambda line: None,
+) -> SimulationReport:
+    """Simulates a design, compares it with the emulator and the float network, and writes DIR/simulation.json.
+
+    Args:
+        x: Input (sequences, steps, features); None for uniform random numbers.
+        steps: Of each sequence only the first so many; with no x, how many to make.
+        stall: Probability of a pause, in each cycle and on each port; cycles are compared only at 0.
+        waves: Writes DIR/simulation/waves.vcd.
+        description: What the input is, for the report.
+
+    Raises:
+        DesignError: if the folder holds no sound design.  DataError: if x, steps or stall is wrong.
+        ToolError: if Verilator, a compiler or make is missing or fails.
+    """
+    design = design if isinstance(design, Design) else read_design(Path(design))
+    if not 0.0 <= stall < 1.0:
+        raise DataError(f"--stall must be at least 0 and below 1, not {stall}.")
+    given = _input(design, x, steps, description)
+    sequences, length, _ = given.values.shape
+    progress(f"emulating {sequences} x {length} steps")
+    emulation = run_values(design.quantised, given.values, keep_layers=True)
+    cycles = run_cycles(design.plan, sequences * length)
+    reference = run_reference(design.network, given.values)
+    window = choose_window(design.plan, cycles)
+    options = _options(design, cycles, window, stall, waves)
+    stimulus = Stimulus(*pack(list(design.quantised.input_format.quantise(given.values)), _port(design, "s_axis")))
+    result = run(design.folder, design.top, design.sources, stimulus, options, progress)
+    comparison = _compare(design, emulation, cycles, result, exact_cycles=stall == 0.0)
+    if comparison.first is not None and comparison.first.kind == "value":
+        comparison = _located(design, given, comparison, stimulus, options, progress)
+    errors = _errors(design, emulation, reference)
+    figures = _figures(design, given, emulation, reference, result, comparison, errors[-1], stall)
+    details = _details(design, cycles, window, result, emulation, reference, errors, stall)
+    write_atomically(design.folder / DETAILS_FILE, json_bytes(details))
+    write_atomically(design.folder / SIMULATION_FILE, json_bytes(figures))
+    return SimulationReport(_output(design, result, given), comparison, result, emulation, errors, figures)
+
+
+def _input(design: Design, x: npt.ArrayLike | Path | str | None, steps: int | None, description: str) -> _Input:
+    """The input and what it is."""
+    if steps is not None and steps < 1:
+        raise DataError(f"--steps must be at least 1, not {steps}.")
+    features = design.quantised.input_size
+    if x is None:
+        shape = (SYNTHETIC_SEQUENCES, steps or DEFAULT_STEPS, features)
+        values = np.random.default_rng(0).uniform(-1.0, 1.0, shape)
+        return _Input(values, description or "synthetic: uniform random numbers in [-1, 1]")
+    if isinstance(x, str | Path):
+        values, name = read_array(Path(x), features, "Input"), Path(x).name
+    else:
+        values, name = check_array(x, features, "The input"), f"array of shape {np.shape(x)}"
+    return _Input(values[:, :steps], description or name)
+
+
+def _port(design: Design, name: str) -> PortFormat:
+    return PortFormat.from_design(design.document["ports"][name])
+
+
+def _bench_cycle(cycle: int) -> int:
+    """Cycle of the bench for a cycle of the plan."""
+    return cycle + FIRST_INPUT_CYCLE
+
+
+def _options(design: Design, cycles: Cycles, window: Window, stall: float, waves: bool) -> RunOptions:
+    planned = int(cycles.output[-1, -1])
+    return RunOptions(
+        expected_beats=int(cycles.output.size),
+        client="axi" if stall else "fast",
+        stall=stall,
+        # Pauses on both sides stretch the run; a hang must still end it.
+        time_limit_cycles=int((2 * planned + 2 * int(cycles.input.size) + 1000) / (1.0 - stall) ** 2),
+        probes=probe_names(design.plan),
+        window=(_bench_cycle(window.start), _bench_cycle(window.end)),
+        waves=waves,
+    )
+
+
+def _compare(
+    design: Design, emulation: Emulation, cycles: Cycles, result: RunResult, exact_cycles: bool
+) -> Comparison:
+    expected_cycles = cycles.output.ravel() + FIRST_INPUT_CYCLE if exact_cycles else None
+    last = design.quantised.layers[-1].name
+    return compare(
+        list(emulation.output), expected_cycles, result, _port(design, "m_axis"), design.plan.input_beats, last
+    )
+
+
+def _located(
+    design: Design,
+    given: _Input,
+    comparison: Comparison,
+    stimulus: Stimulus,
+    options: RunOptions,
+    progress: Progress,
+) -> Comparison:
+    """The comparison with its first difference traced to where it was born."""
+    assert comparison.first is not None
+    end = min((comparison.first.cycle or 0) + 1, LONGEST_SEARCH)
+    progress(f"looking inside the pipeline for the first difference, up to cycle {end}")
+    probed = replace(options, probes=data_probes(design), window=(0, end), waves=False)
+    result = run(design.folder, design.top, design.sources, stimulus, probed, progress)
+    emulation = run_values(design.quantised, given.values, keep_traces=True)
+    origin = find_origin(design, emulation, result.probes, 0, given.values.shape[1])
+    return comparison if origin is None else replace(comparison, first=origin)
+
+
+def _errors(design: Design, emulation: Emulation, reference: ReferenceRun) -> tuple[ErrorFigures, ...]:
+    return tuple(
+        error_figures(layer.output_format.to_float(values), expected)
+        for layer, values, expected in zip(design.quantised.layers, emulation.layers, reference.layers)
+    )
+
+
+def _output(design: Design, result: RunResult, given: _Input) -> FloatArray | None:
+    port = _port(design, "m_axis")
+    sequences, steps, _ = given.values.shape
+    if len(result.out_beats) != sequences * steps * port.beats_per_step:
+        return None
+    words: IntArray = unpack(result.out_beats, port, design.quantised.output_size)
+    return design.quantised.output_format.to_float(words.reshape(sequences, steps, -1))
+
+
+def _figures(
+    design: Design,
+    given: _Input,
+    emulation: Emulation,
+    reference: ReferenceRun,
+    result: RunResult,
+    comparison: Comparison,
+    error: ErrorFigures,
+    stall: float,
+) -> dict[str, Any]:
+    """simulation.json."""
+    measured = comparison.measured
+    interval = measured.step_interval_cycles
+    macs, multipliers = design.plan.macs, design.plan.multipliers
+    saturations = {
+        layer.name: counts for layer, counts in zip(design.quantised.layers, emulation.saturations) if counts
+    }
+    return {
+        "bit_exact": comparison.bit_exact,
+        "cycle_exact": comparison.cycle_exact if comparison.cycles_compared else None,
+        "mismatches": comparison.mismatches,
+        "cycle_mismatches": comparison.cycle_mismatches if comparison.cycles_compared else None,
+        "first_difference": comparison.first.sentence if comparison.first else None,
+        "input_description": given.description,
+        "sequences": given.values.shape[0],
+        "steps": measured.steps,
+        "stall": stall,
+        "cycles_total": measured.cycles_total,
+        "step_interval_cycles": interval,
+        "multiplier_utilisation": macs / (multipliers * interval) if interval else None,
+        "latency_first_output_cycles": measured.latency_first_output_cycles,
+        "latency_last_output_cycles": measured.latency_last_output_cycles,
+        "saturations": emulation.total_saturations,
+        "saturations_by_layer": saturations,
+        "input_saturations": emulation.input_saturations,
+        "float_reference": reference.judge,
+        "float_max_abs_error": error.max_abs,
+        "float_mean_abs_error": error.mean_abs,
+        "float_sqnr_db": finite_or_none(error.sqnr_db),
+        "build_seconds": round(result.build_seconds, 3),
+        "build_from_cache": result.cache_hit,
+        "simulate_seconds": round(result.simulate_seconds, 3),
+        "cycles_per_second": round(result.cycles_per_second),
+        "waves": str(result.waves.relative_to(design.folder)) if result.waves else None,
+    }
+
+
+def _details(
+    design: Design,
+    cycles: Cycles,
+    window: Window,
+    result: RunResult,
+    emulation: Emulation,
+    reference: ReferenceRun,
+    errors: tuple[ErrorFigures, ...],
+    stall: float,
+) -> dict[str, Any]:
+    """What the report draws: the schedule of one step, errors by layer and over time."""
+    last = design.quantised.output_format.to_float(emulation.output)
+    error = np.abs(last - reference.output)
+    document: dict[str, Any] = {
+        "errors": {
+            "reference": reference.judge,
+            "sequences": int(error.shape[0]),
+            "layers": [
+                {
+                    "name": layer.name,
+                    "max_abs": figures.max_abs,
+                    "mean_abs": figures.mean_abs,
+                    "sqnr_db": finite_or_none(figures.sqnr_db),
+                }
+                for layer, figures in zip(design.quantised.layers, errors)
+            ],
+            "step_max": error.max(axis=(0, 2)).tolist(),
+            "step_mean": error.mean(axis=(0, 2)).tolist(),
+        },
+        "trace": None,
+    }
+    sampled = all(len(samples) == window.end - window.start for samples in result.probes.values())
+    if stall == 0.0 and sampled and result.probes:
+        planned_beats = _beats(cycles.output.ravel(), window)
+        simulated_beats = _beats(result.out_cycle - FIRST_INPUT_CYCLE, window)
+        document["trace"] = trace_document(
+            design.plan,
+            window,
+            planned_flags(design.plan, cycles, window),
+            simulated_flags(design.plan, result.probes),
+            (planned_beats, simulated_beats),
+        )
+    return document
+
+
+def _beats(at: IntArray, window: Window) -> npt.NDArray[np.bool_]:
+    """Cycles of the window in which an output beat passes."""
+    flags = np.zeros(window.end - window.start, dtype=bool)
+    inside = at[(at >= window.start) & (at < window.end)] - window.start
+    flags[inside] = True
+    return flags

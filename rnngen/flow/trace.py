@@ -1,0 +1,161 @@
+"""The schedule of a stretch of cycles: planned from the plan, simulated from sampled probes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rnngen.arith.format import IntArray
+from rnngen.emulate.network import Cycles
+from rnngen.plan.engine import EnginePlan
+from rnngen.plan.network import NetworkPlan
+from rnngen.plan.timing import NARROW_CYCLES, TAILS
+
+Flags = npt.NDArray[np.bool_]
+
+LONGEST_WINDOW = 8192
+"""Cycles that a trace shows at most."""
+
+_STAGES = {
+    "x part": "issue",
+    "h part": "issue",
+    "sums": "sums_valid",
+    "pre-activations": "z_valid",
+    "cell state": "c_valid",
+    "output": "h_valid",
+}
+"""Rows of an engine's timeline, and the probe each is drawn from."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Cycles [start, end) of the schedule, counted as the plan counts them, around one step."""
+
+    step: int
+    start: int
+    end: int
+
+
+def choose_window(plan: NetworkPlan, cycles: Cycles) -> Window:
+    """From a settled step's first issue to its last output beat, or to the longest window."""
+    steps = len(cycles.output)
+    step = min(steps - 1, max(steps // 2, 2))
+    start = int(cycles.issue[step, 0])
+    end = max(int(cycles.output[step, -1]) + 1, start + plan.interval)
+    return Window(step, start, min(end, start + LONGEST_WINDOW))
+
+
+def probe_names(plan: NetworkPlan) -> tuple[str, ...]:
+    """Control probes of every engine."""
+    names = []
+    for index, engine in enumerate(plan.engines):
+        for stage in stages(engine):
+            names.append(f"engine{index}.probe_{_STAGES[stage]}")
+        names.append(f"engine{index}.probe_from_x")
+    return tuple(dict.fromkeys(names))
+
+
+def stages(engine: EnginePlan) -> list[str]:
+    """Timeline rows of an engine."""
+    absent = set() if TAILS[engine.shape.kind].state_write is not None else {"pre-activations", "cell state"}
+    if not engine.shape.recurrent:
+        absent.add("h part")
+    return [stage for stage in _STAGES if stage not in absent]
+
+
+def planned_flags(plan: NetworkPlan, cycles: Cycles, window: Window) -> list[dict[str, Flags]]:
+    """For every engine and stage, whether it works in each cycle of the window."""
+    return [
+        {
+            stage: _marked(_active_cycles(engine, stage), cycles.issue[:, index], window)
+            for stage in stages(engine)
+        }
+        for index, engine in enumerate(plan.engines)
+    ]
+
+
+def _active_cycles(engine: EnginePlan, stage: str) -> IntArray:
+    """Cycles, from a step's first issue, in which a stage of the engine works for that step."""
+    tiles = np.arange(engine.tiles)[:, None] * engine.spacing
+    if stage == "x part":
+        return (tiles + np.arange(engine.x_words)).ravel()
+    if stage == "h part":
+        return (tiles + engine.x_words + np.arange(engine.h_words)).ravel()
+    timing = TAILS[engine.shape.kind]
+    delay = {
+        "sums": 0,
+        "pre-activations": NARROW_CYCLES,
+        "cell state": timing.state_write or 0,
+        "output": timing.output,
+    }[stage]
+    groups = (tiles + engine.sweep - 1 + engine.sum_cycles + delay + np.arange(engine.groups)).ravel()
+    return groups[: (engine.tiles - 1) * engine.groups + engine.last_groups]
+
+
+def _marked(offsets: IntArray, issues: IntArray, window: Window) -> Flags:
+    flags = np.zeros(window.end - window.start, dtype=bool)
+    for issue in issues[(issues + int(offsets[-1]) >= window.start) & (issues < window.end)]:
+        places = offsets + int(issue) - window.start
+        flags[places[(places >= 0) & (places < len(flags))]] = True
+    return flags
+
+
+def simulated_flags(plan: NetworkPlan, probes: Mapping[str, npt.NDArray[np.uint8]]) -> list[dict[str, Flags]]:
+    """The same from the probes sampled over the window."""
+    engines = []
+    for index, engine in enumerate(plan.engines):
+        from_x = probes[f"engine{index}.probe_from_x"][:, 0].astype(bool)
+        flags = {}
+        for stage in stages(engine):
+            sampled = probes[f"engine{index}.probe_{_STAGES[stage]}"][:, 0].astype(bool)
+            if stage == "x part":
+                sampled = sampled & from_x
+            elif stage == "h part":
+                sampled = sampled & ~from_x
+            flags[stage] = sampled
+        engines.append(flags)
+    return engines
+
+
+def spans(flags: Flags) -> list[tuple[int, int]]:
+    """Runs [start, end) of set flags."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
+    return [(int(start), int(end)) for start, end in list(pairwise(edges))[::2]]
+
+
+def busy(plan: NetworkPlan, engines: list[dict[str, Flags]]) -> list[int]:
+    """Multipliers busy in each cycle."""
+    total = np.zeros(len(next(iter(engines[0].values()))), dtype=np.int64)
+    for engine, flags in zip(plan.engines, engines):
+        issued = flags["x part"] | flags["h part"] if "h part" in flags else flags["x part"]
+        total += engine.multipliers * issued
+    return [int(count) for count in total]
+
+
+def trace_document(plan: NetworkPlan, window: Window, planned: list[dict[str, Flags]],
+                   simulated: list[dict[str, Flags]], beats: tuple[Flags, Flags]) -> dict[str, Any]:  # fmt: skip
+    """The trace as plain data for the report; ``beats`` are planned and simulated output beats."""
+    lanes = [
+        {
+            "name": stage,
+            "engine": engine.shape.name,
+            "planned": spans(want[stage]),
+            "simulated": spans(got[stage]),
+        }
+        for engine, want, got in zip(plan.engines, planned, simulated)
+        for stage in want
+    ]
+    lanes.append({"name": "beats", "engine": "output port", "planned": spans(beats[0]), "simulated": spans(beats[1])})
+    return {
+        "step": window.step,
+        "cycles": window.end - window.start,
+        "interval": plan.interval,
+        "lanes": lanes,
+        "planned_busy": busy(plan, planned),
+        "simulated_busy": busy(plan, simulated),
+    }

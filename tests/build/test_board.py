@@ -1,0 +1,97 @@
+"""The board file, its clock and its wrapper."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from rnngen.config import list_boards, load_board
+from rnngen.errors import PlanError
+from rnngen.gateware.board_ulx3s import board_constraints, board_verilog, pll_settings
+from rnngen.gateware.uart import StreamShape, clocks_per_bit
+
+DESIGN = {
+    "top": "core",
+    "clock_hz_target": 100_000_000,
+    "ports": {
+        "s_axis": {"tdata_bits": 64, "beats_per_step": 4},
+        "m_axis": {"tdata_bits": 16, "beats_per_step": 1},
+    },
+}
+
+
+def test_ulx3s_is_complete() -> None:
+    board = load_board("ulx3s-85f")
+    assert board.part == "LFE5U-85F"
+    assert board.budget.multipliers == 128
+    assert board.budget.dsps == 156
+    assert board.budget.block_ram_bits == board.budget.block_rams * 18 * 1024
+    assert {pin.port for pin in board.pins} >= {board.clock_port, "uart_rx", "uart_tx", "led"}
+    assert dataclasses.is_dataclass(board)
+
+
+def test_unknown_board_names_the_known_ones() -> None:
+    with pytest.raises(PlanError, match=r"^Board must be one of .*ulx3s-85f.*, not arty\.$"):
+        load_board("arty")
+
+
+def test_every_board_loads() -> None:
+    assert [load_board(name).name for name in list_boards()] == list_boards()
+
+
+def test_pins_agree_with_amaranth_boards() -> None:
+    from amaranth_boards.ulx3s import ULX3S_85F_Platform
+
+    board = load_board("ulx3s-85f")
+    names = {(resource.name, resource.number): resource for resource in ULX3S_85F_Platform.resources}
+    pins = {pin.port: list(pin.sites) for pin in board.pins}
+    uart = {signal.name: signal.ios[0].names for signal in names["uart", 0].ios}
+    assert pins["clk25"] == names["clk25", 0].ios[0].names
+    assert (pins["uart_rx"], pins["uart_tx"]) == (uart["rx"], uart["tx"])
+    assert pins["led"] == [names["led", i].ios[0].names[0] for i in range(8)]
+
+
+@pytest.mark.parametrize("mega", [12.5, 25, 50, 75, 100, 112.5, 125, 150])
+def test_pll_makes_the_clock(mega: float) -> None:
+    settings = pll_settings(25_000_000, int(mega * 1e6))
+    assert 25e6 * settings.feedback / settings.reference == mega * 1e6
+    assert 400e6 <= mega * 1e6 * settings.output <= 800e6
+
+
+def test_impossible_clock_names_the_neighbours() -> None:
+    with pytest.raises(PlanError, match=r"cannot make 120 MHz of 25 MHz: ask for 112\.5 or 125 MHz\.$"):
+        pll_settings(25_000_000, 120_000_000)
+
+
+def test_wrapper_is_deterministic_and_free_of_paths() -> None:
+    board = load_board("ulx3s-85f")
+    text = board_verilog(DESIGN, board)
+    assert text == board_verilog(DESIGN, board)
+    assert "(* src" not in text
+    assert "module core_board(" in text
+    assert "EHXPLLL" in text
+    assert "s_axil" not in text
+
+
+def test_wrapper_ties_the_control_port_off_where_there_is_one() -> None:
+    ports = DESIGN["ports"] | {"s_axil": {"address_bits": 16}}  # type: ignore[operator]
+    assert ".s_axil_awaddr(16'h0000)" in board_verilog(DESIGN | {"ports": ports}, load_board("ulx3s-85f"))
+
+
+def test_constraints_place_every_pin() -> None:
+    text = board_constraints(load_board("ulx3s-85f"))
+    assert 'LOCATE COMP "led[7]" SITE "H3";' in text
+    assert 'FREQUENCY PORT "clk25" 25 MHZ;' in text
+
+
+@pytest.mark.parametrize(("bits", "beats"), [(0, 1), (12, 1), (8, 0)])
+def test_bad_stream_is_refused(bits: int, beats: int) -> None:
+    with pytest.raises(ValueError, match="stream"):
+        StreamShape(bits, beats)
+
+
+def test_bad_baud_is_refused() -> None:
+    assert clocks_per_bit(100_000_000, 3_000_000) == 33
+    with pytest.raises(ValueError, match="Baud must be at most an eighth of the clock"):
+        clocks_per_bit(10_000_000, 3_000_000)
