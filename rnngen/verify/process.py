@@ -13,22 +13,13 @@ import cocotb_tools.config
 import find_libpython
 from cocotb_tools.check_results import get_results
 
-import rnngen
 from rnngen.errors import ToolError
+from rnngen.resources import benches_dir
 from rnngen.verify.compile import Simulator
 
 _LOG_LINES = 15
 _PROGRESS = "RNNGEN_PROGRESS"
 _ERROR = re.compile(r"^\s*\w*(?:Error|Exception)\b")
-
-
-def bench_folder() -> Path:
-    """The folder ``sim/``: inside an installed package, or beside it in a clone."""
-    package = Path(next(iter(rnngen.__path__)))
-    for folder in (package / "_data" / "sim", package.parent / "sim"):
-        if (folder / "bench_stream.py").is_file():
-            return folder
-    raise ToolError(f"The benches (folder sim) are missing beside {package}: install rnngen again.")
 
 
 def bench_environment(top: str, bench: str, work: Path) -> dict[str, str]:
@@ -50,7 +41,7 @@ def bench_environment(top: str, bench: str, work: Path) -> dict[str, str]:
         "COCOTB_RANDOM_SEED": "1",
         "GPI_USERS": f"{libpython};{cocotb_tools.config.pygpi_entry_point()}",
         "PYGPI_PYTHON_BIN": sys.executable,
-        "PYTHONPATH": os.pathsep.join([str(bench_folder()), *filter(None, sys.path)]),
+        "PYTHONPATH": os.pathsep.join([str(benches_dir()), *filter(None, sys.path)]),
         "PYTHONDONTWRITEBYTECODE": "1",
         "RNNGEN_BENCH": str(work / "bench.json"),
     }

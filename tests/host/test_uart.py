@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -21,7 +22,7 @@ DESIGN = {"ports": {"s_axis": PORT, "m_axis": PORT}}
 
 @pytest.fixture
 def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uart_cache: Path) -> Path:
-    monkeypatch.setenv("CCACHE_DIR", str(cache_folder() / "ccache"))
+    monkeypatch.setenv("CCACHE_DIR", os.environ.get("CCACHE_DIR") or str(cache_folder() / "ccache"))
     monkeypatch.setenv("RNNGEN_CACHE", str(uart_cache))
     (tmp_path / "rtl").mkdir()
     shutil.copy(Path(__file__).parent / "stand_ins" / "uart_echo.v", tmp_path / "rtl")

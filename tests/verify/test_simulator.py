@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from rnngen.errors import DataError, ToolError
 from rnngen.verify.beats import pack, split_bits
 from rnngen.verify.compare import Comparison, compare
+from rnngen.verify.compile import CompileOptions, compile_simulator
 from rnngen.verify.simulator import FIRST_INPUT_CYCLE, RunOptions, RunResult, Stimulus, run
 from tests.verify.conftest import LATENCY, PORT, promised_cycles, sequences
 
@@ -130,6 +132,18 @@ def test_new_images_use_the_compiled_simulator(simulate: Simulate, design: Path)
     source = design / "rtl" / "stand_in.v"
     source.write_text(source.read_text() + "// another content\n")
     assert not simulate().cache_hit
+
+
+def test_two_builds_at_the_same_time(design: Path) -> None:
+    source = design / "rtl" / "stand_in.v"
+    source.write_text(source.read_text() + "// built twice\n")
+    with ThreadPoolExecutor() as pool:
+        futures = [pool.submit(compile_simulator, "stand_in", [source], CompileOptions()) for _ in range(2)]
+    programs = {future.result().program for future in futures}
+    assert len(programs) == 1
+    program = programs.pop()
+    assert program.is_file()
+    assert not list(program.parents[1].glob("build-*"))
 
 
 def test_waves(simulate: Simulate, design: Path) -> None:
