@@ -153,6 +153,11 @@ class UartBridge(wiring.Component):
         m.d.comb += [receiver.pin.eq(self.rx), buffer.w_data.eq(receiver.data), buffer.w_en.eq(receiver.valid)]
         with m.If(receiver.valid & ~buffer.w_rdy):
             m.d.sync += self.overflow.eq(1)
+        # A register behind the buffer: a block RAM's output is too late for logic.
+        head, head_valid, take = Signal(8), Signal(), Signal()
+        m.d.comb += buffer.r_en.eq(~head_valid | take)
+        with m.If(buffer.r_en):
+            m.d.sync += [head.eq(buffer.r_data), head_valid.eq(buffer.r_rdy)]
         shape = self._to_core
         beat = Signal(range(shape.beats_per_step))
         byte = Signal(range(shape.bytes_per_beat))
@@ -161,17 +166,17 @@ class UartBridge(wiring.Component):
         m.d.comb += self.s_axis_tlast.eq(last & final_beat)
         with m.FSM(name="receive"):
             with m.State("HEADER"):
-                m.d.comb += buffer.r_en.eq(1)
-                with m.If(buffer.r_rdy):
-                    with m.If((buffer.r_data & HEADER_MASK) == HEADER_TO_DEVICE):
-                        m.d.sync += last.eq(buffer.r_data[0])
+                m.d.comb += take.eq(1)
+                with m.If(head_valid):
+                    with m.If((head & HEADER_MASK) == HEADER_TO_DEVICE):
+                        m.d.sync += last.eq(head[0])
                         m.next = "BYTES"
                     with m.Elif(self.dropped != 255):
                         m.d.sync += self.dropped.eq(self.dropped + 1)
             with m.State("BYTES"):
-                m.d.comb += buffer.r_en.eq(1)
-                with m.If(buffer.r_rdy):
-                    m.d.sync += self.s_axis_tdata.eq(Cat(self.s_axis_tdata, buffer.r_data)[8:])
+                m.d.comb += take.eq(1)
+                with m.If(head_valid):
+                    m.d.sync += self.s_axis_tdata.eq(Cat(self.s_axis_tdata, head)[8:])
                     m.d.sync += byte.eq(byte + 1)
                     with m.If(byte == shape.bytes_per_beat - 1):
                         m.d.sync += byte.eq(0)
