@@ -11,7 +11,8 @@
 // A word is taken every cycle; words after a last and before the next first are ignored.  Lasts are at
 // least GROUPS cycles apart, or a later tile cuts the earlier one's groups off.  No reset: the first
 // `first` starts it.  Sums are modulo 2**ACC_WIDTH: the user makes them wide enough.
-// PRODUCT_STAGES 1: output register; 2: input and output; 3: input, pipeline, output; 4: and a fabric register.
+// PRODUCT_STAGES 1: output register; 2: input and output; 3: input, pipeline, output; 4: and a fabric register
+// ("ecp5": before the multiplier, where it takes the slow output of block RAM).
 // MULTIPLIER "generic" (inferred, any width) or "ecp5" (MULT18X18D, both widths at most 18).
 //
 // A simulation runs rnn_mac_model (one loop, the same cycles); synthesis, or RNN_MAC_LANES defined, takes

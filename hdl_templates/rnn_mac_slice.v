@@ -67,19 +67,41 @@ module rnn_mac_slice #(
         end
     endgenerate
 
+    // The fourth stage of an "ecp5" product stands before the multipliers: block RAM is slow (5.8 ns of the
+    // cycle), and the register gives each slice its copy of the vector.
+    localparam IN_FRONT = MULTIPLIER == ECP5 && PRODUCT_STAGES >= 4;
+    localparam STAGES   = IN_FRONT ? PRODUCT_STAGES - 1 : PRODUCT_STAGES;
+    wire [ROWS*COLUMNS*WEIGHT_WIDTH-1:0] weights_in;
+    wire [COLUMNS*VECTOR_WIDTH-1:0]      vector_in;
+    generate
+        if (IN_FRONT) begin : g_front
+            reg [ROWS*COLUMNS*WEIGHT_WIDTH-1:0] weights_reg;
+            reg [COLUMNS*VECTOR_WIDTH-1:0]      vector_reg;
+            always @(posedge clk) begin
+                weights_reg <= weights;
+                vector_reg  <= vector;
+            end
+            assign weights_in = weights_reg;
+            assign vector_in  = vector_reg;
+        end else begin : g_no_front
+            assign weights_in = weights;
+            assign vector_in  = vector;
+        end
+    endgenerate
+
     genvar r, c;
     generate
         for (r = 0; r < ROWS; r = r + 1) begin : g_row
             wire [COLUMNS*PRODUCT_WIDTH-1:0] products;
             for (c = 0; c < COLUMNS; c = c + 1) begin : g_column
-                wire signed [WEIGHT_WIDTH-1:0]  a = weights[(r*COLUMNS+c)*WEIGHT_WIDTH +: WEIGHT_WIDTH];
-                wire signed [VECTOR_WIDTH-1:0]  b = vector[c*VECTOR_WIDTH +: VECTOR_WIDTH];
+                wire signed [WEIGHT_WIDTH-1:0]  a = weights_in[(r*COLUMNS+c)*WEIGHT_WIDTH +: WEIGHT_WIDTH];
+                wire signed [VECTOR_WIDTH-1:0]  b = vector_in[c*VECTOR_WIDTH +: VECTOR_WIDTH];
                 wire signed [PRODUCT_WIDTH-1:0] p;
                 if (MULTIPLIER == ECP5) begin : g_ecp5
-                    rnn_multiplier_ecp5 #(.A_WIDTH(WEIGHT_WIDTH), .B_WIDTH(VECTOR_WIDTH), .STAGES(PRODUCT_STAGES))
+                    rnn_multiplier_ecp5 #(.A_WIDTH(WEIGHT_WIDTH), .B_WIDTH(VECTOR_WIDTH), .STAGES(STAGES))
                         multiplier (.clk(clk), .a(a), .b(b), .product(p));
                 end else begin : g_generic
-                    rnn_multiplier #(.A_WIDTH(WEIGHT_WIDTH), .B_WIDTH(VECTOR_WIDTH), .STAGES(PRODUCT_STAGES))
+                    rnn_multiplier #(.A_WIDTH(WEIGHT_WIDTH), .B_WIDTH(VECTOR_WIDTH), .STAGES(STAGES))
                         multiplier (.clk(clk), .a(a), .b(b), .product(p));
                 end
                 assign products[c*PRODUCT_WIDTH +: PRODUCT_WIDTH] = p;
