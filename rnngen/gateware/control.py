@@ -1,0 +1,235 @@
+"""The control and status port: an AXI4-Lite slave in front of the register table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from rnngen.gateware.loader import LoadableMemory, Loader, load_signature
+from rnngen.gateware.registers import ADDRESS_BITS, REGISTERS, WORD_BITS
+
+OKAY, SLVERR = 0, 2
+_BY_NAME = {register.name: register for register in REGISTERS}
+_COUNTERS = {
+    "STEPS_IN": "step_in",
+    "STEPS_OUT": "step_out",
+    "INPUT_STALLS": "input_idle",
+    "OUTPUT_STALLS": "output_stall",
+}
+
+
+class ControlPort(wiring.Component):
+    """AXI4-Lite slave with the registers of ``rnngen.gateware.registers.REGISTERS``.
+
+    Address and data of a write may come in any order.  At most every second cycle a write is carried out, and a
+    read.  No output depends on an input within a cycle.  SLVERR answers, without effect: an address that is no
+    register's or no multiple of 4, a write to a read-only register, a read of a write-only one, a write of
+    LOAD_DATA with some of its bytes missing.  A write to a register without any byte does nothing.
+
+    Ports:
+        aw..., w..., b..., ar..., r...: AXI4-Lite, 16-bit byte addresses, 32-bit data.
+        step_in, step_out: The last beat of a step is received, sent in this cycle.
+        input_idle: s_axis_tready & ~s_axis_tvalid.  output_stall: m_axis_tvalid & ~m_axis_tready.
+        saturations: Sum over the engines.  protocol_error: TLAST with a beat that is not its step's last.
+        idle: No step is inside.
+        enable: Input beats may be accepted; 1 after reset.  clear: Counters are set to 0 (one cycle).
+        load: Words for the memories, see ``load_signature``.
+
+    Counters include an event two cycles after it, and stay at their largest value.
+
+    Args:
+        memories: The memories that can be loaded.
+        digest: The first 128 bits of the design digest as an integer, or 0.
+
+    Raises:
+        ValueError: ``digest`` does not fit 128 bits, or a memory is listed twice.
+    """
+
+    def __init__(self, memories: Sequence[LoadableMemory] = (), digest: int = 0) -> None:
+        if not 0 <= digest < 1 << 128:
+            raise ValueError(f"Design digest must fit 128 bits, not be {digest:#x}.")
+        keys = [(memory.engine, memory.memory) for memory in memories]
+        for engine, memory in keys:
+            if keys.count((engine, memory)) > 1:
+                raise ValueError(f"Loadable memory {memory} of engine {engine} must be listed once only.")
+        self._memories, self._digest = tuple(memories), digest
+        super().__init__(
+            {
+                "awaddr": In(ADDRESS_BITS),
+                "awprot": In(3),
+                "awvalid": In(1),
+                "awready": Out(1),
+                "wdata": In(WORD_BITS),
+                "wstrb": In(WORD_BITS // 8),
+                "wvalid": In(1),
+                "wready": Out(1),
+                "bresp": Out(2),
+                "bvalid": Out(1),
+                "bready": In(1),
+                "araddr": In(ADDRESS_BITS),
+                "arprot": In(3),
+                "arvalid": In(1),
+                "arready": Out(1),
+                "rdata": Out(WORD_BITS),
+                "rresp": Out(2),
+                "rvalid": Out(1),
+                "rready": In(1),
+                "step_in": In(1),
+                "step_out": In(1),
+                "input_idle": In(1),
+                "output_stall": In(1),
+                "saturations": In(WORD_BITS),
+                "protocol_error": In(1),
+                "idle": In(1),
+                "enable": Out(1, init=1),
+                "clear": Out(1),
+                "load": Out(load_signature(memories)),
+            }
+        )
+
+    def loads(self, engine: int, memory: int) -> Value:
+        """Write enable of one memory."""
+        return self.load.strobe & (self.load.engine == engine) & (self.load.memory == memory)
+
+    def elaborate(self, platform: object) -> Module:
+        """Amaranth's hook: builds the circuit."""
+        m = Module()
+        words = {
+            register.name: Signal(WORD_BITS, init=register.reset, name=register.name.lower()) for register in REGISTERS
+        }
+        writes = self._write_channel(m, words)
+        reads = self._read_channel(m, words)
+        for index in range(4):
+            m.d.comb += words[f"DIGEST{index}"].eq(self._digest >> (96 - 32 * index) & 0xFFFFFFFF)
+        for name in ("IDENTITY", "VERSION"):
+            m.d.comb += words[name].eq(_BY_NAME[name].reset)
+        m.d.comb += self.enable.eq(_bits("CONTROL", "enable", words))
+        clears = self._data & _BY_NAME["CONTROL"].field("clear_counters").mask
+        m.d.sync += self.clear.eq(writes["CONTROL"] & clears.any())
+        status = {"idle": self.idle, "input_stalled": self.input_idle, "output_stalled": self.output_stall}
+        m.d.comb += words["STATUS"].eq(_pack("STATUS", status))
+        self._counters(m, words, reads["CYCLES_LOW"])
+        rejected = self._loading(m, words, writes)
+        events = Signal(WORD_BITS)
+        m.d.sync += events.eq(_pack("ERRORS", {"tlast_in_step": self.protocol_error, "load_rejected": rejected}))
+        cleared = Mux(writes["ERRORS"], self._data, 0)
+        m.d.sync += words["ERRORS"].eq(words["ERRORS"] & ~cleared | events)
+        return m
+
+    def _write_channel(self, m: Module, words: Mapping[str, Signal]) -> dict[str, Signal]:
+        """Takes and answers writes, stores what is written to rw registers; by name, the pulse of a legal write.
+
+        Where it is high, ``_data`` holds the data, 0 in bytes that are not written.
+        """
+        address, taken = Signal(ADDRESS_BITS), Signal(WORD_BITS)
+        strobes = Signal(WORD_BITS // 8)
+        self._data = Signal(WORD_BITS)
+        has_address, has_data, act = Signal(), Signal(), Signal()
+        m.d.comb += act.eq(has_address & has_data & (~self.bvalid | self.bready))
+        _take(m, self.awvalid, self.awready, has_address, act)
+        _take(m, self.wvalid, self.wready, has_data, act)
+        with m.If(self.awvalid & self.awready):
+            m.d.sync += address.eq(self.awaddr)
+        with m.If(self.wvalid & self.wready):
+            m.d.sync += [taken.eq(self.wdata), strobes.eq(self.wstrb)]
+        mask = Cat(bit.replicate(8) for bit in strobes)
+        m.d.comb += self._data.eq(taken & mask)
+        legal = Signal()
+        pulses = {register.name: Signal(name=f"write_{register.name.lower()}") for register in REGISTERS}
+        with m.Switch(address):
+            for register in REGISTERS:
+                with m.Case(register.offset):
+                    allowed: Value = Const(int(register.access != "ro"))
+                    if register.access == "wo":
+                        allowed = strobes.all()
+                    m.d.comb += legal.eq(allowed | ~strobes.any())
+                    m.d.comb += pulses[register.name].eq(act & allowed & strobes.any())
+        for register in REGISTERS:
+            if register.access == "rw":
+                word = words[register.name]
+                with m.If(pulses[register.name]):
+                    m.d.sync += word.eq((word & ~mask | self._data) & register.stored_mask)
+        with m.If(act):
+            m.d.sync += [self.bvalid.eq(1), self.bresp.eq(Mux(legal, OKAY, SLVERR))]
+        with m.Elif(self.bready):
+            m.d.sync += self.bvalid.eq(0)
+        return pulses
+
+    def _read_channel(self, m: Module, words: Mapping[str, Signal]) -> dict[str, Signal]:
+        """Takes and answers reads; by name, the pulse of a read."""
+        address = Signal(ADDRESS_BITS)
+        has_address, act = Signal(), Signal()
+        m.d.comb += act.eq(has_address & (~self.rvalid | self.rready))
+        _take(m, self.arvalid, self.arready, has_address, act)
+        with m.If(self.arvalid & self.arready):
+            m.d.sync += address.eq(self.araddr)
+        value, legal = Signal(WORD_BITS), Signal()
+        readable = [register for register in REGISTERS if register.access != "wo"]
+        pulses = {register.name: Signal(name=f"read_{register.name.lower()}") for register in readable}
+        with m.Switch(address):
+            for register in readable:
+                with m.Case(register.offset):
+                    m.d.comb += [value.eq(words[register.name]), legal.eq(1), pulses[register.name].eq(act)]
+        with m.If(act):
+            m.d.sync += [self.rvalid.eq(1), self.rdata.eq(value), self.rresp.eq(Mux(legal, OKAY, SLVERR))]
+        with m.Elif(self.rready):
+            m.d.sync += self.rvalid.eq(0)
+        return pulses
+
+    def _counters(self, m: Module, words: Mapping[str, Signal], latch: Signal) -> None:
+        """All counters; ``latch`` keeps the high half of the cycles for a later read."""
+        cycles = Signal(2 * WORD_BITS)
+        m.d.comb += words["CYCLES_LOW"].eq(cycles[:WORD_BITS])
+        m.d.sync += [cycles.eq(Mux(self.clear, 0, cycles + 1)), words["SATURATIONS"].eq(self.saturations)]
+        with m.If(latch):
+            m.d.sync += words["CYCLES_HIGH"].eq(cycles[WORD_BITS:])
+        for name, port in _COUNTERS.items():
+            event, count = Signal(name=f"event_{port}"), words[name]
+            m.d.sync += event.eq(getattr(self, port))
+            with m.If(self.clear):
+                m.d.sync += count.eq(0)
+            with m.Elif(event & ~count.all()):
+                m.d.sync += count.eq(count + 1)
+
+    def _loading(self, m: Module, words: Mapping[str, Signal], writes: Mapping[str, Signal]) -> Value:
+        """Hands LOAD_DATA to the loader; returns the pulse of a rejection."""
+        m.submodules.loader = loader = Loader(self._memories)
+        address, status = words["LOAD_ADDRESS"], words["LOAD_STATUS"]
+        m.d.comb += [
+            loader.engine.eq(_bits("LOAD_SELECT", "engine", words)),
+            loader.memory.eq(_bits("LOAD_SELECT", "memory", words)),
+            loader.address.eq(address),
+            loader.restart.eq(writes["LOAD_SELECT"] | writes["LOAD_ADDRESS"]),
+            loader.write.eq(writes["LOAD_DATA"]),
+            loader.part.eq(self._data),
+        ]
+        wiring.connect(m, wiring.flipped(self.load), loader.load)
+        with m.If(loader.commit):
+            m.d.sync += [address.eq(address + 1), status.eq(status + 1)]
+        with m.If(writes["LOAD_SELECT"]):
+            m.d.sync += status.eq(0)
+        return loader.rejected
+
+
+def _take(m: Module, valid: Value, ready: Value, has: Signal, done: Value) -> None:
+    """One transfer is held (``has``) until it is ``done``; ``ready`` is a register, low in reset."""
+    keeps = Signal()
+    m.d.comb += keeps.eq(has & ~done | valid & ready)
+    m.d.sync += [has.eq(keeps), ready.eq(~keeps)]
+
+
+def _bits(register: str, name: str, words: Mapping[str, Signal]) -> Value:
+    """A field of a register's word."""
+    field = _BY_NAME[register].field(name)
+    return words[register][field.low : field.low + field.width]
+
+
+def _pack(register: str, values: Mapping[str, Value]) -> Value:
+    """A register's word from its fields."""
+    word: Value = Const(0, WORD_BITS)
+    for field in _BY_NAME[register].fields:
+        word = word | (values[field.name] << field.low)
+    return word

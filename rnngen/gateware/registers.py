@@ -1,0 +1,265 @@
+"""The registers of the AXI4-Lite control port: one table for the gateware, the C header, Python and the documentation.
+
+Nothing here needs Amaranth, so that the host side may use the same table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+WORD_BITS = 32
+ADDRESS_BITS = 16
+IDENTITY = int.from_bytes(b"RNNG", "little")
+MAP_VERSION = (1, 0)
+"""Major: what existed has changed its meaning.  Minor: something was added."""
+
+Access = Literal["ro", "rw", "w1c", "wo"]
+ACCESSES = {
+    "ro": "read only",
+    "rw": "read and write",
+    "w1c": "read; writing 1 to a bit clears it",
+    "wo": "write only",
+}
+
+
+@dataclass(frozen=True)
+class Field:
+    """Bits ``low`` to ``low + width - 1`` of a register.
+
+    Attributes:
+        reset: Value after reset; of a constant, its value.
+        pulse: Writing 1 acts once; the bit reads as 0.
+    """
+
+    name: str
+    low: int
+    width: int
+    description: str
+    reset: int = 0
+    pulse: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.low < self.low + self.width <= WORD_BITS:
+            raise ValueError(
+                f"Field '{self.name}' must lie within bits 0..{WORD_BITS - 1}, not start at {self.low} "
+                f"with {self.width} bits."
+            )
+        if not 0 <= self.reset < 1 << self.width:
+            raise ValueError(f"Field '{self.name}': reset value must fit {self.width} bits, not be {self.reset}.")
+
+    @property
+    def mask(self) -> int:
+        """The field's bits within the word."""
+        return ((1 << self.width) - 1) << self.low
+
+    @property
+    def bits(self) -> str:
+        """``"7:0"``, or ``"3"`` for a single bit."""
+        return f"{self.low + self.width - 1}:{self.low}" if self.width > 1 else str(self.low)
+
+
+@dataclass(frozen=True)
+class Register:
+    """A word at byte address ``offset``; bits of no field read as 0 and ignore what is written."""
+
+    name: str
+    offset: int
+    access: Access
+    fields: tuple[Field, ...]
+    description: str
+
+    def __post_init__(self) -> None:
+        if self.offset % 4 or not 0 <= self.offset < 1 << ADDRESS_BITS:
+            raise ValueError(
+                f"Register {self.name}: offset must be a multiple of 4 below 0x{1 << ADDRESS_BITS:X}, "
+                f"not 0x{self.offset:X}."
+            )
+        used = 0
+        for field in self.fields:
+            if used & field.mask:
+                raise ValueError(f"Register {self.name}: field '{field.name}' overlaps another at bits {field.bits}.")
+            used |= field.mask
+
+    @property
+    def reset(self) -> int:
+        """The word after reset."""
+        return sum(field.reset << field.low for field in self.fields)
+
+    @property
+    def stored_mask(self) -> int:
+        """Bits that keep what was written, where the register is written at all."""
+        return sum(field.mask for field in self.fields if not field.pulse)
+
+    def field(self, name: str) -> Field:
+        """The field of this name."""
+        for field in self.fields:
+            if field.name == name:
+                return field
+        raise KeyError(f"Register {self.name} has no field '{name}'.")
+
+
+def _word(name: str, offset: int, access: Access, field: str, description: str, reset: int = 0) -> Register:
+    """A register that is one field of 32 bits."""
+    return Register(name, offset, access, (Field(field, 0, WORD_BITS, description, reset),), description)
+
+
+def _counter(name: str, offset: int, what: str) -> Register:
+    return _word(name, offset, "ro", "count", f"{what}. Stays at its largest value; cleared by clear_counters.")
+
+
+def _digest(index: int) -> Register:
+    high = 127 - 32 * index
+    return _word(
+        f"DIGEST{index}", 0x10 + 4 * index, "ro", "digest", f"Bits {high}:{high - 31} of the design digest (0: none)."
+    )
+
+
+REGISTERS: tuple[Register, ...] = (
+    _word("IDENTITY", 0x00, "ro", "identity", "The bytes R N N G, R in the lowest.", IDENTITY),
+    Register(
+        "VERSION",
+        0x04,
+        "ro",
+        (
+            Field("minor", 0, 16, "Grows when something is added to this table.", MAP_VERSION[1]),
+            Field("major", 16, 16, "Grows when something in this table changes its meaning.", MAP_VERSION[0]),
+        ),
+        "Version of this register table.",
+    ),
+    *(_digest(index) for index in range(4)),
+    Register(
+        "CONTROL",
+        0x20,
+        "rw",
+        (
+            Field("enable", 0, 1, "0: no new input beats are accepted; what was accepted is finished.", reset=1),
+            Field("clear_counters", 1, 1, "Sets all counters to 0.", pulse=True),
+        ),
+        "Control.",
+    ),
+    Register(
+        "STATUS",
+        0x24,
+        "ro",
+        (
+            Field("idle", 0, 1, "No step is inside the accelerator."),
+            Field("input_stalled", 1, 1, "The accelerator waits for an input beat now."),
+            Field("output_stalled", 2, 1, "An output beat waits for its receiver now."),
+        ),
+        "State at the time of the read.",
+    ),
+    Register(
+        "ERRORS",
+        0x28,
+        "w1c",
+        (
+            Field("tlast_in_step", 0, 1, "TLAST came with an input beat that is not its step's last."),
+            Field("load_rejected", 1, 1, "LOAD_DATA was written for a memory or a word that does not exist."),
+        ),
+        "Errors since reset; a bit stays until 1 is written to it.",
+    ),
+    _word("CYCLES_LOW", 0x30, "ro", "count", "Clock cycles since reset or clear_counters, bits 31:0."),
+    _word("CYCLES_HIGH", 0x34, "ro", "count", "Bits 63:32 at the time of the last read of CYCLES_LOW."),
+    _counter("STEPS_IN", 0x38, "Steps completely received"),
+    _counter("STEPS_OUT", 0x3C, "Steps completely sent"),
+    _counter("INPUT_STALLS", 0x40, "Cycles with s_axis_tready high and s_axis_tvalid low"),
+    _counter("OUTPUT_STALLS", 0x44, "Cycles with m_axis_tvalid high and m_axis_tready low"),
+    _counter("SATURATIONS", 0x48, "Values that saturated, over all engines"),
+    Register(
+        "LOAD_SELECT",
+        0x50,
+        "rw",
+        (
+            Field("memory", 0, 1, "0: weights.  1: bias."),
+            Field("engine", 8, 8, "Engine, that is layer, counted from 0."),
+        ),
+        "Memory that LOAD_DATA fills. Writing it drops an unfinished word and sets LOAD_STATUS to 0.",
+    ),
+    _word(
+        "LOAD_ADDRESS",
+        0x54,
+        "rw",
+        "word",
+        "Memory word that the next complete word goes to; counts up with it. Writing it drops an unfinished word.",
+    ),
+    _word(
+        "LOAD_DATA",
+        0x58,
+        "wo",
+        "data",
+        "The next 32 bits of the memory word, the lowest first. The word is written to the memory with its last part; "
+        "spare high bits of that are ignored. Only writes of all four bytes are legal.",
+    ),
+    _word("LOAD_STATUS", 0x5C, "ro", "words", "Words written to the memory since LOAD_SELECT was written."),
+)
+
+LOADING = """\
+To load parameters at run time: write 0 to CONTROL.enable, wait for STATUS.idle, write LOAD_SELECT and LOAD_ADDRESS,
+write LOAD_DATA ceil(word width / 32) times for each word, check LOAD_STATUS and ERRORS, write 1 to CONTROL.enable.
+A step that is computed while its memory is being loaded has undefined results.
+"""
+
+
+def check_table(registers: Sequence[Register]) -> None:
+    """Stop at the first register whose address or name is taken.
+
+    Raises:
+        ValueError: naming both registers.
+    """
+    offsets: dict[int, str] = {}
+    names: set[str] = set()
+    for register in registers:
+        if register.offset in offsets:
+            raise ValueError(
+                f"Register {register.name} must not share offset 0x{register.offset:02X} "
+                f"with {offsets[register.offset]}."
+            )
+        if register.name in names:
+            raise ValueError(f"Register name {register.name} must be used once only.")
+        offsets[register.offset] = register.name
+        names.add(register.name)
+
+
+def python_map(registers: Sequence[Register] = REGISTERS) -> dict[str, dict[str, Any]]:
+    """The table as JSON-ready values: ``{name: {offset, access, reset, fields: {name: [low, width]}}}``."""
+    return {
+        register.name: {
+            "offset": register.offset,
+            "access": register.access,
+            "reset": register.reset,
+            "fields": {field.name: [field.low, field.width] for field in register.fields},
+        }
+        for register in registers
+    }
+
+
+def c_header(registers: Sequence[Register] = REGISTERS) -> str:
+    """The table as a C header: RNN_<REGISTER> is a byte offset, RNN_<REGISTER>_<FIELD>_MASK and _SHIFT its fields."""
+    lines = ["/* Registers of the accelerator's control port, generated by rnngen. */"]
+    lines += ["#ifndef RNN_REGISTERS_H", "#define RNN_REGISTERS_H"]
+    for register in registers:
+        name = f"RNN_{register.name}"
+        lines += ["", f"/* {register.description} ({ACCESSES[register.access]}) */"]
+        lines.append(f"#define {name} 0x{register.offset:02X}u")
+        if register.reset:
+            lines.append(f"#define {name}_RESET 0x{register.reset:08X}u")
+        for field in register.fields:
+            lines.append(f"#define {name}_{field.name.upper()}_MASK 0x{field.mask:08X}u")
+            lines.append(f"#define {name}_{field.name.upper()}_SHIFT {field.low}")
+    return "\n".join([*lines, "", "#endif", ""])
+
+
+def markdown(registers: Sequence[Register] = REGISTERS) -> str:
+    """The table as a Markdown table, one row a field."""
+    lines = ["| Offset | Register | Access | Bits | Field | Reset | Meaning |", "|---|---|---|---|---|---|---|"]
+    for register in registers:
+        for index, field in enumerate(register.fields):
+            head = f"0x{register.offset:02X} | {register.name} | {register.access}" if index == 0 else " |  | "
+            pulse = " Acts once, reads as 0." if field.pulse else ""
+            lines.append(
+                f"| {head} | {field.bits} | {field.name} | 0x{field.reset:X} | {field.description}{pulse} |"
+            )
+    meanings = "; ".join(f"{access}: {meaning}" for access, meaning in ACCESSES.items())
+    return "\n".join([*lines, "", f"{meanings}.", "", ""])

@@ -1,0 +1,119 @@
+"""The control port: what its constructor refuses, how its Verilog grows, and its behaviour in Verilator."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from amaranth.back import verilog
+from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal
+
+from rnngen.gateware.control import ControlPort
+from rnngen.gateware.loader import LoadableMemory
+from rnngen.gateware.registers import python_map
+from rnngen.verify.compile import CompileOptions, Simulator, compile_simulator
+from rnngen.verify.process import run_bench
+
+BENCH = Path(__file__).parent / "bench_control.py"
+DIGEST = 0x0123_4567_89AB_CDEF_1122_3344_5566_7788
+MEMORIES = [
+    LoadableMemory(0, 0, 70, 5),
+    LoadableMemory(0, 1, 32, 3),
+    LoadableMemory(2, 0, 33, 9),
+    LoadableMemory(2, 1, 8, 2),
+    LoadableMemory(3, 0, 160, 4),
+]
+EVENTS = ("step_in", "step_out", "input_idle", "output_stall", "saturations", "protocol_error", "idle")
+INSIDE = (*EVENTS, "enable", "clear", "load")
+
+
+class ControlTop(Elaboratable):
+    """The port alone with the accelerator's names: aclk, aresetn, s_axil_*."""
+
+    def __init__(self, memories: list[LoadableMemory], digest: int) -> None:
+        self.port = ControlPort(memories, digest)
+        self.aclk, self.aresetn = Signal(name="aclk"), Signal(name="aresetn")
+
+    @property
+    def ports(self) -> dict[str, tuple[Signal, None]]:
+        """Every top-level port by name."""
+        found = {"aclk": (self.aclk, None), "aresetn": (self.aresetn, None)}
+        for path, _, value in self.port.signature.flatten(self.port):
+            name = "_".join(path)
+            found[name if path[0] in INSIDE else f"s_axil_{name}"] = (value, None)
+        return found
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.domains.sync = domain = ClockDomain("sync")
+        m.d.comb += [domain.clk.eq(self.aclk), domain.rst.eq(~self.aresetn)]
+        m.submodules.port = self.port
+        return m
+
+
+def control_verilog(memories: list[LoadableMemory], digest: int = 0) -> str:
+    top = ControlTop(memories, digest)
+    return verilog.convert(top, name="control_top", ports=top.ports, emit_src=False, strip_internal_attrs=True)
+
+
+def bench_tests() -> list[str]:
+    """The coroutines of the bench that cocotb runs."""
+    tree = ast.parse(BENCH.read_text(encoding="utf-8"))
+    return [node.name for node in tree.body if isinstance(node, ast.AsyncFunctionDef) and node.decorator_list]
+
+
+@pytest.fixture(scope="module")
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> Simulator:
+    folder = tmp_path_factory.mktemp("control")
+    source = folder / "control_top.v"
+    source.write_text(control_verilog(MEMORIES, DIGEST), encoding="ascii")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RNNGEN_CACHE", str(folder / "cache"))
+        return compile_simulator("control_top", [source], CompileOptions(visible=("*",)))
+
+
+@pytest.mark.verilator
+@pytest.mark.parametrize("name", bench_tests())
+def test_bench(name: str, simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCH.parent))
+    monkeypatch.setenv("COCOTB_TEST_FILTER", rf"\b{name}$")
+    config = {
+        "registers": python_map(),
+        "digest": DIGEST,
+        "memories": [[memory.engine, memory.memory, memory.width, memory.depth] for memory in MEMORIES],
+    }
+    (tmp_path / "bench.json").write_text(json.dumps(config), encoding="utf-8")
+    run_bench(simulator, BENCH.stem, tmp_path, tmp_path, None, lambda line: None)
+
+
+def test_the_verilog_does_not_grow_with_the_width_of_a_word() -> None:
+    narrow, wide = (control_verilog([LoadableMemory(0, 0, width, 8)]).count("\n") for width in (128, 32768))
+    assert abs(wide - narrow) < 10
+
+
+def test_a_port_without_memories_is_legal() -> None:
+    assert "s_axil_awaddr" in control_verilog([])
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: ControlPort([], 1 << 128), f"Design digest must fit 128 bits, not be {1 << 128:#x}."),
+        (lambda: ControlPort([], -1), "Design digest must fit 128 bits, not be -0x1."),
+        (
+            lambda: ControlPort([LoadableMemory(1, 0, 8, 2), LoadableMemory(1, 0, 9, 2)]),
+            "Loadable memory 0 of engine 1 must be listed once only.",
+        ),
+        (lambda: LoadableMemory(256, 0, 8, 2), "Loadable memory: engine must be within 0..255, not 256."),
+        (lambda: LoadableMemory(0, 2, 8, 2), "Loadable memory: memory must be within 0..1, not 2."),
+        (lambda: LoadableMemory(0, 0, 0, 2), "Loadable memory: width must be within 1..65504, not 0."),
+        (lambda: LoadableMemory(0, 0, 8, 0), "Loadable memory: depth must be within 1..4294967295, not 0."),
+    ],
+)
+def test_refusals(build: Callable[[], object], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        build()
