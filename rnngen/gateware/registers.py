@@ -258,8 +258,6 @@ def markdown(registers: Sequence[Register] = REGISTERS) -> str:
         for index, field in enumerate(register.fields):
             head = f"0x{register.offset:02X} | {register.name} | {register.access}" if index == 0 else " |  | "
             pulse = " Acts once, reads as 0." if field.pulse else ""
-            lines.append(
-                f"| {head} | {field.bits} | {field.name} | 0x{field.reset:X} | {field.description}{pulse} |"
-            )
+            lines.append(f"| {head} | {field.bits} | {field.name} | 0x{field.reset:X} | {field.description}{pulse} |")
     meanings = "; ".join(f"{access}: {meaning}" for access, meaning in ACCESSES.items())
     return "\n".join([*lines, "", f"{meanings}.", "", ""])

@@ -189,6 +189,29 @@ async def cycles_advance_by_one_a_cycle_and_the_high_half_is_latched(dut):
 
 
 @cocotb.test()
+async def the_high_half_of_the_cycles_belongs_to_the_low_half(dut):
+    tb = await started(dut)
+    dut.cycles.value = 0x7_FFFF_FF80
+    await tb.cycles(1)
+    before = await tb.read("CYCLES_LOW")
+    await tb.cycles(200)
+    assert before >= 0xFFFFFF80
+    assert await tb.read("CYCLES_HIGH") == 7
+    assert await tb.read("CYCLES_LOW") < 0x200
+    assert await tb.read("CYCLES_HIGH") == 8
+
+
+@cocotb.test()
+async def counters_stay_at_their_largest_value(dut):
+    tb = await started(dut)
+    for name, pin in EVENTS.items():
+        getattr(dut, name.lower()).value = 0xFFFFFFFD
+        getattr(dut, pin).value = 1
+    await tb.cycles(10)
+    assert [await tb.read(name) for name in EVENTS] == [0xFFFFFFFF] * 4
+
+
+@cocotb.test()
 async def status_shows_the_pins(dut):
     tb = await started(dut)
     for value in range(8):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from amaranth.back import verilog
-from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal
+from amaranth.hdl import ClockDomain, Module, Signal
 
 from rnngen.gateware.control import ControlPort
 from rnngen.gateware.loader import LoadableMemory
@@ -31,27 +31,26 @@ EVENTS = ("step_in", "step_out", "input_idle", "output_stall", "saturations", "p
 INSIDE = (*EVENTS, "enable", "clear", "load")
 
 
-class ControlTop(Elaboratable):
-    """The port alone with the accelerator's names: aclk, aresetn, s_axil_*."""
+class ControlTop(ControlPort):
+    """The port with the accelerator's names, aclk, aresetn, s_axil_*; its registers are in the top module."""
 
     def __init__(self, memories: list[LoadableMemory], digest: int) -> None:
-        self.port = ControlPort(memories, digest)
+        super().__init__(memories, digest)
         self.aclk, self.aresetn = Signal(name="aclk"), Signal(name="aresetn")
 
     @property
     def ports(self) -> dict[str, tuple[Signal, None]]:
         """Every top-level port by name."""
         found = {"aclk": (self.aclk, None), "aresetn": (self.aresetn, None)}
-        for path, _, value in self.port.signature.flatten(self.port):
+        for path, _, value in self.signature.flatten(self):
             name = "_".join(path)
             found[name if path[0] in INSIDE else f"s_axil_{name}"] = (value, None)
         return found
 
     def elaborate(self, platform: object) -> Module:
-        m = Module()
+        m = super().elaborate(platform)
         m.domains.sync = domain = ClockDomain("sync")
         m.d.comb += [domain.clk.eq(self.aclk), domain.rst.eq(~self.aresetn)]
-        m.submodules.port = self.port
         return m
 
 
