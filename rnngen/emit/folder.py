@@ -83,14 +83,22 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 def _replace(fresh: Path, folder: Path) -> None:
-    """Moves the fresh folder to the target; an older design there is removed only once it is out of the way."""
-    if folder.exists():
-        old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=fresh.parent))
+    """Moves the fresh folder to the target; an older design there is put back if that fails, else removed."""
+    if not folder.exists():
+        os.replace(fresh, folder)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=fresh.parent))
+    try:
         os.replace(folder, old)
+    except OSError:
+        old.rmdir()
+        raise
+    try:
         os.replace(fresh, folder)
-        shutil.rmtree(old, ignore_errors=True)
-    else:
-        os.replace(fresh, folder)
+    except OSError:
+        os.replace(old, folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
