@@ -24,8 +24,7 @@ module rnn_activation #(
 
     wire                     sign = in[IN_WIDTH-1];
     wire [IN_WIDTH-2:0]      magnitude = in[IN_WIDTH-2:0] ^ {(IN_WIDTH-1){sign}};
-    wire [IN_WIDTH-1:0]      rest_mask = (1 << REST_BITS) - 1;
-    wire [REST_WIDTH-1:0]    rest = magnitude[REST_WIDTH-1:0] & rest_mask[REST_WIDTH-1:0];
+    wire [REST_WIDTH-1:0]    rest = magnitude[REST_WIDTH-1:0] & {1'b0, {REST_BITS{1'b1}}};
     reg  [SLOPE_WIDTH+BASE_WIDTH-1:0] table_memory [0:(1<<ADDRESS_WIDTH)-1];
     reg  [SLOPE_WIDTH+BASE_WIDTH-1:0] entry;
     reg                      sign1, sign2, sign3, sign4;

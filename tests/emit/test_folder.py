@@ -164,7 +164,8 @@ def test_a_file_as_target_is_refused(tmp_path: Path) -> None:
 def test_a_path_below_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     target = tmp_path / "file" / "below"
-    with pytest.raises(DesignError, match=f"^'{re.escape(str(target))}' cannot be written: .*; choose another folder\\.$"):
+    sentence = f"'{re.escape(str(target))}' cannot be written: .*; choose another folder\\."
+    with pytest.raises(DesignError, match=f"^{sentence}$"):
         make_design(target)
     assert contents(tmp_path) == {"file": b"mine"}
 

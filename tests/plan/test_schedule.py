@@ -60,7 +60,8 @@ def test_nothing_is_read_before_it_is_written_nor_written_over_before_it_is_read
             # The slot of step t is that of step t - slots: its first write comes after the last read of the old step.
             if t >= engine.input_slots:
                 last_read = times[t - engine.input_slots].issue[index] + engine.release_cycle
-                writer = now.input[0] if index == 0 else now.issue[index - 1] + plan.engines[index - 1].first_write_cycle
+                before = index - 1
+                writer = now.input[0] if index == 0 else now.issue[before] + plan.engines[before].first_write_cycle
                 assert writer > last_read
         if t >= plan.output_slots:
             assert now.issue[-1] + plan.engines[-1].first_write_cycle > times[t - plan.output_slots].output[-1]

@@ -1,0 +1,53 @@
+"""rnn_activation against the table's definition: every input of several formats, five cycles later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rnngen.arith.activation import TanhTable, make_tanh_table
+from tests.leaves.bench import Bench, Port
+
+pytestmark = pytest.mark.verilator
+
+LATENCY = 5
+BITS = [4, 5, 8, 12, 16, 18]
+INSTANCES = [(bits, name) for bits in BITS for name in ("tanh", "sigmoid")]
+
+
+def defined(table: TanhTable, n: int) -> int:
+    """T(n) from the table's entries, as its docstring states it."""
+    m = n if n >= 0 else -n - 1
+    address, r = m >> table.rest_bits, m % (1 << table.rest_bits) + (n < 0)
+    value = (int(table.base[address]) + int(table.slope[address]) * r) >> table.guard_bits
+    return -value if n < 0 else value
+
+
+def test_every_input(tmp_path: Path) -> None:
+    bench, stimulus, wanted = Bench(), {}, {}
+    cycles = (1 << 18) + LATENCY  # every input up to 18 bits, every fourth of the 20-bit format
+    count = np.arange(cycles, dtype=np.int64)
+    for bits, name in INSTANCES:
+        table = make_tanh_table(bits + 2, bits - 2, min(bits, 16))
+        instance, width = f"{name}{bits}", table.in_width
+        (tmp_path / f"t{bits}.hex").write_text("".join(f"{word:x}\n" for word in table.words))
+        parameters = {
+            "IN_WIDTH": width, "REST_BITS": table.rest_bits, "GUARD_BITS": table.guard_bits,
+            "BASE_WIDTH": table.base_width, "SLOPE_WIDTH": table.slope_width, "OUT_WIDTH": table.out_fraction + 1,
+            "SIGMOID": int(name == "sigmoid"), "INIT_FILE": f"t{bits}.hex",
+        }  # fmt: skip
+        out = Port("out", table.out_fraction + 1, signed=name == "tanh")
+        bench.add(instance, "rnn_activation", parameters, [Port("in", width)], [out])
+        n = (count * (5 if width > 18 else 1) + (1 << (width - 1))) % (1 << width) - (1 << (width - 1))
+        stimulus[instance, "in"] = n[:, None]
+        wanted[instance] = table.evaluate(n) + (0 if name == "tanh" else 1 << table.out_fraction)
+        some = np.linspace(0, min(cycles, 1 << width) - 1, 500).astype(int)
+        offset = 0 if name == "tanh" else 1 << table.out_fraction
+        assert [defined(table, int(n[k])) + offset for k in some] == wanted[instance][some].tolist()
+    got = bench.run(tmp_path, stimulus)
+    for instance, values in wanted.items():
+        seen = got[instance, "out"][LATENCY:, 0]
+        assert np.array_equal(seen, values[:-LATENCY]), instance
+        assert not np.array_equal(got[instance, "out"][LATENCY - 1 : -1, 0], values[:-LATENCY])

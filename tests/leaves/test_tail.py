@@ -1,0 +1,173 @@
+"""The element-wise paths against plain integers: values, counts, and the cycle of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rnngen.arith.activation import make_tanh_table
+from tests.leaves.bench import Bench, Port
+
+pytestmark = pytest.mark.verilator
+
+CYCLES = 2500
+STATE_READ, Z_READY, STATE_READY, OUTPUT_READY = 7, 2, 11, 20
+
+
+def half_up(value: int, shift: int) -> int:
+    """value / 2**shift, half up."""
+    return (2 * value + (1 << shift)) >> (shift + 1)
+
+
+def limit(value: int, width: int) -> int:
+    return min(max(value, -(1 << (width - 1))), (1 << (width - 1)) - 1)
+
+
+@dataclass(frozen=True)
+class LstmCase:
+    """Binary points of a tail; acc and bias have ``acc_fraction`` bits, the tanh input z_fraction."""
+
+    lanes: int
+    acc_width: int
+    bias_width: int
+    acc_fraction: int
+    z_width: int
+    z_fraction: int
+    gate_fraction: int
+    c_width: int
+    c_fraction: int
+    h_width: int
+    h_fraction: int
+
+
+LSTM_CASES = {
+    "wide": LstmCase(2, 34, 26, 24, 18, 14, 16, 18, 14, 16, 15),
+    "tiny": LstmCase(3, 14, 12, 8, 6, 2, 4, 6, 1, 4, 3),
+    "biased": LstmCase(1, 20, 30, 12, 10, 6, 8, 10, 6, 8, 8),  # wider bias; h saturates
+    "widest": LstmCase(1, 44, 20, 30, 20, 16, 16, 18, 13, 18, 17),
+}
+
+
+def lstm_parameters(case: LstmCase, image: str) -> dict[str, int | str]:
+    """From binary points to the leaf's shifts, by its header: products at one common binary point."""
+    table = make_tanh_table(case.z_width, case.z_fraction, case.gate_fraction)
+    fc, ig = case.gate_fraction + 1 + case.c_fraction, 2 * case.gate_fraction + 1
+    return {
+        "LANES": case.lanes, "ACC_WIDTH": case.acc_width, "BIAS_WIDTH": case.bias_width,
+        "SHIFT": case.acc_fraction - case.z_fraction, "Z_WIDTH": case.z_width, "REST_BITS": table.rest_bits,
+        "GUARD_BITS": table.guard_bits, "BASE_WIDTH": table.base_width, "SLOPE_WIDTH": table.slope_width,
+        "GATE_FRACTION": case.gate_fraction, "C_WIDTH": case.c_width, "SHIFT_FC": max(fc, ig) - fc,
+        "SHIFT_IG": max(fc, ig) - ig, "SHIFT_C": max(fc, ig) - case.c_fraction,
+        "TANH_SHIFT": case.z_fraction - case.c_fraction, "SHIFT_H": ig - case.h_fraction, "H_WIDTH": case.h_width,
+        "COUNT_WIDTH": (4 * case.lanes).bit_length(), "INIT_FILE": image,
+    }  # fmt: skip
+
+
+def lstm_model(case: LstmCase, sums: list[int], biases: list[int], c: int) -> tuple[list[int], int, int, list[int]]:
+    """z, new c, h and the counts (z, c, h) of one lane; biases hold their rounding constants."""
+    table = make_tanh_table(case.z_width, case.z_fraction, case.gate_fraction)
+    tanh, low = table.direct, -(1 << (case.z_width - 1))
+    one = 1 << case.gate_fraction
+    z, gates, counts = [], [], [0, 0, 0]
+    for gate, total, bias in zip("ifgo", sums, biases, strict=True):
+        shift = case.acc_fraction - case.z_fraction + (gate != "g")
+        narrowed = (total + bias) >> shift
+        z.append(limit(narrowed, case.z_width))
+        counts[0] += z[-1] != narrowed
+        value = int(tanh[z[-1] - low])
+        gates.append(value if gate == "g" else one + value)
+    i, f, g, o = gates
+    # f * c has gate_fraction + 1 + c_fraction fraction bits, i * g has 2 gate_fraction + 1; add them exactly.
+    # Numerators over 2**common, which exceeds both.
+    common = 3 * case.gate_fraction + case.c_fraction + 1
+    cell = (f * c << (2 * case.gate_fraction)) + (i * g << (case.gate_fraction + case.c_fraction))
+    rounded = half_up(cell, common - case.c_fraction)
+    new_c = limit(rounded, case.c_width)
+    tanh_shift = case.z_fraction - case.c_fraction
+    short = limit(rounded, min(case.c_width, case.z_width - tanh_shift))
+    counts[1] = (new_c != rounded) + (short != rounded)
+    squashed = half_up(o * int(tanh[(short << tanh_shift) - low]), 2 * case.gate_fraction + 1 - case.h_fraction)
+    h = limit(squashed, case.h_width)
+    counts[2] += h != squashed
+    return z, new_c, h, counts
+
+
+def draw(rng: np.random.Generator, width: int, count: int, typical: int) -> np.ndarray:
+    """Signed values: mostly of a typical size, some of any size, some extremes."""
+    high = (1 << (width - 1)) - 1
+    values = rng.integers(-min(high, typical), min(high, typical) + 1, (CYCLES, count))
+    anywhere = rng.integers(-high - 1, high, (CYCLES, count), endpoint=True)
+    extreme = rng.choice([-high - 1, high, 0, -1], (CYCLES, count))
+    kind = rng.integers(0, 10, (CYCLES, count))
+    return np.where(kind < 7, values, np.where(kind < 9, anywhere, extreme))
+
+
+def test_values_counts_and_cycles(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    bench, stimulus = Bench(), {}
+    for name, case in LSTM_CASES.items():
+        table = make_tanh_table(case.z_width, case.z_fraction, case.gate_fraction)
+        (tmp_path / f"{name}.hex").write_text("".join(f"{word:x}\n" for word in table.words))
+        count_width = (4 * case.lanes).bit_length()
+        bench.add(
+            name, "rnn_lstm_tail", lstm_parameters(case, f"{name}.hex"),
+            [Port("sums", case.acc_width, 4 * case.lanes), Port("bias", case.bias_width, 4 * case.lanes),
+             Port("c", case.c_width, case.lanes)],
+            [Port("c_new", case.c_width, case.lanes), Port("h", case.h_width, case.lanes),
+             Port("z", case.z_width, 4 * case.lanes),
+             *(Port(f"saturated_{point}", count_width, signed=False) for point in "zch")],
+        )  # fmt: skip
+        typical = 3 << case.acc_fraction
+        stimulus[name, "sums"] = draw(rng, case.acc_width, 4 * case.lanes, typical)
+        stimulus[name, "bias"] = draw(rng, case.bias_width, 4 * case.lanes, typical)
+        stimulus[name, "c"] = draw(rng, case.c_width, case.lanes, 2 << case.c_fraction)
+    linear = {"y": (3, 30, 20, 9, 12), "plain": (1, 10, 14, 0, 8), "extended": (2, 8, 6, 1, 16)}
+    for name, (lanes, acc, bias, shift, out) in linear.items():
+        parameters = {
+            "LANES": lanes, "ACC_WIDTH": acc, "BIAS_WIDTH": bias, "SHIFT": shift, "OUT_WIDTH": out, "COUNT_WIDTH": 2,
+        }  # fmt: skip
+        bench.add(name, "rnn_linear_tail", parameters, [Port("sums", acc, lanes), Port("bias", bias, lanes)],
+                  [Port("y", out, lanes), Port("saturated", 2, signed=False)])  # fmt: skip
+        stimulus[name, "sums"] = draw(rng, acc, lanes, 1 << (shift + out - 2))
+        stimulus[name, "bias"] = draw(rng, bias, lanes, 1 << (shift + out - 2))
+    got = bench.run(tmp_path, stimulus)
+    for name, case in LSTM_CASES.items():
+        check_lstm(name, case, stimulus, got)
+    for name, (lanes, _, _, shift, out) in linear.items():
+        hits = 0
+        for cycle in range(CYCLES - 2):
+            lines = zip(stimulus[name, "sums"][cycle].tolist(), stimulus[name, "bias"][cycle].tolist(), strict=True)
+            exact = [(total + constant) >> shift for total, constant in lines]
+            wanted = [limit(value, out) for value in exact]
+            over = sum(a != b for a, b in zip(exact, wanted))
+            assert got[name, "y"][cycle + 2].tolist() == wanted, (name, cycle)
+            assert got[name, "saturated"][cycle + 2, 0] == over
+            hits += over
+        assert (hits > 0) == (name != "extended")
+        assert lanes == got[name, "y"].shape[1]
+
+
+def check_lstm(name: str, case: LstmCase, stimulus: dict, got: dict) -> None:
+    """Every cycle of one instance: c is presented 7 cycles behind its sums."""
+    totals = np.zeros(3, dtype=int)
+    for cycle in range(CYCLES - OUTPUT_READY):
+        counts = np.zeros(3, dtype=int)
+        for lane in range(case.lanes):
+            four = slice(4 * lane, 4 * lane + 4)
+            sums = [int(v) for v in stimulus[name, "sums"][cycle, four]]
+            biases = [int(v) for v in stimulus[name, "bias"][cycle, four]]
+            c = int(stimulus[name, "c"][cycle + STATE_READ, lane])
+            z, new_c, h, over = lstm_model(case, sums, biases, c)
+            assert got[name, "z"][cycle + Z_READY, four].tolist() == z, (name, cycle, lane)
+            assert got[name, "c_new"][cycle + STATE_READY, lane] == new_c, (name, cycle, lane)
+            assert got[name, "h"][cycle + OUTPUT_READY, lane] == h, (name, cycle, lane)
+            counts += over
+        seen = [got[name, f"saturated_{p}"][cycle + d, 0] for p, d in zip("zch", (Z_READY, STATE_READY, OUTPUT_READY))]
+        assert seen == counts.tolist(), (name, cycle)
+        totals += counts
+    assert totals[0] > 20
+    assert totals[1] > 20
+    assert totals[2] > 0 or name not in ("biased",)
