@@ -1,8 +1,9 @@
 """The best lanes for a budget: every legal shape is weighed, none is guessed.
 
-An engine's interval depends on its rows only through the number of tiles, and on its
-columns only through the number of words; so for each tile count the fewest rows and for
-each word count the fewest columns are enough.  Over several engines the search takes the
+The issues of a step depend on the rows only through the number of tiles, and on the columns only
+through the number of words; so for each tile count the fewest rows and for each word count the
+fewest columns are enough, except where the recurrence and not the issues bind: there every pair
+of rows and columns is weighed.  Over several engines the search takes the
 smallest interval of the slowest engine, then the smallest latency, then the fewest
 multipliers.
 """
@@ -65,13 +66,36 @@ def _frontier(shape: LayerShape, limit: int, pipeline: Pipeline) -> list[EngineP
         for columns in _column_choices(shape):
             if shape.gates * rows * columns > limit:
                 break
-            elements = min(rows, columns) if shape.recurrent else rows
-            candidates.append(EnginePlan(shape, rows, columns, elements, pipeline))
+            plan = _widest(shape, rows, columns, pipeline)
+            candidates.append(plan)
+            if shape.recurrent and plan.interval > plan.words:
+                candidates += _same_words(plan, limit)
     keyed = sorted(
         ((plan.multipliers, plan.interval, plan.last_write_cycle, plan) for plan in candidates),
         key=lambda entry: entry[:3],
     )
     return _undominated(keyed)
+
+
+def _widest(shape: LayerShape, rows: int, columns: int, pipeline: Pipeline) -> EnginePlan:
+    """The engine with the most element-wise lanes that its lanes allow: none of its shape is faster."""
+    return EnginePlan(shape, rows, columns, min(rows, columns) if shape.recurrent else rows, pipeline)
+
+
+def _same_words(plan: EnginePlan, limit: int) -> list[EnginePlan]:
+    """Engines with more lanes and as many issues a step: they help only where the issues are not what binds."""
+    shape, rows, columns = plan.shape, plan.rows, plan.columns
+    found = []
+    while rows <= shape.units and ceil_div(shape.units, rows) == plan.tiles:
+        columns = plan.columns
+        while columns <= max(shape.inputs, shape.units) and shape.gates * rows * columns <= limit:
+            wider = _widest(shape, rows, columns, plan.pipeline)
+            if (wider.x_words, wider.h_words) != (plan.x_words, plan.h_words):
+                break
+            found.append(wider)
+            columns += 1
+        rows += 1
+    return found
 
 
 def _undominated(keyed: Iterable[tuple[int, int, int, EnginePlan]]) -> list[EnginePlan]:
@@ -172,6 +196,11 @@ def plan_for_budget(shapes: Sequence[LayerShape], budget: Budget, pipeline: Pipe
     )
 
 
+def _needed_elements(plan: EnginePlan) -> int:
+    """The fewest element-wise lanes that keep the engine's interval."""
+    return least_elements(plan.shape, plan.rows, plan.columns, plan.elements, plan.pipeline).elements
+
+
 def plan_for_lanes(
     shapes: Sequence[LayerShape], gates: int, rows: int, columns: int, pipeline: Pipeline = DEFAULT_PIPELINE
 ) -> NetworkPlan:
@@ -184,8 +213,14 @@ def plan_for_lanes(
     for shape in shapes:
         if not shape.recurrent:
             interval = max(plan.interval for plan in chosen)
-            frontier = _frontier(shape, shape.macs, pipeline)
-            keeping_up = [plan for plan in frontier if plan.interval <= interval]
+            needed = _needed_elements(chosen[-1])  # a group is written into the head's columns in one cycle
+            engines = (
+                _widest(shape, r, c, pipeline)
+                for r in _distinct_divisions(shape.units)
+                for c in {needed, *_column_choices(shape)}
+                if c >= needed
+            )
+            keeping_up = [plan for plan in engines if plan.interval <= interval]
             chosen.append(min(keeping_up, key=lambda plan: (plan.multipliers, plan.last_write_cycle)))
             continue
         if gates != shape.gates:

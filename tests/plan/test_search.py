@@ -1,0 +1,135 @@
+"""The search for lanes against brute force over every legal pair of rows and columns."""
+
+from __future__ import annotations
+
+import re
+import time
+from functools import cache
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rnngen.errors import PlanError
+from rnngen.plan.engine import EnginePlan, LayerShape
+from rnngen.plan.network import NetworkPlan, settled_interval
+from rnngen.plan.search import ELEMENT_DSPS, Budget, plan_for_budget, plan_for_lanes
+
+
+def lstm(inputs: int, units: int, name: str = "l") -> LayerShape:
+    return LayerShape(name, "lstm", 4, inputs, units, True)
+
+
+def head(inputs: int, units: int) -> LayerShape:
+    return LayerShape("head", "linear", 1, inputs, units, False)
+
+
+@cache
+def interval(shape: LayerShape, rows: int, columns: int, elements: int) -> int:
+    """Of one engine; tests/plan/test_engine.py holds it to the played-out schedule."""
+    return EnginePlan(shape, rows, columns, elements).interval
+
+
+def lanes(shape: LayerShape, budget: int) -> list[tuple[int, int]]:
+    """All legal (rows, columns) within a budget of multipliers."""
+    widest = max(shape.inputs, shape.units if shape.recurrent else 1)
+    every = product(range(1, shape.units + 1), range(1, widest + 1))
+    return [(rows, columns) for rows, columns in every if shape.gates * rows * columns <= budget]
+
+
+def brute_force(shape: LayerShape, budget: int) -> int:
+    """Smallest interval of one engine; a group of E units is written into the h memory in one cycle, so E <= C."""
+    choices = lanes(shape, budget)
+    return min(interval(shape, r, c, e) for r, c in choices for e in range(1, min(r, c) + 1))
+
+
+def slowest_engine(plan: NetworkPlan) -> int:
+    return max(engine.interval for engine in plan.engines)
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(4, 700))
+def test_one_layer_is_the_best_of_all(inputs: int, units: int, budget: int) -> None:
+    plan = plan_for_budget((lstm(inputs, units),), Budget(budget))
+    assert plan.multipliers <= budget
+    assert plan.interval == slowest_engine(plan) == brute_force(lstm(inputs, units), budget)
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 20), st.integers(1, 40), st.integers(1, 40))
+def test_the_head_never_limits_given_lanes(inputs: int, units: int, outputs: int, rows: int, columns: int) -> None:
+    rows, columns = min(rows, units), min(columns, max(inputs, units))
+    alone = plan_for_lanes((lstm(inputs, units),), 4, rows, columns)
+    both = plan_for_lanes((lstm(inputs, units), head(units, outputs)), 4, rows, columns)
+    assert (both.engines[0].rows, both.engines[0].columns) == (rows, columns)
+    assert both.interval == alone.interval
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 40), st.integers(1, 10), st.integers(13, 400))
+@settings(max_examples=25)
+def test_dsp_budget_is_kept(inputs: int, units: int, second: int, outputs: int, dsps: int) -> None:
+    """A multiplier is a DSP block, an LSTM element-wise lane eight more (three products, five interpolations)."""
+    assert ELEMENT_DSPS == {"lstm": 8, "linear": 0}
+    shapes = (lstm(inputs, units), lstm(units, second, "m"), head(second, outputs))
+    if dsps < 9 + 16:
+        with pytest.raises(PlanError):
+            plan_for_budget(shapes, Budget(dsps, dsps))
+        return
+    plan = plan_for_budget(shapes, Budget(dsps, dsps))
+    spent = plan.multipliers + 8 * sum(engine.elements for engine in plan.engines[:2])
+    assert spent <= dsps
+
+
+@given(st.integers(1, 50), st.integers(1, 50), st.integers(1, 50), st.integers(1, 20), st.integers(9, 2000))
+@settings(max_examples=25)
+def test_buffers_let_the_slowest_engine_set_the_pace(
+    inputs: int, units: int, second: int, outputs: int, budget: int
+) -> None:
+    plan = plan_for_budget((lstm(inputs, units), lstm(units, second, "m"), head(second, outputs)), Budget(budget))
+    assert settled_interval(plan) == plan.interval == slowest_engine(plan)
+    assert plan.bound <= plan.interval
+    assert plan.bound == plan.macs / plan.multipliers
+
+
+@pytest.mark.parametrize("inputs, units, budget", [(1024, 1024, 4096), (4096, 4096, 128), (4096, 4096, 4096)])
+def test_the_search_takes_less_than_a_second(inputs: int, units: int, budget: int) -> None:
+    started = time.process_time()  # of this process: other work on the machine does not count
+    plan = plan_for_budget((lstm(inputs, units),), Budget(budget))
+    assert time.process_time() - started < 1.0
+    assert plan.multipliers == budget
+    assert plan.interval == plan.bound == 4 * units * (inputs + units) / budget
+
+
+SILERO_LIKE = (lstm(128, 128), head(128, 1))
+
+
+def test_lanes_beyond_the_layer() -> None:
+    with pytest.raises(PlanError, match=r"^Layer 'l': row lanes must be within 1\.\.20, not 21\.$"):
+        plan_for_lanes((lstm(6, 20),), 4, 21, 2)
+    with pytest.raises(PlanError, match=r"^Layer 'l': column lanes must be within 1\.\.20, not 64\.$"):
+        plan_for_lanes((lstm(6, 20),), 4, 2, 64)
+    with pytest.raises(PlanError, match=r"^Layer 'l': row lanes must be within 1\.\.20, not 0\.$"):
+        plan_for_lanes((lstm(6, 20),), 4, 0, 2)
+
+
+@pytest.mark.parametrize("gates", [1, 2, 3, 5])
+def test_gates_are_all_in_parallel(gates: int) -> None:
+    sentence = f"Layer 'l' computes its 4 gates in parallel, so the gate lanes must be 4, not {gates}."
+    with pytest.raises(PlanError, match=f"^{re.escape(sentence)}$"):
+        plan_for_lanes(SILERO_LIKE, gates, 4, 4)
+
+
+@pytest.mark.parametrize("budget", [0, 4])
+def test_too_few_multipliers(budget: int) -> None:
+    sentence = (
+        f"The network needs at least 5 multipliers (one a gate and layer) and the budget has {budget}; "
+        "raise --multipliers or choose a larger board."
+    )
+    with pytest.raises(PlanError, match=f"^{re.escape(sentence)}$"):
+        plan_for_budget(SILERO_LIKE, Budget(budget))
+
+
+def test_too_few_dsps() -> None:
+    sentence = "The network needs at least 13 DSP blocks and the budget has 12; choose a larger board."
+    with pytest.raises(PlanError, match=f"^{re.escape(sentence)}$"):
+        plan_for_budget(SILERO_LIKE, Budget(12, 12))
+    assert plan_for_budget(SILERO_LIKE, Budget(13, 13)).multipliers == 5
