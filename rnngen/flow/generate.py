@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy.typing as npt
 
@@ -15,7 +14,7 @@ from rnngen.emit.design import Design, write_design
 from rnngen.emit.folder import check_target
 from rnngen.errors import PlanError
 from rnngen.flow.arrays import read_array
-from rnngen.frontend import load
+from rnngen.frontend import Model, load
 from rnngen.frontend.identifier import check_identifier
 from rnngen.ir.inputs import check_array
 from rnngen.ir.network import Network
@@ -26,9 +25,6 @@ from rnngen.plan.memory import total_memory_bits
 from rnngen.plan.network import NetworkPlan
 from rnngen.plan.search import Budget, plan_for_budget, plan_for_lanes
 from rnngen.plan.shapes import layer_shapes
-
-if TYPE_CHECKING:
-    import torch
 
 DEFAULT_BOARD = "ulx3s-85f"
 DEFAULT_CLOCK_HZ = 100_000_000
@@ -67,7 +63,7 @@ DEFAULT_OPTIONS = GenerateOptions()
 
 
 def generate(
-    model: Path | str | torch.nn.Module, folder: Path | str, options: GenerateOptions = DEFAULT_OPTIONS
+    model: Model, folder: Path | str, options: GenerateOptions = DEFAULT_OPTIONS
 ) -> Design:
     """Generates the accelerator of a model into a folder.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from rnngen.errors import ModelError
 from rnngen.frontend.identifier import check_identifier, make_identifier
@@ -19,9 +19,12 @@ from rnngen.ir.network import Layer, Network
 if TYPE_CHECKING:
     import torch
 
+Model: TypeAlias = "str | os.PathLike[str] | torch.nn.Module"
+"""What can be imported: a file, or a live module."""
+
 
 def inspect(
-    model: str | os.PathLike[str] | torch.nn.Module, select: str | None = None, head: str | None = None
+    model: Model, select: str | None = None, head: str | None = None
 ) -> ModelSummary:
     """All recurrent and Linear layers of a model, and whether each is supported.
 
@@ -54,7 +57,7 @@ def inspect(
 
 
 def load(
-    model: str | os.PathLike[str] | torch.nn.Module,
+    model: Model,
     select: str | None = None,
     head: str | None = None,
     name: str | None = None,
