@@ -32,7 +32,7 @@ test: lint
 	$(BIN)/python -m pytest -q -n $(JOBS) --durations=15
 
 demo: $(STAMP)
-	$(BIN)/rnngen demo -o demo
+	$(BIN)/python examples/silero_demo.py -o demo
 
 bench: $(STAMP) $(HLS_STAMP)
 	$(BIN)/python -m bench --hls4ml-python $(HLS_VENV)/bin/python
