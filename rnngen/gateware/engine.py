@@ -107,7 +107,7 @@ class Engine(wiring.Component):
         self._tail_memories(m, tail, groups)
         self._results(m, tail, groups)
         self._count_saturations(m, tail, groups)
-        self._probe(m, sequencer, groups)
+        self._probe(m, sequencer, tail, groups)
         return m
 
     def _operand_path(self, m: Module, sequencer: Sequencer, buffer: StepBuffer, tail: TailSignals) -> None:
@@ -243,8 +243,8 @@ class Engine(wiring.Component):
             result.data.eq(tail.output),
         ]
 
-    def _probe(self, m: Module, sequencer: Sequencer, groups: list[Signal]) -> None:
-        """Wires that a simulation may look at, beside the tail's ``probe_z``, ``probe_c`` and ``probe_h``.
+    def _probe(self, m: Module, sequencer: Sequencer, tail: TailSignals, groups: list[Signal]) -> None:
+        """Wires that a simulation may look at; nothing in the circuit reads them.
 
         A ``..._valid`` probe tells that a group passes its point in this cycle.
         """
@@ -252,9 +252,10 @@ class Engine(wiring.Component):
         points = {"issue": sequencer.issue, "from_x": sequencer.from_x, "sums_valid": groups[1].valid}
         if timing.state_write is not None:
             points |= {"z_valid": groups[NARROW_CYCLES + 1].valid, "c_valid": groups[timing.state_write + 1].valid}
-        points["h_valid"] = groups[timing.output + 1].valid
+            points |= {"z": tail.preactivation, "c": tail.state_new}
+        points |= {"h_valid": groups[timing.output + 1].valid, "h": tail.output}
         for name, value in points.items():
-            probe = Signal(name=f"probe_{name}")
+            probe = Signal(len(value), name=f"probe_{name}")
             m.d.comb += probe.eq(value)
 
     def _count_saturations(self, m: Module, tail: TailSignals, groups: list[Signal]) -> None:

@@ -46,9 +46,9 @@ def make_tail(layer: QuantisedLayer, elements: int, table_file: str) -> tuple[In
         sums=Signal(count * product.accumulator_width, name="sums"),
         bias=Signal(count * product.bias.width, name="bias"),
         state=Signal(elements * state_width(layer), name="state"),
-        state_new=Signal(elements * state_width(layer), name="probe_c"),
-        output=Signal(elements * layer.output_format.width, name="probe_h"),
-        preactivation=Signal(count * preactivation_width(layer), name="probe_z"),
+        state_new=Signal(elements * state_width(layer), name="state_new"),
+        output=Signal(elements * layer.output_format.width, name="tail_output"),
+        preactivation=Signal(count * preactivation_width(layer), name="preactivation"),
         saturated={},
     )
     common = {

@@ -1,0 +1,136 @@
+"""Commands: one sentence and exit 2 on bad input, JSON on request, nothing half-written."""
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from rnngen.cli import main
+
+
+@pytest.fixture
+def model(tmp_path):
+    random = np.random.default_rng(0)
+    shapes = {"weight_ih_l0": (24, 4), "weight_hh_l0": (24, 6), "bias_ih_l0": (24,), "bias_hh_l0": (24,)}
+    path = tmp_path / "model.safetensors"
+    save_file({f"lstm.{name}": random.uniform(-0.4, 0.4, shape) for name, shape in shapes.items()}, path)
+    return path
+
+
+@pytest.fixture
+def design(model, tmp_path):
+    assert main(["generate", str(model), "-o", str(tmp_path / "d"), "--multipliers", "16"]) == 0
+    return tmp_path / "d"
+
+
+def refuse(capsys, *arguments):
+    """The one sentence of a refused command."""
+    capsys.readouterr()
+    assert main([str(argument) for argument in arguments]) == 2
+    out, err = capsys.readouterr()
+    lines = [line for line in err.splitlines() if "generating" not in line and "emulating" not in line]
+    assert out == ""
+    assert len(lines) == 1
+    assert lines[0].startswith("rnngen: ")
+    return lines[0]
+
+
+def test_inspect_prints_json(model, capsys):
+    assert main(["inspect", str(model), "--json"]) == 0
+    (layer,) = json.loads(capsys.readouterr().out)["layers"]
+    assert (layer["name"], layer["kind"], layer["supported"]) == ("lstm", "lstm", True)
+
+
+def test_design_document_has_the_promised_keys(design):
+    document = json.loads((design / "design.json").read_text())
+    assert document["macs_per_step"] == 24 * 10
+    assert document["multipliers"] == np.prod(list(document["lanes"].values()))
+    assert document["bound_cycles"] == document["macs_per_step"] / document["multipliers"]
+    keys = {"top", "clock_hz_target", "step_interval_cycles", "latency_first_output_cycles"}
+    keys |= {"latency_last_output_cycles", "weight_bits", "activation_bits", "memory_bits"}
+    assert keys <= document.keys()
+    port = {"tdata_bits", "words_per_beat", "beats_per_step", "word_bits", "fraction_bits", "signed"}
+    for name in ("s_axis", "m_axis"):
+        assert port <= document["ports"][name].keys()
+
+
+def test_emulate_writes_the_output(design, tmp_path, capsys):
+    np.save(tmp_path / "x.npy", np.zeros((2, 3, 4)))
+    arguments = ["emulate", str(design), "--input", str(tmp_path / "x.npy"), "--output", str(tmp_path / "y.npy")]
+    assert main(arguments) == 0
+    assert np.load(tmp_path / "y.npy").shape == (2, 3, 6)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--weight-bits", 1], "Weight bits must be within 2..18, not 1."),
+        (["--activation-bits", 19], "Activation bits must be within 4..18, not 19."),
+        (["--multipliers", 0], "--multipliers must be at least 1, not 0."),
+        (["--multipliers", 3], "The network needs at least 4 multipliers"),
+        (["--lanes", "3,2,2"], "the gate lanes must be 4, not 3."),
+        (["--lanes", "4,7,2"], "row lanes must be within 1..6, not 7."),
+        (["--lanes", "4,2,7"], "column lanes must be within 1..6, not 7."),
+        (["--board", "arty"], "Board must be one of ulx3s-85f, not arty."),
+        (["--calibrate", "none.npy"], "Calibration input 'none.npy' does not exist"),
+        (["--select", "encoder"], "encoder"),
+    ],
+)
+def test_generate_refuses(model, tmp_path, capsys, options, sentence):
+    assert sentence in refuse(capsys, "generate", model, "-o", tmp_path / "new", *options)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_foreign_folder_is_not_overwritten(model, tmp_path, capsys):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    assert "was not made by rnngen" in refuse(capsys, "generate", model, "-o", tmp_path / "mine")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize(
+    ("array", "sentence"),
+    [
+        (np.zeros((2, 3, 5)), "must have the shape (sequences, steps, 4)"),
+        (np.zeros((3, 4)), "must have the shape (sequences, steps, 4)"),
+        (np.full((1, 1, 4), np.nan), "all values must be finite"),
+        (np.zeros((1, 1, 4), dtype=complex), "must hold real numbers"),
+    ],
+)
+def test_emulate_refuses_arrays(design, tmp_path, capsys, array, sentence):
+    np.save(tmp_path / "x.npy", array)
+    assert sentence in refuse(capsys, "emulate", design, "--input", tmp_path / "x.npy")
+
+
+def test_no_design(tmp_path, capsys):
+    for command in ("simulate", "synthesize", "report"):
+        assert "holds no design.json" in refuse(capsys, command, tmp_path)
+
+
+def test_synthesize_needs_a_board(design, capsys):
+    assert "was made for no board" in refuse(capsys, "synthesize", design)
+
+
+@pytest.mark.parametrize(("option", "value"), [("--stall", "1"), ("--steps", "0")])
+def test_simulate_refuses(design, capsys, option, value):
+    assert f"{option} must be at least" in refuse(capsys, "simulate", design, option, value)
+
+
+def test_json_carries_the_error(tmp_path, capsys):
+    assert main(["report", str(tmp_path), "--json"]) == 2
+    assert "holds no design.json" in json.loads(capsys.readouterr().out)["error"]
+
+
+def test_usage_is_one_sentence(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["generate", "model", "-o", "d", "--lanes", "4,2"])
+    assert stop.value.code == 2
+    assert "must be GATES,ROWS,COLUMNS" in capsys.readouterr().err
+
+
+def test_doctor(capsys):
+    assert main(["doctor", "--json"]) == 0
+    names = {tool["name"]: tool["found"] for tool in json.loads(capsys.readouterr().out)["tools"]}
+    assert names["numpy"]
+    assert names["amaranth"]

@@ -1,0 +1,105 @@
+"""The real core in Verilator against the emulator, over the option range; and that a wrong circuit is found."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+
+from rnngen.emit.design import read_design, write_design
+from rnngen.flow import report, simulate
+from rnngen.ir.network import LinearLayer, Network, RecurrentLayer
+from rnngen.passes.quantise import quantise
+from rnngen.plan.search import Budget, plan_for_budget, plan_for_lanes
+from rnngen.plan.shapes import layer_shapes
+
+pytestmark = pytest.mark.verilator
+
+
+def make_network(shapes, head, seed):
+    random = np.random.default_rng(seed)
+
+    def uniform(*shape):
+        return random.uniform(-1, 1, shape) * 1.5 / np.sqrt(shape[-1])
+
+    layers = [
+        RecurrentLayer(f"l{k}", "lstm", uniform(4 * h, i), uniform(4 * h, h), 4 * uniform(4 * h), uniform(4 * h))
+        for k, (i, h) in enumerate(shapes)
+    ]
+    if head:
+        layers.append(LinearLayer("head", random.normal(size=(head, shapes[-1][1])), random.normal(size=head)))
+    return Network("net", tuple(layers))
+
+
+def make_design(folder, shapes, head, weights, activations, lanes, seed):
+    network = make_network(shapes, head, seed)
+    quantised = quantise(network, weights, activations)
+    planned = layer_shapes(quantised)
+    plan = plan_for_lanes(planned, *lanes) if isinstance(lanes, tuple) else plan_for_budget(planned, Budget(lanes))
+    return write_design(
+        folder, network, quantised, plan, top="net", clock_hz=10**8, board=None, multiplier="generic", calibration=""
+    )
+
+
+CASES = {
+    "two layers and a head": ([(12, 32), (32, 32)], 9, 8, 16, 156),
+    "rows not a multiple of the element lanes": ([(6, 20)], 0, 8, 16, (4, 10, 3)),
+    "fully parallel": ([(10, 24)], 0, 8, 12, (4, 24, 24)),
+    "widest formats": ([(3, 9), (9, 4)], 5, 18, 18, 60),
+    "narrowest formats, one unit": ([(1, 1)], 1, 2, 4, 8),
+    "padded last tile and words": ([(7, 13)], 0, 5, 9, (4, 5, 3)),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_circuit_equals_emulator_in_bits_and_cycles(tmp_path, case):
+    design = make_design(tmp_path / "d", *case, seed=1)
+    x = np.random.default_rng(2).uniform(-2, 2, (3, 5, design.quantised.input_size))  # beyond the range: saturates
+    result = simulate(design, x)
+    assert result.comparison.cycle_exact, result.comparison.first  # bit_exact included
+    assert result.figures["step_interval_cycles"] == design.plan.interval
+    latency = (result.figures["latency_first_output_cycles"], result.figures["latency_last_output_cycles"])
+    assert latency == design.plan.latency()
+    paused = simulate(design, x, stall=0.3)
+    assert paused.comparison.bit_exact, paused.comparison.first
+    assert np.array_equal(paused.output, result.output)
+
+
+def test_interval_is_that_of_the_formula_where_the_recurrence_is_hidden(tmp_path):
+    design = make_design(tmp_path / "d", [(32, 64)], 0, 8, 16, (4, 4, 2), seed=3)
+    result = simulate(design, steps=4)
+    assert result.figures["step_interval_cycles"] == 64 // 4 * (32 // 2 + 64 // 2)
+    assert result.figures["multiplier_utilisation"] == 1.0
+
+
+def test_a_wrong_weight_is_found_and_placed(tmp_path):
+    """One bit of one weight image is turned; the digest is mended so that only the simulation can notice."""
+    folder = tmp_path / "d"
+    make_design(folder, [(4, 6)], 0, 8, 16, (4, 2, 2), seed=4)
+    image = folder / "rtl" / "engine0_weights.hex"
+    lines = image.read_text().splitlines()
+    # First word of the second tile: units 2 and 3.  The lowest byte is gate i of unit 2.
+    word = lines[len(lines) // 3]
+    lines[len(lines) // 3] = word[:-1] + f"{int(word[-1], 16) ^ 4:x}"
+    image.write_text("\n".join(lines) + "\n")
+    document = json.loads((folder / "design.json").read_text())
+    for item in document["files"]:
+        if item["path"] == "rtl/engine0_weights.hex":
+            item["sha256"] = hashlib.sha256(image.read_bytes()).hexdigest()
+    (folder / "design.json").write_text(json.dumps(document))
+    result = simulate(read_design(folder), steps=4)
+    first = result.comparison.first
+    assert not result.comparison.bit_exact
+    assert (first.step, first.layer, first.unit, first.gate) == (0, "l0", 2, "i")
+    assert f"expected {first.expected}, got {first.got}" in first.sentence
+
+
+def test_report_of_a_simulated_design(tmp_path):
+    design = make_design(tmp_path / "d", [(4, 6)], 0, 8, 16, (4, 2, 2), seed=5)
+    simulate(design, steps=6)
+    page = report(design).read_text()
+    assert "not run" in page  # synthesis
+    details = json.loads((design.folder / "simulation" / "details.json").read_text())
+    assert details["trace"]["planned_busy"] == details["trace"]["simulated_busy"]
+    for lane in details["trace"]["lanes"]:
+        assert lane["planned"] == lane["simulated"], lane["name"]
