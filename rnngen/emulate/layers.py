@@ -95,9 +95,8 @@ class LstmEmulator:
         operands[: self._inputs] = x
         np.matmul(self._matrix, operands, out=self._z)
         self._count_preactivations(saturations)
-        np.floor(self._z, out=self._z)
         np.clip(self._z, 0.0, float(self._largest), out=self._z)
-        self._index[...] = self._z
+        self._index[...] = self._z  # nothing is negative any more, so truncation is the floor
         np.take(self._sigmoid, self._index[: 3 * hidden], out=self._gates[: 3 * hidden], mode="clip")
         np.take(self._tanh, self._index[3 * hidden :], out=self._gates[3 * hidden :], mode="clip")
         h = self._update(saturations, trace)

@@ -1,0 +1,110 @@
+"""Accuracy, emulator speed and generation cost of rnngen, as JSON and a table: ``python -m bench``.
+
+The networks and inputs are those of ``hls4ml_baseline.py``, which ``--hls4ml-python`` runs after.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from rnngen.emulate.network import run_values
+from rnngen.flow import GenerateOptions, generate
+from rnngen.frontend import load, run_reference
+from rnngen.passes.quantise import quantise
+
+NETWORKS = ((6, 20, 1000), (16, 128, 100), (64, 256, 100), (64, 1024, 100))
+"""I, H and sequences of the emulator's run."""
+STEPS = 20
+ACCURACY_SEQUENCES = 8
+REPEATS = 5
+
+
+def network_of(inputs: int, hidden: int, seed: int) -> torch.nn.LSTM:
+    """PyTorch's default initial weights."""
+    torch.manual_seed(seed)
+    return torch.nn.LSTM(inputs, hidden, batch_first=True)
+
+
+def accuracy_and_speed(inputs: int, hidden: int, sequences: int, bits: int) -> dict[str, Any]:
+    """Errors over 8 sequences; steps a second over many, the median of five runs."""
+    network = load(network_of(inputs, hidden, 0))
+    x = np.random.default_rng(0).uniform(-1, 1, (sequences, STEPS, inputs))
+    quantised = quantise(network, bits, 16)
+    few = x[:ACCURACY_SEQUENCES]
+    values = quantised.output_format.to_float(run_values(quantised, few).output)
+    error = np.abs(values - run_reference(network, few).output)
+    seconds = []
+    for _ in range(REPEATS):
+        started = time.perf_counter()
+        run_values(quantised, x)
+        seconds.append(time.perf_counter() - started)
+    return {
+        "network": f"LSTM({inputs},{hidden})",
+        "weight_bits": bits,
+        "max_abs_error": float(error.max()),
+        "mean_abs_error": float(error.mean()),
+        "steps_per_second": round(sequences * STEPS / float(np.median(seconds))),
+    }
+
+
+def generation(inputs: int, hidden: int, multipliers: int) -> dict[str, Any]:
+    """Seconds, memory and Verilog size of a design."""
+    model = network_of(inputs, hidden, 0)
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        design = generate(model, Path(folder) / "design", GenerateOptions(multipliers=multipliers))
+        seconds = time.perf_counter() - started
+        size = (design.folder / "rtl" / f"{design.top}.v").stat().st_size
+    return {
+        "network": f"LSTM({inputs},{hidden})",
+        "multipliers": design.document["multipliers"],
+        "step_interval_cycles": design.document["step_interval_cycles"],
+        "generate_seconds": round(seconds, 2),
+        "top_verilog_bytes": size,
+        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
+
+
+def print_table(rows: list[dict[str, Any]]) -> None:
+    """Rows as columns of equal width."""
+    cells = [list(rows[0])] + [[f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows]
+    widths = [max(len(row[k]) for row in cells) for k in range(len(cells[0]))]
+    for row in cells:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+    print()
+
+
+def main() -> int:
+    """Prints the tables, then everything as JSON."""
+    parser = argparse.ArgumentParser(prog="bench")
+    parser.add_argument("--hls4ml-python", type=Path, help="interpreter of the venv that has hls4ml")
+    parser.add_argument("--json", type=Path, help="also write the figures there")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    emulator = [accuracy_and_speed(*network, bits) for network in NETWORKS for bits in (16, 8)]
+    print_table(emulator)
+    generated = [generation(16, 128, 256), generation(1024, 1024, 1024), generation(1024, 1024, 4096)]
+    print_table(generated)
+    figures = {"emulator": emulator, "generation": generated}
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=2) + "\n")
+    print(json.dumps(figures))
+    if options.hls4ml_python:
+        script = Path(__file__).with_name("hls4ml_baseline.py")
+        return subprocess.run([str(options.hls4ml_python), str(script)], check=False).returncode
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
