@@ -198,6 +198,7 @@ class UartBridge(wiring.Component):
         m.submodules.step = step = SyncFIFOBuffered(width=shape.tdata_bits, depth=shape.beats_per_step + 1)
         beat = Signal(range(shape.beats_per_step))
         byte = Signal(range(shape.bytes_per_beat))
+        word = Signal(shape.tdata_bits)
         last = Signal()
         m.d.comb += step.w_data.eq(self.m_axis_tdata)
         with m.FSM(name="send"):
@@ -211,15 +212,20 @@ class UartBridge(wiring.Component):
             with m.State("HEADER"):
                 m.d.comb += [transmitter.valid.eq(1), transmitter.data.eq(HEADER_FROM_DEVICE | last)]
                 with m.If(transmitter.ready):
+                    m.next = "LOAD"
+            with m.State("LOAD"):
+                # Block RAM is slow: its word goes straight into a register.
+                m.d.comb += step.r_en.eq(step.r_rdy)
+                m.d.sync += word.eq(step.r_data)
+                with m.If(step.r_rdy):
                     m.next = "BYTES"
             with m.State("BYTES"):
-                m.d.comb += transmitter.valid.eq(step.r_rdy)
-                m.d.comb += transmitter.data.eq(step.r_data.word_select(byte, 8))
-                with m.If(transmitter.valid & transmitter.ready):
-                    m.d.sync += byte.eq(byte + 1)
+                m.d.comb += [transmitter.valid.eq(1), transmitter.data.eq(word[:8])]
+                with m.If(transmitter.ready):
+                    m.d.sync += [byte.eq(byte + 1), word.eq(word >> 8)]
                     with m.If(byte == shape.bytes_per_beat - 1):
-                        m.d.comb += step.r_en.eq(1)
                         m.d.sync += [byte.eq(0), beat.eq(beat + 1)]
+                        m.next = "LOAD"
                         with m.If(beat == shape.beats_per_step - 1):
                             m.d.sync += beat.eq(0)
                             m.next = "COLLECT"
