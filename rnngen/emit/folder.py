@@ -36,13 +36,17 @@ def check_target(folder: Path) -> None:
     """Refuses a target that rnngen did not make.
 
     Raises:
-        DesignError: if it is a file, or a folder that is neither empty nor a design folder.
+        DesignError: if it is a file, cannot be read, or is a folder that is neither empty nor a design folder.
     """
     if not folder.exists():
         return
     if not folder.is_dir():
         raise DesignError(f"'{folder}' is a file; give a folder that does not exist yet.")
-    if any(folder.iterdir()) and not is_design(folder):
+    try:
+        empty = not any(folder.iterdir())
+    except OSError as error:
+        raise DesignError(f"'{folder}' cannot be read: {error.strerror}; choose another folder.") from error
+    if not empty and not is_design(folder):
         raise DesignError(
             f"'{folder}' is not empty and was not made by rnngen; give a new folder, nothing was overwritten."
         )

@@ -13,7 +13,7 @@ import pytest
 
 from rnngen.emit import folder as folder_module
 from rnngen.emit.design import Design, read_design, write_design
-from rnngen.emit.folder import write_atomically, write_folder
+from rnngen.emit.folder import check_target, write_atomically, write_folder
 from rnngen.errors import DesignError
 from rnngen.ir.network import LinearLayer, Network, RecurrentLayer, parameters
 from rnngen.ir.quantised import QuantisedLstm
@@ -264,3 +264,12 @@ def test_a_damaged_document(design: Path, text: str, sentence: str) -> None:
     (design / "design.json").write_text(text)
     with pytest.raises(DesignError, match=rf"^'{re.escape(str(design / 'design.json'))}' {sentence}$"):
         read_design(design)
+
+
+def test_a_folder_that_cannot_be_read_is_refused(tmp_path, monkeypatch):
+    def refuse(self):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.iterdir", refuse)
+    with pytest.raises(DesignError, match=r"cannot be read: Permission denied; choose another folder\.$"):
+        check_target(tmp_path)
