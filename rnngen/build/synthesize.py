@@ -36,7 +36,6 @@ _DEVICES = {"LFE5U-12F": "--12k", "LFE5U-25F": "--25k", "LFE5U-45F": "--45k", "L
 class _Job:
     """One run: where it reads, where it works, for what, and whom it tells."""
 
-    rtl: Path
     work: Path
     design: dict[str, Any]
     board: Board
@@ -76,7 +75,7 @@ def synthesize(
     except OSError as error:
         raise DesignError(f"'{design_dir}' cannot be written: {error.strerror}.") from error
     try:
-        job = _Job(design_dir / "rtl", work, design, board, progress)
+        job = _Job(work, design, board, progress)
         stages = {"yosys": _synthesise(job)}
         seed, tried, routed, stages["nextpnr"] = _place_and_route(job, time_limit_s, seeds)
         bitstream = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import socket
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -28,11 +29,12 @@ class Transport(Protocol):
         """Release the device."""
 
 
-class _Closing:
+class _Closing(ABC):
     """Lets a transport be used in a ``with`` statement."""
 
+    @abstractmethod
     def close(self) -> None:
-        raise NotImplementedError
+        """Release the device."""
 
     def __enter__(self) -> Self:
         return self

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import sys
 import wave
 from pathlib import Path
@@ -17,7 +16,6 @@ from rnngen.errors import DataError, ToolError
 from rnngen.frontend import load, run_reference
 from rnngen.ir.network import Network
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("silero_vad") is None, reason="silero-vad is not installed")
 alsa = pytest.mark.skipif(not silero.ALSA_FOLDER.is_dir(), reason="alsa-utils is not installed")
 
 
