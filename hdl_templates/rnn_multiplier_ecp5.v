@@ -16,10 +16,11 @@ module rnn_multiplier_ecp5 #(
 );
     localparam WIDTH = A_WIDTH + B_WIDTH;
 
-    wire [17:0] x = {{(18 - A_WIDTH){a[A_WIDTH-1]}}, a};
-    wire [17:0] y = {{(18 - B_WIDTH){b[B_WIDTH-1]}}, b};
+    // Operands at the top, zeros below: constants cost no routing, sign bits would each take a wire.
+    wire [17:0] x = {a, {(18 - A_WIDTH){1'b0}}};
+    wire [17:0] y = {b, {(18 - B_WIDTH){1'b0}}};
     wire [35:0] p;
-    wire unused = &{1'b0, p};  // the bits above WIDTH repeat the sign
+    wire unused = &{1'b0, p};  // the bits below the product are 0
 
 `ifdef SYNTHESIS
     MULT18X18D #(
@@ -70,10 +71,10 @@ module rnn_multiplier_ecp5 #(
     generate
         if (STAGES >= 4) begin : g_behind
             reg [WIDTH-1:0] behind;
-            always @(posedge clk) behind <= p[WIDTH-1:0];
+            always @(posedge clk) behind <= p[35 -: WIDTH];
             assign product = behind;
         end else begin : g_direct
-            assign product = p[WIDTH-1:0];
+            assign product = p[35 -: WIDTH];
         end
     endgenerate
 

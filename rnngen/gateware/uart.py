@@ -198,9 +198,11 @@ class UartBridge(wiring.Component):
         m.submodules.step = step = SyncFIFOBuffered(width=shape.tdata_bits, depth=shape.beats_per_step + 1)
         beat = Signal(range(shape.beats_per_step))
         byte = Signal(range(shape.bytes_per_beat))
-        word = Signal(shape.tdata_bits)
+        word, fetched = Signal(shape.tdata_bits), Signal(shape.tdata_bits)
         last = Signal()
         m.d.comb += step.w_data.eq(self.m_axis_tdata)
+        # Block RAM is slow: its word goes into a register without any condition, so that no logic follows it.
+        m.d.sync += fetched.eq(step.r_data)
         with m.FSM(name="send"):
             with m.State("COLLECT"):
                 m.d.comb += [self.m_axis_tready.eq(1), step.w_en.eq(self.m_axis_tvalid)]
@@ -214,11 +216,12 @@ class UartBridge(wiring.Component):
                 with m.If(transmitter.ready):
                     m.next = "LOAD"
             with m.State("LOAD"):
-                # Block RAM is slow: its word goes straight into a register.
                 m.d.comb += step.r_en.eq(step.r_rdy)
-                m.d.sync += word.eq(step.r_data)
                 with m.If(step.r_rdy):
-                    m.next = "BYTES"
+                    m.next = "TAKE"
+            with m.State("TAKE"):
+                m.d.sync += word.eq(fetched)
+                m.next = "BYTES"
             with m.State("BYTES"):
                 m.d.comb += [transmitter.valid.eq(1), transmitter.data.eq(word[:8])]
                 with m.If(transmitter.ready):
