@@ -60,8 +60,7 @@ def demo(folder: Path, bitstream: bool) -> list[str]:
         routing.start()
     simulated = simulate(folder, sound.inputs, description=sound.description, progress=say)
     if not simulated.comparison.cycle_exact or simulated.output is None:
-        first = simulated.comparison.first
-        raise VerificationError(first.sentence if first else "The circuit and the emulator disagree.")
+        raise VerificationError(simulated.comparison.sentence or "The circuit and the emulator disagree.")
     if bitstream:
         routing.join()
         if routing.error is not None:

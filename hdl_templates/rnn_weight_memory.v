@@ -1,7 +1,7 @@
 // Memory of wide words, initialised from a hex file (one word a line) and writable at run time.
 //
 // data holds word `address` one cycle after `address` was presented (the old word where a write hits it).
-// Tie write_enable to 0 for a ROM. The file's path is relative to the directory the tool runs in.
+// Without writes rnn_weight_rom does the same. The file's path is relative to the directory the tool runs in.
 module rnn_weight_memory #(
     parameter WIDTH = 8,
     parameter DEPTH = 2,

@@ -11,6 +11,7 @@ The environment variable ``RNNGEN_BENCH`` names a JSON file with the keys
     drain_cycles        cycles to run on after the last expected beat, to catch surplus beats
     probes              hierarchical signal names under the top, e.g. "engine0.probe_issue"
     window              [from_cycle, to_cycle) in which the probes are sampled every cycle
+    registers           byte offsets of registers to read over s_axil behind the drain
 
 Cycle 0 is the first rising edge of ``aclk`` at which ``aresetn`` is high, cycle n the n-th edge behind
 it. A handshake or a probe value "in cycle n" is what holds just before edge n, which is what the
@@ -18,7 +19,8 @@ registers clocked by edge n see. As AXI4-Stream demands, TVALID is first raised 
 earliest input handshake is in cycle 1 ("fast" client; cocotbext-axi may be later). TREADY likewise.
 
 The result holds in_cycle, in_last, out_beats, out_last, out_cycle, cycles (length of the run),
-complete (all expected beats came), and probe_0 .. probe_n: uint8 (samples, bytes), little-endian.
+complete (all expected beats came), registers (uint32, one an offset), and probe_0 .. probe_n: uint8
+(samples, bytes), little-endian.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ from cocotb.clock import Clock
 from cocotb.task import Task
 from cocotb.triggers import Event, First, RisingEdge, Timer
 from cocotb.utils import get_sim_time
-from stream_agents import BeatLog, Stream, collect, drive, sample, to_bytes, to_integers, watch
+from stream_agents import BeatLog, Stream, collect, drive, read_registers, sample, to_bytes, to_integers, watch
 
 PERIOD_NS = 10
 RESET_CYCLES = 8
@@ -53,6 +55,7 @@ class StreamBench:
             self.beats, self.last = file["beats"], file["last"].tolist()
         self.sent, self.received = BeatLog(), BeatLog()
         self.samples: list[list[int]] = [[] for _ in config["probes"]]
+        self.registers: list[int] = []
         self.done = Event()
         self.start_step = 0
         self.steps_per_cycle = 0
@@ -136,6 +139,9 @@ class StreamBench:
             await Timer(config["time_limit_cycles"] * PERIOD_NS, unit="ns")
         if self.done.is_set() and config["drain_cycles"] > 0:
             await Timer(config["drain_cycles"] * PERIOD_NS, unit="ns")
+        if config["registers"]:
+            await RisingEdge(self.dut.aclk)
+            self.registers = await read_registers(self.dut, self.dut.aclk, config["registers"])
         for task in tasks:
             task.cancel()
 
@@ -162,6 +168,7 @@ class StreamBench:
             out_cycle=np.array(self.received.cycles, dtype=np.int64),
             cycles=np.int64(self.cycle()),
             complete=np.bool_(self.done.is_set() or self.config["expected_beats"] == 0),
+            registers=np.array(self.registers, dtype=np.uint32),
             **probes,
         )
 

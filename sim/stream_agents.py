@@ -106,6 +106,26 @@ async def sample(signals, clock, cycle_now: Callable[[], int], window: tuple[int
         await edge
 
 
+async def read_registers(dut, clock, offsets: list[int]) -> list[int]:
+    """Read words behind the AXI4-Lite port ``s_axil``, one after the other; call it just after a rising edge."""
+    edge, values = RisingEdge(clock), []
+    for offset in offsets:
+        dut.s_axil_araddr.value = offset
+        dut.s_axil_arvalid.value = 1
+        await edge
+        while not dut.s_axil_arready.value:
+            await edge
+        dut.s_axil_arvalid.value = 0
+        dut.s_axil_rready.value = 1
+        await edge
+        while not dut.s_axil_rvalid.value:
+            await edge
+        assert int(dut.s_axil_rresp.value) == 0, f"the register at offset {offset:#x} answered with an error"
+        values.append(int(dut.s_axil_rdata.value))
+        dut.s_axil_rready.value = 0
+    return values
+
+
 def to_bytes(values: list[int], size: int) -> np.ndarray:
     """Integers as little-endian bytes, uint8 (len(values), size)."""
     joined = b"".join(value.to_bytes(size, "little") for value in values)

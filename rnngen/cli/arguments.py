@@ -54,6 +54,7 @@ def _add_generate(parser: _Parser) -> None:
     budget.add_argument("--lanes", metavar="GATES,ROWS,COLUMNS", type=_lanes, help="lanes of each recurrent layer")
     parser.add_argument("--weight-bits", metavar="N", type=int, default=8, help="2..18 (default: %(default)s)")
     parser.add_argument("--activation-bits", metavar="N", type=int, default=16, help="4..18 (default: %(default)s)")
+    parser.add_argument("--loadable", action="store_true", help="weights can also be loaded over the control port")
     parser.add_argument("--name", metavar="TOP", help="name of the top module (default: from MODEL)")
 
 

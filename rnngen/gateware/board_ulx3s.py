@@ -6,22 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from amaranth.back import verilog
-from amaranth.hdl import Cat, ClockDomain, ClockSignal, Elaboratable, Instance, Module, ResetSignal, Signal
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, Const, Elaboratable, Instance, Module, ResetSignal, Signal
 from amaranth.lib.cdc import FFSynchronizer
 
 from rnngen.config import Board
 from rnngen.errors import PlanError
+from rnngen.gateware.control import AXIL_INPUTS
 from rnngen.gateware.uart import StreamShape, UartBridge, clocks_per_bit
 
 _VCO_HZ = (400_000_000, 800_000_000)
 _COMPARATOR_MINIMUM_HZ = 10_000_000
 _RESET_CYCLES = 1024
-
-_CONTROL_INPUTS = {
-    "awaddr": 16, "awprot": 3, "awvalid": 1, "wdata": 32, "wstrb": 4, "wvalid": 1, "bready": 1,
-    "araddr": 16, "arprot": 3, "arvalid": 1, "rready": 1,
-}  # fmt: skip
-
 
 @dataclass(frozen=True)
 class PllSettings:
@@ -97,8 +92,8 @@ class BoardTop(Elaboratable):
             connections[f"o_m_axis_{name}"] = getattr(bridge, f"m_axis_{name}")
         connections["o_s_axis_tready"] = bridge.s_axis_tready
         connections["i_m_axis_tready"] = bridge.m_axis_tready
-        if "s_axil" in self._ports:
-            connections |= {f"i_s_axil_{name}": Signal(width) for name, width in _CONTROL_INPUTS.items()}
+        # Nobody on this board talks to the control port.
+        connections |= {f"i_s_axil_{name}": Const(0, width) for name, width in AXIL_INPUTS.items()}
         m.submodules.core = Instance(self._top, **connections)
         return m
 

@@ -12,6 +12,19 @@ from rnngen.gateware.loader import LoadableMemory, Loader, load_signature
 from rnngen.gateware.registers import ADDRESS_BITS, REGISTERS, WORD_BITS
 
 OKAY, SLVERR = 0, 2
+DIGEST_BITS = 128
+
+AXIL_INPUTS = {
+    "awaddr": ADDRESS_BITS, "awprot": 3, "awvalid": 1, "wdata": WORD_BITS, "wstrb": WORD_BITS // 8, "wvalid": 1,
+    "bready": 1, "araddr": ADDRESS_BITS, "arprot": 3, "arvalid": 1, "rready": 1,
+}  # fmt: skip
+"""AXI4-Lite signals into a slave, with their widths."""
+
+AXIL_OUTPUTS = {
+    "awready": 1, "wready": 1, "bresp": 2, "bvalid": 1, "arready": 1, "rdata": WORD_BITS, "rresp": 2, "rvalid": 1,
+}  # fmt: skip
+"""AXI4-Lite signals out of a slave, with their widths."""
+
 _BY_NAME = {register.name: register for register in REGISTERS}
 _COUNTERS = {
     "STEPS_IN": "step_in",
@@ -36,47 +49,28 @@ class ControlPort(wiring.Component):
         saturations: Sum over the engines.  protocol_error: TLAST with a beat that is not its step's last.
         idle: No step is inside.
         enable: Input beats may be accepted; 1 after reset.  clear: Counters are set to 0 (one cycle).
+        digest: The first 128 bits of the design digest.
         load: Words for the memories, see ``load_signature``.
 
     Counters include an event two cycles after it, and stay at their largest value.
 
     Args:
         memories: The memories that can be loaded.
-        digest: The first 128 bits of the design digest as an integer, or 0.
 
     Raises:
-        ValueError: ``digest`` does not fit 128 bits, or a memory is listed twice.
+        ValueError: a memory is listed twice.
     """
 
-    def __init__(self, memories: Sequence[LoadableMemory] = (), digest: int = 0) -> None:
-        if not 0 <= digest < 1 << 128:
-            raise ValueError(f"Design digest must fit 128 bits, not be {digest:#x}.")
+    def __init__(self, memories: Sequence[LoadableMemory] = ()) -> None:
         keys = [(memory.engine, memory.memory) for memory in memories]
         for engine, memory in keys:
             if keys.count((engine, memory)) > 1:
                 raise ValueError(f"Loadable memory {memory} of engine {engine} must be listed once only.")
-        self._memories, self._digest = tuple(memories), digest
+        self._memories = tuple(memories)
         super().__init__(
             {
-                "awaddr": In(ADDRESS_BITS),
-                "awprot": In(3),
-                "awvalid": In(1),
-                "awready": Out(1),
-                "wdata": In(WORD_BITS),
-                "wstrb": In(WORD_BITS // 8),
-                "wvalid": In(1),
-                "wready": Out(1),
-                "bresp": Out(2),
-                "bvalid": Out(1),
-                "bready": In(1),
-                "araddr": In(ADDRESS_BITS),
-                "arprot": In(3),
-                "arvalid": In(1),
-                "arready": Out(1),
-                "rdata": Out(WORD_BITS),
-                "rresp": Out(2),
-                "rvalid": Out(1),
-                "rready": In(1),
+                **{name: In(width) for name, width in AXIL_INPUTS.items()},
+                **{name: Out(width) for name, width in AXIL_OUTPUTS.items()},
                 "step_in": In(1),
                 "step_out": In(1),
                 "input_idle": In(1),
@@ -84,6 +78,7 @@ class ControlPort(wiring.Component):
                 "saturations": In(WORD_BITS),
                 "protocol_error": In(1),
                 "idle": In(1),
+                "digest": In(DIGEST_BITS),
                 "enable": Out(1, init=1),
                 "clear": Out(1),
                 "load": Out(load_signature(memories)),
@@ -102,8 +97,9 @@ class ControlPort(wiring.Component):
         }
         writes = self._write_channel(m, words)
         reads = self._read_channel(m, words)
-        for index in range(4):
-            m.d.comb += words[f"DIGEST{index}"].eq(self._digest >> (96 - 32 * index) & 0xFFFFFFFF)
+        for index in range(DIGEST_BITS // WORD_BITS):
+            high = DIGEST_BITS - WORD_BITS * index
+            m.d.comb += words[f"DIGEST{index}"].eq(self.digest[high - WORD_BITS : high])
         for name in ("IDENTITY", "VERSION"):
             m.d.comb += words[name].eq(_BY_NAME[name].reset)
         m.d.comb += self.enable.eq(_bits("CONTROL", "enable", words))

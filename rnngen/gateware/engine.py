@@ -7,6 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from rnngen.gateware.buffers import StepBuffer, VectorMemory, address_width, write_layout
+from rnngen.gateware.loader import LoadableMemory, load_layout
 from rnngen.gateware.sequencer import Sequencer
 from rnngen.gateware.tails import TailSignals, bias_width, make_tail, state_width
 from rnngen.ir.quantised import QuantisedLayer
@@ -32,6 +33,14 @@ def bias_word_width(layer: QuantisedLayer, plan: EnginePlan) -> int:
     return plan.elements * plan.shape.gates * bias_width(layer)
 
 
+def parameter_memories(index: int, layer: QuantisedLayer, plan: EnginePlan) -> dict[str, LoadableMemory]:
+    """The memories of engine ``index`` that hold its parameters, by what they hold."""
+    return {
+        "weights": LoadableMemory(index, 0, weight_word_width(layer, plan), plan.words),
+        "bias": LoadableMemory(index, 1, bias_word_width(layer, plan), group_count(plan)),
+    }
+
+
 _GROUP = data.StructLayout({"valid": 1, "first": 1, "tile_end": 1, "step_end": 1, "sequence_last": 1})
 """What travels beside a group of E units through the element-wise path."""
 
@@ -46,6 +55,7 @@ class Engine(wiring.Component):
         result: Output words.
         saturations: Narrowings that saturated since reset or clear; sticks at its largest value.
         clear: Sets the counter to 0.
+        load_weights, load_bias: Writes to the parameter memories, where the engine is ``loadable``.
 
     Values and cycles are those of ``rnngen.emulate`` and ``rnngen.plan`` to the bit and the cycle.
     """
@@ -58,12 +68,15 @@ class Engine(wiring.Component):
         input_lanes: int,
         input_aligned: bool,
         multiplier: str,
+        loadable: bool,
     ) -> None:
         self._index, self._layer, self._plan = index, layer, plan
         self._input_lanes, self._input_aligned, self._multiplier = input_lanes, input_aligned, multiplier
         product = layer.formats.product
+        self._memories = parameter_memories(index, layer, plan) if loadable else {}
         super().__init__(
             {
+                **{f"load_{what}": In(load_layout(memory)) for what, memory in self._memories.items()},
                 "write": In(write_layout(product.x.width, input_lanes)),
                 "full": Out(1),
                 "released": Out(1),
@@ -74,6 +87,10 @@ class Engine(wiring.Component):
                 "clear": In(1),
             }
         )
+
+    def loads(self) -> list[tuple[LoadableMemory, Value]]:
+        """Each memory that can be loaded, and its write port."""
+        return [(memory, getattr(self, f"load_{what}")) for what, memory in self._memories.items()]
 
     def elaborate(self, platform: object) -> Module:
         """Amaranth's hook: builds the circuit."""
@@ -150,9 +167,7 @@ class Engine(wiring.Component):
         ]
         with m.If(issue_late):
             m.d.sync += address.eq(Mux(address == plan.words - 1, 0, address + 1))
-        m.submodules.weights = _parameter_memory(
-            width, plan.words, image_names(self._index)["weights"], address, weights
-        )
+        m.submodules.weights = self._parameter_memory("weights", plan.words, address, weights)
         m.submodules.array = Instance(
             "rnn_mac_array",
             p_ROWS=plan.groups * plan.elements * plan.shape.gates,
@@ -171,6 +186,23 @@ class Engine(wiring.Component):
             i_vector=operand,
             o_group=tail.sums,
         )
+
+    def _parameter_memory(self, what: str, depth: int, address: Value, word: Signal) -> Instance:
+        """The memory of ``what``, initialised from its image, and written at run time where that is asked for."""
+        ports: dict[str, object] = {
+            "p_WIDTH": len(word),
+            "p_DEPTH": depth,
+            "p_ADDRESS_WIDTH": address_width(depth),
+            "p_INIT_FILE": image_names(self._index)[what],
+            "i_clk": ClockSignal(),
+            "i_address": address,
+            "o_data": word,
+        }
+        if what not in self._memories:
+            return Instance("rnn_weight_rom", **ports)
+        load = getattr(self, f"load_{what}")
+        writes = {"i_write_enable": load.enable, "i_write_address": load.address, "i_write_data": load.data}
+        return Instance("rnn_weight_memory", **ports, **writes)
 
     def _group_pipeline(self, m: Module, sequencer: Sequencer) -> list[Signal]:
         """``groups[k]``: the group whose sums are at the array's output in the k-1 cycles past (k = 0: in the next)."""
@@ -204,13 +236,7 @@ class Engine(wiring.Component):
         """Bias, and the state where there is one, read for each group in time."""
         plan, timing = self._plan, TAILS[self._plan.shape.kind]
         count = group_count(plan)
-        m.submodules.bias = _parameter_memory(
-            bias_word_width(self._layer, plan),
-            count,
-            image_names(self._index)["bias"],
-            _group_counter(m, groups[0], count),
-            tail.bias,
-        )
+        m.submodules.bias = self._parameter_memory("bias", count, _group_counter(m, groups[0], count), tail.bias)
         if timing.state_read is None or timing.state_write is None:
             return
         state = Signal.like(tail.state, name="old_state")
@@ -286,20 +312,3 @@ def _padded_rows(weights: Value, plan: EnginePlan, weight_width: int) -> Value:
     """Weights of R rows with zero rows behind, up to a whole number of groups."""
     missing = (plan.groups * plan.elements - plan.rows) * plan.shape.gates * plan.columns * weight_width
     return Cat(weights, Const(0, missing)) if missing else weights
-
-
-def _parameter_memory(width: int, depth: int, init_file: str, address: Value, word: Signal) -> Instance:
-    """A memory of wide words, initialised from an image."""
-    return Instance(
-        "rnn_weight_memory",
-        p_WIDTH=width,
-        p_DEPTH=depth,
-        p_ADDRESS_WIDTH=address_width(depth),
-        p_INIT_FILE=init_file,
-        i_clk=ClockSignal(),
-        i_address=address,
-        o_data=word,
-        i_write_enable=Const(0),
-        i_write_address=Const(0, address_width(depth)),
-        i_write_data=Const(0, width),
-    )

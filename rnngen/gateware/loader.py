@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from rnngen.gateware.buffers import address_width
@@ -14,7 +14,7 @@ from rnngen.gateware.registers import REGISTERS, WORD_BITS
 from rnngen.plan.engine import ceil_div
 
 _SELECT = next(register for register in REGISTERS if register.name == "LOAD_SELECT")
-_WIDTH_LIMIT = (1 << 16) - WORD_BITS  # Amaranth refuses wider wires
+WIDTH_LIMIT = (1 << 16) - WORD_BITS  # Amaranth refuses wider wires
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class LoadableMemory:
         for label, value, least, largest in (
             ("engine", self.engine, 0, (1 << _SELECT.field("engine").width) - 1),
             ("memory", self.memory, 0, (1 << _SELECT.field("memory").width) - 1),
-            ("width", self.width, 1, _WIDTH_LIMIT),
+            ("width", self.width, 1, WIDTH_LIMIT),
             ("depth", self.depth, 1, (1 << WORD_BITS) - 1),
         ):
             if not least <= value <= largest:
@@ -45,6 +45,11 @@ class LoadableMemory:
     def parts(self) -> int:
         """Writes of LOAD_DATA that make a word."""
         return ceil_div(self.width, WORD_BITS)
+
+
+def load_layout(memory: LoadableMemory) -> data.StructLayout:
+    """A memory's write port."""
+    return data.StructLayout({"enable": 1, "address": address_width(memory.depth), "data": memory.width})
 
 
 def load_signature(memories: Sequence[LoadableMemory]) -> wiring.Signature:

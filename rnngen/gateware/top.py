@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
-from amaranth.back import verilog
-from amaranth.hdl import Cat, ClockDomain, Elaboratable, Module, Mux, Signal
+from collections.abc import Sequence
 
+from amaranth.back import verilog
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, Const, Elaboratable, Instance, Module, Mux, Signal, Value
+
+from rnngen.errors import PlanError
 from rnngen.gateware.buffers import OutputBuffer, write_layout
-from rnngen.gateware.engine import Engine
+from rnngen.gateware.control import AXIL_INPUTS, AXIL_OUTPUTS, DIGEST_BITS, ControlPort
+from rnngen.gateware.engine import SATURATION_COUNTER_BITS, Engine, parameter_memories
+from rnngen.gateware.loader import WIDTH_LIMIT, LoadableMemory
 from rnngen.ir.quantised import QuantisedNetwork
 from rnngen.plan.engine import is_aligned
 from rnngen.plan.network import NetworkPlan
+
+DIGEST_IMAGE = "digest.hex"
+"""Image that holds the first 128 bits of the design digest: an identity that is no part of the Verilog."""
+
+
+def loadable_memories(network: QuantisedNetwork, plan: NetworkPlan) -> list[LoadableMemory]:
+    """All parameter memories, in the order of the engines.
+
+    Raises:
+        PlanError: if a memory word is too wide to be loaded.
+    """
+    found: list[LoadableMemory] = []
+    for index, (layer, engine) in enumerate(zip(network.layers, plan.engines)):
+        width = engine.multipliers * layer.formats.product.weight_width
+        if width > WIDTH_LIMIT:
+            raise PlanError(
+                f"Weights can be loaded at run time in memory words of at most {WIDTH_LIMIT:,} bits, and layer "
+                f"'{layer.name}' has {width:,}: use fewer multipliers, or weights fixed at configuration."
+            )
+        found += parameter_memories(index, layer, engine).values()
+    return found
 
 
 def word_lane_bits(width: int) -> int:
@@ -21,11 +47,17 @@ class Accelerator(Elaboratable):
     """The whole core, clocked by ``aclk`` and reset by ``aresetn`` (synchronous, active low).
 
     A step is written to the input buffer beat by beat; ``s_axis_tready`` is low only while every slot
-    of the buffer is taken.  TLAST with a step's last beat ends the sequence.  Results leave in order.
+    of the buffer is taken, or while CONTROL.enable is 0.  TLAST with a step's last beat ends the sequence.
+    Results leave in order.  Registers behind ``s_axil_*``: ``rnngen.gateware.registers``.
+
+    Args:
+        multiplier: ``"generic"`` or ``"ecp5"``.
+        loadable: Parameters can be written at run time; otherwise they are fixed at configuration.
     """
 
-    def __init__(self, network: QuantisedNetwork, plan: NetworkPlan, multiplier: str) -> None:
-        self._network, self._plan, self._multiplier = network, plan, multiplier
+    def __init__(self, network: QuantisedNetwork, plan: NetworkPlan, multiplier: str, loadable: bool) -> None:
+        self._network, self._plan, self._multiplier, self._loadable = network, plan, multiplier, loadable
+        self._control = ControlPort(loadable_memories(network, plan) if loadable else ())
         in_bits = word_lane_bits(network.input_format.width) * plan.input_words
         out_bits = word_lane_bits(network.output_format.width) * plan.output_words
         self.aclk = Signal(name="aclk")
@@ -38,20 +70,26 @@ class Accelerator(Elaboratable):
         self.m_axis_tvalid = Signal(name="m_axis_tvalid")
         self.m_axis_tready = Signal(name="m_axis_tready")
         self.m_axis_tlast = Signal(name="m_axis_tlast")
+        self._between_steps = Signal()
+        axil = AXIL_INPUTS | AXIL_OUTPUTS
+        self._axil = {name: Signal(width, name=f"s_axil_{name}") for name, width in axil.items()}
 
     @property
     def ports(self) -> list[Signal]:
         """Top-level ports in order."""
-        return [value for value in vars(self).values() if isinstance(value, Signal)]
+        streams = [value for name, value in vars(self).items() if not name.startswith("_")]
+        return [*streams, *self._axil.values()]
 
     def elaborate(self, platform: object) -> Module:
         """Amaranth's hook: builds the circuit."""
         m = Module()
         m.domains.sync = domain = ClockDomain("sync")
         m.d.comb += [domain.clk.eq(self.aclk), domain.rst.eq(~self.aresetn)]
+        m.submodules.control = self._control
         engines = self._engines(m)
         self._input(m, engines[0])
         output = self._output(m, engines[-1])
+        self._control_port(m, engines)
         releases = [engine.released for engine in engines[1:]] + [output.released]
         slots = [engine.input_slots for engine in self._plan.engines[1:]] + [self._plan.output_slots]
         for index, (engine, released, depth) in enumerate(zip(engines, releases, slots)):
@@ -65,8 +103,9 @@ class Accelerator(Elaboratable):
         engines: list[Engine] = []
         lanes, aligned = self._plan.input_words, True
         for index, (layer, plan) in enumerate(zip(self._network.layers, self._plan.engines)):
-            engine = Engine(index, layer, plan, lanes, aligned, self._multiplier)
+            engine = Engine(index, layer, plan, lanes, aligned, self._multiplier, self._loadable)
             m.submodules[f"engine{index}"] = engine
+            m.d.comb += engine.clear.eq(self._control.clear)
             if engines:
                 m.d.comb += engine.write.eq(engines[-1].result)
             engines.append(engine)
@@ -75,21 +114,25 @@ class Accelerator(Elaboratable):
 
     def _input(self, m: Module, engine: Engine) -> None:
         """Beats of the input port to writes of words."""
-        plan, width = self._plan, self._network.input_format.width
+        plan, control, width = self._plan, self._control, self._network.input_format.width
         lane = word_lane_bits(width)
         write = Signal(write_layout(width, plan.input_words))
         beat = Signal(range(max(2, plan.input_beats)))
+        m.d.comb += self._between_steps.eq(beat == 0)
         last_beat = beat == plan.input_beats - 1
         left = plan.engines[0].shape.inputs - (plan.input_beats - 1) * plan.input_words
         count = Mux(last_beat, left, plan.input_words)
         m.d.comb += [
-            self.s_axis_tready.eq(~engine.full & self.aresetn),
+            self.s_axis_tready.eq(~engine.full & self.aresetn & control.enable),
             write.enable.eq(self.s_axis_tvalid & self.s_axis_tready),
             write.count.eq(count),
             write.last.eq(last_beat),
             write.sequence_last.eq(self.s_axis_tlast),
             write.data.eq(Cat(self.s_axis_tdata[k * lane : k * lane + width] for k in range(plan.input_words))),
             engine.write.eq(write),
+            control.input_idle.eq(self.s_axis_tready & ~self.s_axis_tvalid),
+            control.step_in.eq(write.enable & last_beat),
+            control.protocol_error.eq(write.enable & self.s_axis_tlast & ~last_beat),
         ]
         with m.If(write.enable):
             m.d.sync += beat.eq(Mux(last_beat, 0, beat + 1))
@@ -109,11 +152,56 @@ class Accelerator(Elaboratable):
             self.m_axis_tvalid.eq(output.valid),
             self.m_axis_tlast.eq(output.last),
             output.ready.eq(self.m_axis_tready),
+            self._control.output_stall.eq(output.valid & ~self.m_axis_tready),
+            self._control.step_out.eq(output.released),
         ]
         return output
 
+    def _control_port(self, m: Module, engines: Sequence[Engine]) -> None:
+        """Registers: what the host sees of the accelerator, and what it writes into it."""
+        control = self._control
+        m.d.comb += [getattr(control, name).eq(self._axil[name]) for name in AXIL_INPUTS]
+        m.d.comb += [self._axil[name].eq(getattr(control, name)) for name in AXIL_OUTPUTS]
+        m.submodules.digest = Instance(
+            "rnn_weight_rom",
+            p_WIDTH=DIGEST_BITS,
+            p_DEPTH=1,
+            p_ADDRESS_WIDTH=1,
+            p_INIT_FILE=DIGEST_IMAGE,
+            i_clk=ClockSignal(),
+            i_address=Const(0, 1),
+            o_data=control.digest,
+        )
+        inside = Signal(range(self._plan.steps_inside + 1))
+        m.d.sync += inside.eq(inside + control.step_in - control.step_out)
+        m.d.comb += [control.idle.eq((inside == 0) & self._between_steps), control.saturations.eq(_total(m, engines))]
+        for engine in engines:
+            for memory, write in engine.loads():
+                m.d.comb += [
+                    write.enable.eq(control.loads(memory.engine, memory.memory)),
+                    write.address.eq(control.load.address),
+                    write.data.eq(control.load.data),
+                ]
 
-def accelerator_verilog(network: QuantisedNetwork, plan: NetworkPlan, top: str, multiplier: str) -> str:
-    """Verilog of the accelerator without its leaves; ``multiplier`` is ``"generic"`` or ``"ecp5"``."""
-    core = Accelerator(network, plan, multiplier)
+
+def _total(m: Module, engines: Sequence[Engine]) -> Value:
+    """Sum of the engines' saturations, one adder a cycle; sticks at its largest value."""
+    total: Value = engines[0].saturations
+    for index, engine in enumerate(engines[1:], 1):
+        wide, held = Signal(SATURATION_COUNTER_BITS + 1), Signal(SATURATION_COUNTER_BITS, name=f"saturations_{index}")
+        m.d.comb += wide.eq(total + engine.saturations)
+        m.d.sync += held.eq(Mux(wide[-1], ~0, wide))
+        total = held
+    return total
+
+
+def accelerator_verilog(
+    network: QuantisedNetwork, plan: NetworkPlan, top: str, multiplier: str, loadable: bool
+) -> str:
+    """Verilog of the accelerator without its leaves (arguments as for ``Accelerator``).
+
+    Raises:
+        PlanError: if parameters shall be loadable and a memory word is too wide for it.
+    """
+    core = Accelerator(network, plan, multiplier, loadable)
     return verilog.convert(core, name=top, ports=core.ports, emit_src=False, strip_internal_attrs=True)

@@ -51,6 +51,11 @@ class NetworkPlan:
         return ceil_div(self.engines[-1].shape.units, self.output_words)
 
     @property
+    def steps_inside(self) -> int:
+        """Most steps that are inside at once: each holds a slot of some buffer."""
+        return sum(engine.input_slots for engine in self.engines) + self.output_slots
+
+    @property
     def interval(self) -> int:
         """Step interval in steady state."""
         return max(self.input_beats, self.output_beats, *(engine.interval for engine in self.engines))

@@ -21,6 +21,20 @@ CycleArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
+class Counter:
+    """A hardware counter read over ``s_axil`` behind the run, and what it must show."""
+
+    name: str
+    expected: int
+    got: int
+
+    @property
+    def sentence(self) -> str:
+        """One sentence for the user, where they differ."""
+        return f"The hardware counter {self.name} differs: expected {self.expected}, got {self.got}."
+
+
+@dataclass(frozen=True)
 class Difference:
     """One place where the circuit departs from the emulator.
 
@@ -72,8 +86,9 @@ class Difference:
 class Comparison:
     """The verdict on a run.
 
-    ``mismatches`` counts lanes with a wrong value (padding included), ``cycle_mismatches`` beats in a wrong
-    cycle; ``cycles_compared`` is False when only values were asked for (runs with pauses).
+    ``mismatches`` counts lanes with a wrong value (padding included), ``cycle_mismatches`` beats in a wrong cycle;
+    ``cycles_compared`` is False when only values were asked for (runs with pauses).  ``counters`` holds the
+    hardware counters that differ.
     """
 
     mismatches: int
@@ -82,13 +97,22 @@ class Comparison:
     surplus_beats: int
     last_errors: int
     cycles_compared: bool
+    counters: tuple[Counter, ...]
     first: Difference | None
     measured: Measured
 
     @property
     def bit_exact(self) -> bool:
-        """All beats came, with the right bits and the right TLAST, and none besides."""
-        return not (self.mismatches or self.missing_beats or self.surplus_beats or self.last_errors)
+        """All beats came, with the right bits and the right TLAST, and none besides; the counters agree."""
+        wrong = self.mismatches or self.missing_beats or self.surplus_beats or self.last_errors
+        return not (wrong or self.counters)
+
+    @property
+    def sentence(self) -> str | None:
+        """The first difference in words; None if there is none."""
+        if self.first is not None:
+            return self.first.sentence
+        return self.counters[0].sentence if self.counters else None
 
     @property
     def cycle_exact(self) -> bool:
@@ -103,8 +127,9 @@ def compare(
     output: PortFormat,
     input_beats_per_step: int,
     layer: str | None = None,
+    counters: Sequence[Counter] = (),
 ) -> Comparison:
-    """Compare output words and cycles.
+    """Compare output words, cycles and counters.
 
     Args:
         expected: emulated output integers, one array (steps, size) a sequence.
@@ -112,6 +137,7 @@ def compare(
             None compares values alone.
         result: what the bench recorded.
         layer: name of the layer the output comes from, for the sentence.
+        counters: hardware counters, read and expected.
     """
     beats, last = pack(expected, output)
     if expected_cycles is not None and expected_cycles.shape != last.shape:
@@ -137,6 +163,7 @@ def compare(
         surplus_beats=surplus,
         last_errors=int(np.count_nonzero(wrong_last)),
         cycles_compared=expected_cycles is not None,
+        counters=tuple(counter for counter in counters if counter.got != counter.expected),
         first=first,
         measured=measure(result, input_beats_per_step, output.beats_per_step),
     )

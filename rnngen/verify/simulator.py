@@ -56,6 +56,7 @@ class RunOptions:
     ``client`` "fast" offers and takes a beat whenever the design can; "axi" is cocotbext-axi, which pauses
     each side in a cycle with probability ``stall`` (repeatable by ``seed``).
     ``probes`` are sampled in every cycle of ``window`` = [from, to).
+    ``registers`` (byte offsets) are read over ``s_axil`` when everything has come.
     ``waves`` writes DIR/simulation/waves.vcd with ``waves_depth`` levels of the hierarchy.
     """
 
@@ -67,6 +68,7 @@ class RunOptions:
     drain_cycles: int = 32
     probes: tuple[str, ...] = ()
     window: tuple[int, int] = (0, 0)
+    registers: tuple[int, ...] = ()
     waves: bool = False
     waves_depth: int = 2
     compile: CompileOptions = field(default_factory=CompileOptions)
@@ -86,6 +88,7 @@ class RunResult:
 
     ``complete``: all expected beats came before the time limit. ``cycles``: length of the run.
     ``probes``: uint8 (samples, bytes), little-endian, by name; sample k is of cycle window[0] + k.
+    ``registers``: what was read, in the order asked for.
     """
 
     in_cycle: CycleArray
@@ -95,6 +98,7 @@ class RunResult:
     cycles: int
     complete: bool
     probes: dict[str, ByteArray]
+    registers: tuple[int, ...]
     build_seconds: float
     simulate_seconds: float
     cache_hit: bool
@@ -177,6 +181,7 @@ def _read_result(
             cycles=int(file["cycles"]),
             complete=bool(file["complete"]),
             probes={name: file[f"probe_{index}"] for index, name in enumerate(options.probes)},
+            registers=tuple(file["registers"].tolist()),
             build_seconds=simulator.build_seconds,
             simulate_seconds=seconds,
             cache_hit=simulator.cache_hit,

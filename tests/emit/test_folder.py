@@ -35,7 +35,7 @@ def make_design(target: Path, seed: int = 1) -> Design:
     plan = plan_for_lanes(layer_shapes(quantised), 4, 2, 3)
     return write_design(
         target, network, quantised, plan, top="accel", clock_hz=100_000_000, board=None, multiplier="generic",
-        calibration="proved",
+        loadable=False, calibration="proved",
     )  # fmt: skip
 
 

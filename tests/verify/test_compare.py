@@ -9,7 +9,7 @@ import pytest
 
 from rnngen.errors import DataError
 from rnngen.verify.beats import PortFormat, pack
-from rnngen.verify.compare import compare
+from rnngen.verify.compare import Counter, compare
 from rnngen.verify.locate import Trace, locate
 from rnngen.verify.simulator import RunResult, Stimulus
 
@@ -28,6 +28,7 @@ def right() -> RunResult:
         cycles=90,
         complete=True,
         probes={},
+        registers=(),
         build_seconds=0.0,
         simulate_seconds=1.0,
         cache_hit=True,
@@ -126,3 +127,10 @@ def test_stimulus_is_checked() -> None:
         Stimulus(np.zeros((2, 4), dtype=np.int64), np.zeros(2, bool))
     with pytest.raises(DataError, match=r"last must be of shape \(2,\)"):
         Stimulus(np.zeros((2, 4), np.uint8), np.zeros(3, bool))
+
+
+def test_a_counter_that_differs_is_no_equal_run() -> None:
+    counters = [Counter("STEPS_IN", 5, 5), Counter("SATURATIONS", 3, 4)]
+    judged = compare(EXPECTED, CYCLES, right(), PORT, input_beats_per_step=1, counters=counters)
+    assert not judged.bit_exact
+    assert judged.sentence == "The hardware counter SATURATIONS differs: expected 3, got 4."

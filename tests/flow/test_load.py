@@ -1,0 +1,96 @@
+"""Parameters loaded over the control port: another checkpoint in the same circuit."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rnngen.emit.design import write_design
+from rnngen.emulate.network import run_values
+from rnngen.errors import PlanError
+from rnngen.gateware.top import loadable_memories
+from rnngen.ir.network import LinearLayer, Network, RecurrentLayer
+from rnngen.passes.quantise import quantise
+from rnngen.plan.search import plan_for_lanes
+from rnngen.plan.shapes import layer_shapes
+from rnngen.verify.beats import PortFormat, pack
+from rnngen.verify.compile import CompileOptions, compile_simulator
+from rnngen.verify.process import run_bench
+
+BENCH = Path(__file__).parent / "bench_load.py"
+
+
+def network(seed: int, hidden: int = 7) -> Network:
+    """An LSTM with a head; the extremes of every tensor are the same for every seed, and so are the formats."""
+    random = np.random.default_rng(seed)
+
+    def tensor(*shape: int) -> np.ndarray:
+        values = random.uniform(-0.9, 0.9, shape)
+        values.flat[:2] = 1.0, -1.0
+        return values
+
+    gates = 4 * hidden
+    lstm = RecurrentLayer("lstm", "lstm", tensor(gates, 5), tensor(gates, hidden), tensor(gates), tensor(gates))
+    return Network("net", (lstm, LinearLayer("head", tensor(3, hidden), tensor(3))))
+
+
+def design_of(net: Network, folder: Path, x: np.ndarray):
+    quantised = quantise(net, 8, 16, x)
+    plan = plan_for_lanes(layer_shapes(quantised), 4, 3, 2)
+    return write_design(
+        folder, net, quantised, plan, top="net", clock_hz=10**8, board=None, multiplier="generic", loadable=True,
+        calibration="",
+    )  # fmt: skip
+
+
+@pytest.mark.verilator
+def test_another_checkpoint_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.random.default_rng(0).uniform(-1, 1, (2, 6, 5))
+    first, second = (design_of(network(seed), tmp_path / str(seed), x) for seed in (1, 2))
+    assert first.document["layers"] == second.document["layers"], "the two must share their formats"
+    port_in, port_out = (PortFormat.from_design(first.document["ports"][name]) for name in ("s_axis", "m_axis"))
+    images = {0: "weights", 1: "bias"}
+    memories = [
+        [
+            memory.engine,
+            memory.memory,
+            memory.width,
+            (second.folder / "rtl" / f"engine{memory.engine}_{images[memory.memory]}.hex").read_text().split(),
+        ]
+        for memory in loadable_memories(second.quantised, second.plan)
+    ]
+    config = {
+        "offsets": {name: entry["offset"] for name, entry in first.document["registers"].items()},
+        "digest": first.document["digest"][:32],
+        "memories": memories,
+        "sequences": [
+            pack([sequence], port_in)[0].ravel().tolist() for sequence in first.quantised.input_format.quantise(x)
+        ],
+        "result": str(tmp_path / "result.json"),
+    }
+    (tmp_path / "bench.json").write_text(json.dumps(config), encoding="utf-8")
+    monkeypatch.syspath_prepend(str(BENCH.parent))
+    simulator = compile_simulator("net", first.sources, CompileOptions())
+    run_bench(simulator, BENCH.stem, first.folder / "rtl", tmp_path, None, lambda line: None)
+    result = json.loads((tmp_path / "result.json").read_text())
+    for moment, design in (("before", first), ("after", second)):
+        expected = run_values(design.quantised, x).output
+        assert result[moment] == [pack([sequence], port_out)[0].tobytes().hex() for sequence in expected]
+    assert result["before"] != result["after"]
+    assert result["saturations"] == run_values(second.quantised, x).total_saturations
+
+
+def test_a_word_too_wide_to_be_loaded_is_refused(tmp_path: Path) -> None:
+    net = network(0, hidden=64)
+    quantised = quantise(net, 16, 16)
+    plan = plan_for_lanes(layer_shapes(quantised), 4, 64, 16)
+    message = (
+        "Weights can be loaded at run time in memory words of at most 65,504 bits, and layer 'lstm' has 65,536: use "
+        "fewer multipliers, or weights fixed at configuration."
+    )
+    with pytest.raises(PlanError, match=f"^{re.escape(message)}$"):
+        loadable_memories(quantised, plan)
