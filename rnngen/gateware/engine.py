@@ -16,6 +16,8 @@ from rnngen.plan.memory import group_count
 from rnngen.plan.timing import NARROW_CYCLES, OPERAND_CYCLES, TAILS
 
 SATURATION_COUNTER_BITS = 32
+AHEAD = 2
+"""Cycles by which a group is known before its sums: the bias memory's address, and a register behind the memory."""
 
 
 def image_names(index: int) -> dict[str, str]:
@@ -205,15 +207,15 @@ class Engine(wiring.Component):
         return Instance("rnn_weight_memory", **ports, **writes)
 
     def _group_pipeline(self, m: Module, sequencer: Sequencer) -> list[Signal]:
-        """``groups[k]``: the group whose sums are at the array's output in the k-1 cycles past (k = 0: in the next)."""
+        """``groups[k]``: the group whose sums were at the array's output k - AHEAD cycles ago (k < AHEAD: will be)."""
         plan = self._plan
         tile = Signal(4)
         m.d.comb += tile.eq(Cat(sequencer.last, sequencer.step_first, sequencer.last_tile, sequencer.step_last))
-        for _ in range(plan.sum_cycles - 1):
+        for _ in range(plan.sum_cycles - AHEAD):
             later = Signal(4)
             m.d.sync += later.eq(tile)
             tile = later
-        groups = [Signal(_GROUP, name=f"group_{k}") for k in range(TAILS[plan.shape.kind].output + 2)]
+        groups = [Signal(_GROUP, name=f"group_{k}") for k in range(TAILS[plan.shape.kind].output + AHEAD + 1)]
         head, flags, flags_now = groups[0], Signal(3), Signal(3)
         left = Signal(range(plan.groups + 1))
         left_now = Signal.like(left)
@@ -236,22 +238,25 @@ class Engine(wiring.Component):
         """Bias, and the state where there is one, read for each group in time."""
         plan, timing = self._plan, TAILS[self._plan.shape.kind]
         count = group_count(plan)
-        m.submodules.bias = self._parameter_memory("bias", count, _group_counter(m, groups[0], count), tail.bias)
+        # Block RAM is slow, and the bias goes straight into an adder: a register stands between them.
+        bias = Signal.like(tail.bias, name="bias_word")
+        m.d.sync += tail.bias.eq(bias)
+        m.submodules.bias = self._parameter_memory("bias", count, _group_counter(m, groups[0], count), bias)
         if timing.state_read is None or timing.state_write is None:
             return
         state = Signal.like(tail.state, name="old_state")
         # A sequence starts from c = 0.
-        m.d.comb += tail.state.eq(Mux(groups[timing.state_read + 1].first, 0, state))
+        m.d.comb += tail.state.eq(Mux(groups[timing.state_read + AHEAD].first, 0, state))
         m.submodules.state = Instance(
             "rnn_state_memory",
             p_WIDTH=plan.elements * state_width(self._layer),
             p_DEPTH=count,
             p_ADDRESS_WIDTH=address_width(count),
             i_clk=ClockSignal(),
-            i_read_address=_group_counter(m, groups[timing.state_read], count),
+            i_read_address=_group_counter(m, groups[timing.state_read + AHEAD - 1], count),
             o_read_data=state,
-            i_write_enable=groups[timing.state_write + 1].valid,
-            i_write_address=_group_counter(m, groups[timing.state_write + 1], count),
+            i_write_enable=groups[timing.state_write + AHEAD].valid,
+            i_write_address=_group_counter(m, groups[timing.state_write + AHEAD], count),
             i_write_data=tail.state_new,
         )
 
@@ -275,11 +280,11 @@ class Engine(wiring.Component):
         A ``..._valid`` probe tells that a group passes its point in this cycle.
         """
         timing = TAILS[self._plan.shape.kind]
-        points = {"issue": sequencer.issue, "from_x": sequencer.from_x, "sums_valid": groups[1].valid}
+        points = {"issue": sequencer.issue, "from_x": sequencer.from_x, "sums_valid": groups[AHEAD].valid}
         if timing.state_write is not None:
-            points |= {"z_valid": groups[NARROW_CYCLES + 1].valid, "c_valid": groups[timing.state_write + 1].valid}
-            points |= {"z": tail.preactivation, "c": tail.state_new}
-        points |= {"h_valid": groups[timing.output + 1].valid, "h": tail.output}
+            points |= {"z_valid": groups[NARROW_CYCLES + AHEAD].valid, "z": tail.preactivation}
+            points |= {"c_valid": groups[timing.state_write + AHEAD].valid, "c": tail.state_new}
+        points |= {"h_valid": groups[timing.output + AHEAD].valid, "h": tail.output}
         for name, value in points.items():
             probe = Signal(len(value), name=f"probe_{name}")
             m.d.comb += probe.eq(value)
@@ -293,7 +298,7 @@ class Engine(wiring.Component):
         for point, count in tail.saturated.items():
             delay = delays[point]
             assert delay is not None
-            counts.append(Mux(groups[delay + 1].valid, count, 0))
+            counts.append(Mux(groups[delay + AHEAD].valid, count, 0))
         m.d.sync += now.eq(sum(counts, Const(0)))
         total = Signal(SATURATION_COUNTER_BITS + 1)
         m.d.comb += total.eq(self.saturations + now)

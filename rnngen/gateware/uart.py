@@ -19,6 +19,7 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 HEADER_TO_DEVICE = 0xA0
@@ -195,17 +196,21 @@ class UartBridge(wiring.Component):
         m.submodules.transmitter = transmitter = UartTransmitter(self._divisor)
         m.d.comb += self.tx.eq(transmitter.pin)
         shape = self._from_core
-        m.submodules.step = step = SyncFIFOBuffered(width=shape.tdata_bits, depth=shape.beats_per_step + 1)
-        beat = Signal(range(shape.beats_per_step))
-        byte = Signal(range(shape.bytes_per_beat))
+        # The step's beats.  They are never read and written at once, so no logic need compare the addresses; block RAM
+        # is slow, so its word goes into a register without any condition, and no logic follows it.
+        m.submodules.step = step = Memory(
+            shape=shape.tdata_bits, depth=shape.beats_per_step, init=[], attrs={"no_rw_check": 1}
+        )
+        write, read = step.write_port(), step.read_port()
+        beat = Signal(range(max(2, shape.beats_per_step)))
+        byte = Signal(range(max(2, shape.bytes_per_beat)))
         word, fetched = Signal(shape.tdata_bits), Signal(shape.tdata_bits)
         last = Signal()
-        m.d.comb += step.w_data.eq(self.m_axis_tdata)
-        # Block RAM is slow: its word goes into a register without any condition, so that no logic follows it.
-        m.d.sync += fetched.eq(step.r_data)
+        m.d.comb += [write.data.eq(self.m_axis_tdata), write.addr.eq(beat), read.addr.eq(beat)]
+        m.d.sync += fetched.eq(read.data)
         with m.FSM(name="send"):
             with m.State("COLLECT"):
-                m.d.comb += [self.m_axis_tready.eq(1), step.w_en.eq(self.m_axis_tvalid)]
+                m.d.comb += [self.m_axis_tready.eq(1), write.en.eq(self.m_axis_tvalid)]
                 with m.If(self.m_axis_tvalid):
                     m.d.sync += [beat.eq(beat + 1), last.eq(self.m_axis_tlast)]
                     with m.If(beat == shape.beats_per_step - 1):
@@ -214,11 +219,11 @@ class UartBridge(wiring.Component):
             with m.State("HEADER"):
                 m.d.comb += [transmitter.valid.eq(1), transmitter.data.eq(HEADER_FROM_DEVICE | last)]
                 with m.If(transmitter.ready):
-                    m.next = "LOAD"
-            with m.State("LOAD"):
-                m.d.comb += step.r_en.eq(step.r_rdy)
-                with m.If(step.r_rdy):
-                    m.next = "TAKE"
+                    m.next = "READ"
+            with m.State("READ"):
+                m.next = "FETCH"
+            with m.State("FETCH"):
+                m.next = "TAKE"
             with m.State("TAKE"):
                 m.d.sync += word.eq(fetched)
                 m.next = "BYTES"
@@ -228,7 +233,7 @@ class UartBridge(wiring.Component):
                     m.d.sync += [byte.eq(byte + 1), word.eq(word >> 8)]
                     with m.If(byte == shape.bytes_per_beat - 1):
                         m.d.sync += [byte.eq(0), beat.eq(beat + 1)]
-                        m.next = "LOAD"
+                        m.next = "READ"
                         with m.If(beat == shape.beats_per_step - 1):
                             m.d.sync += beat.eq(0)
                             m.next = "COLLECT"

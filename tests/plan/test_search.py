@@ -38,10 +38,24 @@ def lanes(shape: LayerShape, budget: int) -> list[tuple[int, int]]:
     return [(rows, columns) for rows, columns in every if shape.gates * rows * columns <= budget]
 
 
-def brute_force(shape: LayerShape, budget: int) -> int:
-    """Smallest interval of one engine; a group of E units is written into the h memory in one cycle, so E <= C."""
-    choices = lanes(shape, budget)
-    return min(interval(shape, r, c, e) for r, c in choices for e in range(1, min(r, c) + 1))
+def brute_force(shapes: tuple[LayerShape, ...], budget: int) -> int:
+    """Smallest interval of the slowest engine.
+
+    A group of E units is written into the own h memory and the next engine's input buffer in one cycle, so that
+    E is at most the columns of both.
+    """
+    best = 10**9
+    for choice in product(*(lanes(shape, budget) for shape in shapes)):
+        if sum(s.gates * r * c for s, (r, c) in zip(shapes, choice, strict=True)) > budget:
+            continue
+        slowest = 0
+        for index, (shape, (rows, columns)) in enumerate(zip(shapes, choice, strict=True)):
+            widest = min(rows, columns) if shape.recurrent else rows
+            if index + 1 < len(choice):
+                widest = min(widest, choice[index + 1][1])
+            slowest = max(slowest, min(interval(shape, rows, columns, e) for e in range(1, widest + 1)))
+        best = min(best, slowest)
+    return best
 
 
 def slowest_engine(plan: NetworkPlan) -> int:
@@ -52,7 +66,25 @@ def slowest_engine(plan: NetworkPlan) -> int:
 def test_one_layer_is_the_best_of_all(inputs: int, units: int, budget: int) -> None:
     plan = plan_for_budget((lstm(inputs, units),), Budget(budget))
     assert plan.multipliers <= budget
-    assert plan.interval == slowest_engine(plan) == brute_force(lstm(inputs, units), budget)
+    assert plan.interval == slowest_engine(plan) == brute_force((lstm(inputs, units),), budget)
+
+
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(1, 6), st.integers(8, 300))
+@settings(max_examples=25)
+def test_two_layers_are_the_best_of_all(inputs: int, units: int, second: int, budget: int) -> None:
+    shapes = (lstm(inputs, units), lstm(units, second, "m"))
+    plan = plan_for_budget(shapes, Budget(budget))
+    assert plan.multipliers <= budget
+    assert plan.interval == slowest_engine(plan) == brute_force(shapes, budget)
+
+
+@given(st.integers(1, 8), st.integers(1, 8), st.integers(1, 5), st.integers(5, 300))
+@settings(max_examples=25)
+def test_a_layer_with_head_is_the_best_of_all(inputs: int, units: int, outputs: int, budget: int) -> None:
+    shapes = (lstm(inputs, units), head(units, outputs))
+    plan = plan_for_budget(shapes, Budget(budget))
+    assert plan.multipliers <= budget
+    assert plan.interval == slowest_engine(plan) == brute_force(shapes, budget)
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 20), st.integers(1, 40), st.integers(1, 40))
