@@ -5,6 +5,7 @@ The environment variable ``RNNGEN_BENCH`` names a JSON file with the keys
     socket              path of the UNIX socket to listen on; one client is served
     clock, rx, tx       names of the top's clock and UART pins
     clocks_per_bit      clock cycles a bit lasts
+    start_cycles        cycles before the host is heard (the board's reset)
     idle_cycles         after so many cycles without traffic the simulation waits for the host
     host_seconds        wall time to wait for the host before giving up
 
@@ -51,7 +52,7 @@ class UartBench:
         """Carry bytes both ways until the client leaves."""
         self.rx.value = 1
         Clock(self.clock, PERIOD_NS, unit="ns").start()
-        await Timer(16 * PERIOD_NS, unit="ns")
+        await Timer(self.config["start_cycles"] * PERIOD_NS, unit="ns")
         receiver = cocotb.start_soon(self.receive())
         idle_ns = self.config["idle_cycles"] * PERIOD_NS
         while True:

@@ -61,8 +61,8 @@ class Design:
 
     @property
     def sources(self) -> list[Path]:
-        """Verilog files, leaves first, the top last."""
-        return [self.folder / "rtl" / name for name in self.document["verilog"]]
+        """Verilog files, absolute, leaves first, the top last."""
+        return [(self.folder / "rtl" / name).resolve() for name in self.document["verilog"]]
 
     @property
     def files(self) -> list[FileEntry]:

@@ -1,5 +1,6 @@
 """The steps of the main job, typed: what the commands do, for use from Python."""
 
+from rnngen.flow.board import simulate_board
 from rnngen.flow.emulate import EmulationReport, emulate
 from rnngen.flow.generate import GenerateOptions, generate
 from rnngen.flow.report import report
@@ -14,5 +15,6 @@ __all__ = [
     "generate",
     "report",
     "simulate",
+    "simulate_board",
     "synthesize",
 ]

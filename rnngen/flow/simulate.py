@@ -244,7 +244,7 @@ def _figures(
         "build_from_cache": result.cache_hit,
         "simulate_seconds": round(result.simulate_seconds, 3),
         "cycles_per_second": round(result.cycles_per_second),
-        "waves": str(result.waves.relative_to(design.folder)) if result.waves else None,
+        "waves": str(result.waves.relative_to(design.folder.resolve())) if result.waves else None,
     }
 
 

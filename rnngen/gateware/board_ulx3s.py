@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth.back import verilog
 from amaranth.hdl import Cat, ClockDomain, ClockSignal, Const, Elaboratable, Instance, Module, ResetSignal, Signal
 from amaranth.lib.cdc import FFSynchronizer
 
@@ -13,10 +12,11 @@ from rnngen.config import Board
 from rnngen.errors import PlanError
 from rnngen.gateware.control import AXIL_INPUTS
 from rnngen.gateware.uart import StreamShape, UartBridge, clocks_per_bit
+from rnngen.gateware.verilog import to_verilog
 
 _VCO_HZ = (400_000_000, 800_000_000)
 _COMPARATOR_MINIMUM_HZ = 10_000_000
-_RESET_CYCLES = 1024
+RESET_CYCLES = 1024
 
 @dataclass(frozen=True)
 class PllSettings:
@@ -129,12 +129,12 @@ class BoardTop(Elaboratable):
         m.domains.sync = sync = ClockDomain()
         m.d.comb += [power_on.clk.eq(clock), sync.clk.eq(clock)]
         m.submodules.locked = FFSynchronizer(locked, steady, o_domain="power_on", reset_less=True)
-        count = Signal(range(_RESET_CYCLES))
+        count = Signal(range(RESET_CYCLES))
         reset = Signal(init=1)
-        m.d.power_on += reset.eq(count != _RESET_CYCLES - 1)
+        m.d.power_on += reset.eq(count != RESET_CYCLES - 1)
         with m.If(~steady):
             m.d.power_on += count.eq(0)
-        with m.Elif(count != _RESET_CYCLES - 1):
+        with m.Elif(count != RESET_CYCLES - 1):
             m.d.power_on += count.eq(count + 1)
         m.d.comb += sync.rst.eq(reset)
 
@@ -156,8 +156,7 @@ def board_verilog(design: dict[str, Any], board: Board) -> str:
         board: The board to fit.
     """
     top = BoardTop(design["top"], board, design["clock_hz_target"], design["ports"])
-    name = board_top_name(design)
-    return str(verilog.convert(top, name=name, ports=top.ports, emit_src=False, strip_internal_attrs=True))
+    return to_verilog(top, board_top_name(design), top.ports)
 
 
 def board_constraints(board: Board) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.back import verilog
 from amaranth.hdl import Cat, ClockDomain, ClockSignal, Const, Elaboratable, Instance, Module, Mux, Signal, Value
 
 from rnngen.errors import PlanError
@@ -12,6 +11,7 @@ from rnngen.gateware.buffers import OutputBuffer, write_layout
 from rnngen.gateware.control import AXIL_INPUTS, AXIL_OUTPUTS, DIGEST_BITS, ControlPort
 from rnngen.gateware.engine import SATURATION_COUNTER_BITS, Engine, parameter_memories
 from rnngen.gateware.loader import WIDTH_LIMIT, LoadableMemory
+from rnngen.gateware.verilog import to_verilog
 from rnngen.ir.quantised import QuantisedNetwork
 from rnngen.plan.engine import is_aligned
 from rnngen.plan.network import NetworkPlan
@@ -204,4 +204,4 @@ def accelerator_verilog(
         PlanError: if parameters shall be loadable and a memory word is too wide for it.
     """
     core = Accelerator(network, plan, multiplier, loadable)
-    return verilog.convert(core, name=top, ports=core.ports, emit_src=False, strip_internal_attrs=True)
+    return to_verilog(core, top, core.ports)

@@ -31,6 +31,7 @@ class UartOptions:
     clock: str = "clk25"
     rx: str = "uart_rx"
     tx: str = "uart_tx"
+    start_cycles: int = 16
     idle_cycles: int = 100_000
     host_seconds: float = 120.0
     parameters: tuple[tuple[str, int], ...] = ()
@@ -53,7 +54,7 @@ class UartSimulation:
         options: UartOptions,
         progress: Progress = lambda line: None,
     ) -> None:
-        self._rtl = design_dir / "rtl"
+        self._rtl = design_dir.resolve() / "rtl"
         self._top, self._options, self._progress = top, options, progress
         self._files = [self._rtl / source for source in sources]
 

@@ -126,6 +126,7 @@ def run(
     Raises:
         ToolError: a tool, source or memory image is missing, or the simulation itself failed.
     """
+    design_dir = design_dir.resolve()  # the simulator runs in a folder of its own
     rtl = design_dir / "rtl"
     files = [rtl / source for source in sources]
     check_images(files, rtl)

