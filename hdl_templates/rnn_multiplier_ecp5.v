@@ -23,6 +23,10 @@ module rnn_multiplier_ecp5 #(
     wire unused = &{1'b0, p};  // the bits below the product are 0
 
 `ifdef SYNTHESIS
+    // Constants of its own: all multipliers on one source for 0 and one for 1 took the router most of its time.
+    wire zero, one;
+    (* keep *) LUT4 #(.INIT(16'h0000)) lut_zero (.A(1'b0), .B(1'b0), .C(1'b0), .D(1'b0), .Z(zero));
+    (* keep *) LUT4 #(.INIT(16'hFFFF)) lut_one  (.A(1'b0), .B(1'b0), .C(1'b0), .D(1'b0), .Z(one));
     MULT18X18D #(
         .REG_INPUTA_CLK(STAGES >= 2 ? "CLK0" : "NONE"),
         .REG_INPUTB_CLK(STAGES >= 2 ? "CLK0" : "NONE"),
@@ -32,10 +36,7 @@ module rnn_multiplier_ecp5 #(
         .GSR("DISABLED"),
         .RESETMODE("SYNC")
     ) dsp (
-        .CLK0(clk), .CLK1(1'b0), .CLK2(1'b0), .CLK3(1'b0),
-        .CE0(1'b1), .CE1(1'b1), .CE2(1'b1), .CE3(1'b1),
-        .RST0(1'b0), .RST1(1'b0), .RST2(1'b0), .RST3(1'b0),
-        .SIGNEDA(1'b1), .SIGNEDB(1'b1), .SOURCEA(1'b0), .SOURCEB(1'b0),
+        .CLK0(clk), .CE0(one), .RST0(zero), .SIGNEDA(one), .SIGNEDB(one), .SOURCEA(zero), .SOURCEB(zero),
         .A0(x[0]), .A1(x[1]), .A2(x[2]), .A3(x[3]), .A4(x[4]), .A5(x[5]),
         .A6(x[6]), .A7(x[7]), .A8(x[8]), .A9(x[9]), .A10(x[10]), .A11(x[11]),
         .A12(x[12]), .A13(x[13]), .A14(x[14]), .A15(x[15]), .A16(x[16]), .A17(x[17]),

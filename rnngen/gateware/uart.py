@@ -15,10 +15,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.cdc import FFSynchronizer
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
@@ -112,6 +111,14 @@ class UartTransmitter(wiring.Component):
         return m
 
 
+def _memory(width: int, depth: int) -> Memory:
+    """A memory whose words are never read while they are written, so that no logic need compare the addresses.
+
+    Block RAM is slow: its word should go into a register without any condition, so that no logic follows it.
+    """
+    return Memory(shape=width, depth=depth, init=[], attrs={"no_rw_check": 1})
+
+
 class UartBridge(wiring.Component):
     """Serial line on one side, the core's two streams on the other (frames: module docstring).
 
@@ -150,15 +157,9 @@ class UartBridge(wiring.Component):
     def _receive(self, m: Module) -> None:
         """Bytes to beats."""
         m.submodules.receiver = receiver = UartReceiver(self._divisor)
-        m.submodules.buffer = buffer = SyncFIFOBuffered(width=8, depth=self._buffer_bytes)
-        m.d.comb += [receiver.pin.eq(self.rx), buffer.w_data.eq(receiver.data), buffer.w_en.eq(receiver.valid)]
-        with m.If(receiver.valid & ~buffer.w_rdy):
-            m.d.sync += self.overflow.eq(1)
-        # A register behind the buffer: a block RAM's output is too late for logic.
-        head, head_valid, take = Signal(8), Signal(), Signal()
-        m.d.comb += buffer.r_en.eq(~head_valid | take)
-        with m.If(buffer.r_en):
-            m.d.sync += [head.eq(buffer.r_data), head_valid.eq(buffer.r_rdy)]
+        m.d.comb += receiver.pin.eq(self.rx)
+        take = Signal()
+        head, head_valid = self._byte_buffer(m, receiver, take)
         shape = self._to_core
         beat = Signal(range(shape.beats_per_step))
         byte = Signal(range(shape.bytes_per_beat))
@@ -191,16 +192,42 @@ class UartBridge(wiring.Component):
                         m.d.sync += beat.eq(0)
                         m.next = "HEADER"
 
+    def _byte_buffer(self, m: Module, receiver: UartReceiver, take: Signal) -> tuple[Signal, Signal]:
+        """Keeps received bytes until they are taken: the oldest one, and whether there is one.
+
+        A byte is there three cycles after the one before was taken: long before the next one arrives.
+        """
+        depth = self._buffer_bytes
+        m.submodules.buffer = buffer = _memory(8, depth)
+        write, read = buffer.write_port(), buffer.read_port()
+        used, steady = Signal(range(depth + 1)), Signal(2)
+        head, head_valid, taken, stored = Signal(8), Signal(), Signal(), Signal()
+        m.d.comb += [
+            write.data.eq(receiver.data),
+            write.en.eq(stored),
+            stored.eq(receiver.valid & (used != depth)),
+            head_valid.eq(steady == 3),
+            taken.eq(head_valid & take),
+        ]
+        m.d.sync += [head.eq(read.data), used.eq(used + stored - taken)]
+        with m.If(receiver.valid & ~stored):
+            m.d.sync += self.overflow.eq(1)
+        with m.If(stored):
+            m.d.sync += write.addr.eq(Mux(write.addr == depth - 1, 0, write.addr + 1))
+        with m.If(taken):
+            m.d.sync += read.addr.eq(Mux(read.addr == depth - 1, 0, read.addr + 1))
+        with m.If(taken | (used == 0)):
+            m.d.sync += steady.eq(0)
+        with m.Elif(~head_valid):
+            m.d.sync += steady.eq(steady + 1)
+        return head, head_valid
+
     def _send(self, m: Module) -> None:
         """Beats to bytes."""
         m.submodules.transmitter = transmitter = UartTransmitter(self._divisor)
         m.d.comb += self.tx.eq(transmitter.pin)
         shape = self._from_core
-        # The step's beats.  They are never read and written at once, so no logic need compare the addresses; block RAM
-        # is slow, so its word goes into a register without any condition, and no logic follows it.
-        m.submodules.step = step = Memory(
-            shape=shape.tdata_bits, depth=shape.beats_per_step, init=[], attrs={"no_rw_check": 1}
-        )
+        m.submodules.step = step = _memory(shape.tdata_bits, shape.beats_per_step)
         write, read = step.write_port(), step.read_port()
         beat = Signal(range(max(2, shape.beats_per_step)))
         byte = Signal(range(max(2, shape.bytes_per_beat)))
