@@ -4,7 +4,11 @@ The data are JapaneseVowels (Kudo, Toyama and Shimbo, 1999; 12 channels, 7 to 29
 aeon ships them: ``pip install --no-deps aeon==1.6.0``.  Then
 
     python examples/japanese_vowels.py -o vowels
-    rnngen generate vowels/japanese_vowels.pt --head head --calibrate vowels/features.npy -o design
+    rnngen generate vowels/japanese_vowels.pt --head head --calibrate vowels/train_features.npy -o design
+
+or, all in one, with the accuracy of the float network, of the emulator and of the simulated circuit:
+
+    python examples/japanese_vowels.py -o vowels --design design
 
 The folder given by -o receives
 
@@ -27,7 +31,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from rnngen.errors import DataError, RnngenError, ToolError
+from rnngen.errors import DataError, RnngenError, ToolError, VerificationError
+from rnngen.flow import GenerateOptions, emulate, generate, simulate
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -171,21 +176,51 @@ def save(folder: Path, model: Classifier, training: Split, test: Split) -> None:
         np.save(folder / f"{name}.npy", array)
 
 
+def compare(model: Path, training: Split, test: Split, design: Path, multipliers: int = 128) -> dict[str, float]:
+    """Test accuracy of the emulated and of the simulated accelerator; they are the same numbers, so they are equal.
+
+    Args:
+        model: ``japanese_vowels.pt``.
+        design: Folder to write.
+
+    Raises:
+        VerificationError: if circuit and emulator differ.
+    """
+    options = GenerateOptions(
+        head="head",
+        calibrate=training.features,
+        calibration="JapaneseVowels, training set",
+        multipliers=multipliers,
+    )
+    made = generate(model, design, options)
+    emulated = emulate(made, test.features)
+    simulated = simulate(made, test.features, description="JapaneseVowels, test set", progress=print)
+    if simulated.output is None or not simulated.comparison.cycle_exact:
+        raise VerificationError(simulated.comparison.sentence or "Circuit and emulator differ.")
+    return {"emulated": accuracy(emulated.output, test), "simulated": accuracy(simulated.output, test)}
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Train, print the test accuracy, write the files."""
     parser = argparse.ArgumentParser(description="Train a small LSTM on JapaneseVowels.")
     parser.add_argument("-o", "--output", type=Path, default=Path("vowels"), help="folder for the files")
     parser.add_argument("--hidden", type=int, default=32, help="hidden units (default 32)")
     parser.add_argument("--epochs", type=int, default=30, help="passes over the training set (default 30)")
+    parser.add_argument("--design", type=Path, help="folder to write: generate, emulate and simulate the accelerator")
     options = parser.parse_args(arguments)
+    compared: dict[str, float] = {}
     try:
         training, test = load_data()
         model = train(training, options.hidden, options.epochs)
         save(options.output, model, training, test)
+        if options.design is not None:
+            compared = compare(options.output / "japanese_vowels.pt", training, test, options.design)
     except (RnngenError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
     print(f"test accuracy {evaluate(model, test):.4f} on {len(test.labels)} sequences; files in {options.output}")
+    for name, figure in compared.items():
+        print(f"{name} {figure:.4f}")
     return 0
 
 
