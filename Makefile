@@ -1,4 +1,4 @@
-# make venv | test | demo | bench | clean.  Needs Python 3.11 or newer, a C++ compiler, make and perl.
+# make venv | test | regress | demo | bench | clean.  Needs Python 3.11 or newer, a C++ compiler, make and perl.
 
 PYTHON ?= python3
 VENV   := .venv
@@ -10,7 +10,7 @@ HLS_VENV  := build/hls4ml-venv
 HLS_STAMP := $(HLS_VENV)/.installed
 
 
-.PHONY: venv test lint demo bench bench-hls4ml clean
+.PHONY: venv test regress lint demo bench bench-hls4ml clean
 .DELETE_ON_ERROR:
 
 venv: $(STAMP)
@@ -30,6 +30,10 @@ lint: $(STAMP)
 
 test: lint
 	$(BIN)/python -m pytest -q -n $(JOBS) --durations=15
+
+# Heavier than a change needs: many random networks, each in a simulator of its own.
+regress: $(STAMP)
+	RNNGEN_CIRCUITS=$(or $(CIRCUITS),80) $(BIN)/python -m pytest -q -n $(JOBS) tests/flow/test_random_networks.py
 
 demo: $(STAMP)
 	$(BIN)/python examples/silero_demo.py -o demo

@@ -1,4 +1,4 @@
-"""Accuracy, emulator speed and generation cost of rnngen, as JSON and a table: ``python -m bench``.
+"""Accuracy, emulator speed, generation cost and simulation of rnngen, as JSON and a table: ``python -m bench``.
 
 The networks and inputs are those of ``hls4ml_baseline.py``, which ``--hls4ml-python`` runs after.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import numpy as np
 import torch
 
 from rnngen.emulate.network import run_values
-from rnngen.flow import GenerateOptions, generate
+from rnngen.flow import GenerateOptions, generate, simulate
 from rnngen.frontend import load, run_reference
 from rnngen.passes.quantise import quantise
 
@@ -76,6 +77,41 @@ def generation(inputs: int, hidden: int, multipliers: int) -> dict[str, Any]:
     }
 
 
+def simulation(inputs: int, hidden: int, multipliers: int, steps: int) -> list[dict[str, Any]]:
+    """Two checkpoints of one shape: the second one's simulator comes from the cache."""
+    rows = []
+    for checkpoint in range(2):
+        x = np.random.default_rng(checkpoint).uniform(-1, 1, (1, steps, inputs))
+        options = GenerateOptions(multipliers=multipliers, name="core")
+        with tempfile.TemporaryDirectory() as folder:
+            design = generate(network_of(inputs, hidden, checkpoint), Path(folder) / "design", options)
+            figures = simulate(design, x).figures
+        rows.append(
+            {
+                "network": f"LSTM({inputs},{hidden})",
+                "checkpoint": checkpoint + 1,
+                "multipliers": design.document["multipliers"],
+                "cycle_exact": figures["cycle_exact"],
+                "step_interval_cycles": figures["step_interval_cycles"],
+                "bound_cycles": design.document["bound_cycles"],
+                "utilisation": figures["multiplier_utilisation"],
+                "simulator_reused": figures["build_from_cache"],
+                "build_seconds": figures["build_seconds"],
+                "simulate_seconds": figures["simulate_seconds"],
+                "cycles_per_second": figures["cycles_per_second"],
+            }
+        )
+    return rows
+
+
+def hls4ml(python: Path) -> list[dict[str, Any]]:
+    """The same networks in hls4ml's C simulation, from its own interpreter."""
+    script = Path(__file__).with_name("hls4ml_baseline.py")
+    run = subprocess.run([str(python), str(script)], stdout=subprocess.PIPE, text=True, check=True)
+    rows: list[dict[str, Any]] = json.loads(run.stdout)["rows"]
+    return rows
+
+
 def print_table(rows: list[dict[str, Any]]) -> None:
     """Rows as columns of equal width."""
     cells = [list(rows[0])] + [[f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows]
@@ -96,13 +132,16 @@ def main() -> int:
     print_table(emulator)
     generated = [generation(16, 128, 256), generation(1024, 1024, 1024), generation(1024, 1024, 4096)]
     print_table(generated)
-    figures = {"emulator": emulator, "generation": generated}
+    with tempfile.TemporaryDirectory() as cache:  # an empty one, so that the first build is a build
+        os.environ["RNNGEN_CACHE"] = cache
+        simulated = simulation(64, 256, 256, 8) + simulation(1024, 1024, 4096, 3)
+    print_table(simulated)
+    figures = {"emulator": emulator, "generation": generated, "simulation": simulated}
+    if options.hls4ml_python:
+        figures["hls4ml"] = hls4ml(options.hls4ml_python)
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
     print(json.dumps(figures))
-    if options.hls4ml_python:
-        script = Path(__file__).with_name("hls4ml_baseline.py")
-        return subprocess.run([str(options.hls4ml_python), str(script)], check=False).returncode
     return 0
 
 

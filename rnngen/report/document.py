@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
-from rnngen.errors import DesignError
+from rnngen.emit.folder import write_atomically
 from rnngen.report import sections
 from rnngen.report.markup import Markup, element, join
 from rnngen.report.numbers import Json, lookup
@@ -90,22 +89,4 @@ def write_report(
         DesignError: as ``render_report``, or if the file cannot be written.
     """
     page = render_report(design, simulation, synthesis, trace, errors).encode("utf-8")
-    target = Path(path)
-    try:
-        _replace(target, page)
-    except OSError as error:
-        raise DesignError(
-            f"Cannot write the report {target}: {error.strerror}; choose a folder you may write to."
-        ) from error
-
-
-def _replace(target: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(target)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_atomically(Path(path), page)
