@@ -21,8 +21,8 @@ from rnngen.errors import RnngenError, VerificationError
 from rnngen.flow import GenerateOptions, generate, report, simulate, synthesize
 
 CALIBRATION_FRAMES = 400
-WEIGHT_BITS = 12
-"""This network's weights have outliers: 8 bits leave 26 dB, 12 bits 42 dB, for block RAM that the board has anyway."""
+WEIGHT_BITS = 16
+"""This network's weights have outliers: 8 bits leave 26 dB, 16 bits 53 dB, for block RAM that the board has anyway."""
 
 
 def say(line: str) -> None:
