@@ -161,11 +161,14 @@ def input_line(design: Json, simulation: Json | None) -> Markup:
     """What the network was fed: real or synthetic, in the words of whoever fed it."""
     description = lookup(simulation, "input_description") or lookup(design, "input_description")
     calibration = lookup(design, "calibration_description")
+    same = calibration == description
     return element(
         "p",
         element("strong", "Input: "),
         str(description) if description else NOT_GIVEN,
-        f" Calibrated on: {calibration}" if calibration else None,
+        ". ",
+        element("strong", "Calibrated on: ") if calibration else None,
+        "the same." if same else f"{calibration}." if calibration else None,
     )
 
 
@@ -364,7 +367,7 @@ def resources(design: Json, synthesis: Json | None) -> Markup:
         if value is None:
             rows.append((name, missing(synthesis), "—", "—"))
         else:
-            rows.append((name, whole(value), _used(value, number(design, "board", key)), origin))
+            rows.append((name, whole(value), _used(value, number(synthesis, "available", key)), origin))
     for name, value in [("multipliers", lookup(design, "multipliers")), *flat(lookup(design, "memory_bits"), "memory")]:
         label = name.replace("memory", "memory bits", 1).replace(".", ", ")
         counted = NOT_GIVEN if value is None else whole(value)
@@ -394,8 +397,17 @@ def _build_note(synthesis: Json | None) -> Markup | None:
     return note(
         f"Bitstream: {bitstream}." if bitstream else "Bitstream: none.",
         f" Took {significant(seconds, 3)} s." if seconds is not None else None,
-        f" Limiting path: {path}" if path else None,
+        f" {_limiting_path(path)}" if isinstance(path, dict) else None,
     )
+
+
+def _limiting_path(path: Json) -> str:
+    delay, logic, routing = (number(path, f"{part}_ns") for part in ("delay", "logic", "routing"))
+    sentence = f"The clock is limited by the path from {lookup(path, 'source')} to {lookup(path, 'target')}"
+    if delay is None or logic is None or routing is None:
+        return f"{sentence}."
+    parts = f"{significant(logic)} logic and {significant(routing)} routing"
+    return f"{sentence}: {significant(delay)} ns, of which {parts}."
 
 
 # Saturations, files
@@ -403,14 +415,16 @@ def _build_note(synthesis: Json | None) -> Markup | None:
 
 def saturations(simulation: Json | None) -> Markup:
     """How often each named point saturated."""
-    counts = flat(lookup(simulation, "saturations"))
-    if simulation is None or counts == [("", None)]:
+    total = number(simulation, "saturations")
+    if simulation is None or total is None:
         return section("Saturations", element("p", missing(simulation), class_="absent"))
-    total = sum(value for _, value in counts)
-    rows: list[Sequence[Content]] = [(name or "all points", whole(value)) for name, value in counts]
-    verdict = "No value was limited." if total == 0 else f"{whole(total)} values were limited to their format's range."
+    counts = [(name, value) for name, value in flat(lookup(simulation, "saturations_by_layer")) if value]
+    rows: list[Sequence[Content]] = [(name, whole(value)) for name, value in counts]
+    limited = f"{whole(total)} values were limited to their format's range"
     return section(
-        "Saturations", note(verdict), table(("point", "values limited"), rows, frozenset({1})) if rows else None
+        "Saturations",
+        note("No value was limited." if total == 0 else f"{limited} (hardware counter)."),
+        table(("point", "values limited (emulated)"), rows, frozenset({1})) if rows else None,
     )
 
 

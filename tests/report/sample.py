@@ -73,7 +73,7 @@ def design() -> dict[str, Any]:
         "weight_bits": 8,
         "activation_bits": 16,
         "memory_bits": {"weights": 1048576, "bias": 16384, "c": 2048, "h": 4096},
-        "board": {"name": "ulx3s_85f", "luts": 83640, "ffs": 83640, "dsps": 156, "block_rams": 208},
+        "board": {"name": "ulx3s_85f"},
         "ports": {"m_axis": {"fraction_bits": 14}},
         "layers": [
             {
@@ -129,7 +129,8 @@ def simulation() -> dict[str, Any]:
         "cycles_total": 368704,
         "step_interval_cycles": 1024,
         "multiplier_utilisation": 0.9855769,
-        "saturations": {"lstm.l0": {"pre_activation": 12, "c": 0, "h": 0}, "decoder": {"y": 0}},
+        "saturations": 12,
+        "saturations_by_layer": {"lstm.l0": {"pre_activation": 12, "c": 0, "h": 0}, "decoder": {"y": 0}},
         "float_max_abs_error": 3.1e-4,
         "float_mean_abs_error": 2.2e-4,
         "float_sqnr_db": 58.7,
@@ -153,5 +154,14 @@ def synthesis() -> dict[str, Any]:
         "block_rams": 74,
         "bitstream": "synthesis/silero_vad.bit",
         "seconds": 171.3,
+        "available": {"luts": 83640, "ffs": 83640, "dsps": 156, "block_rams": 208},
+        "critical_path": {
+            "source": "core.a.Q",
+            "target": "core.b.DI",
+            "delay_ns": 8.897,
+            "logic_ns": 5.5,
+            "routing_ns": 3.397,
+            "steps": [],
+        },
         "measured": True,
     }

@@ -76,6 +76,7 @@ def test_full_page_shows_what_it_was_given() -> None:
         "All 58 spans of the simulated trace lie exactly in their planned cycles.",
         "cycle by cycle they are equal",
         "12 values were limited",
+        "limited by the path from core.a.Q to core.b.DI: 8.897 ns, of which 5.5 logic and 3.397 routing.",
         "26.1 % of 83\u202f640",
         "9f86d081884c7d65" * 4,
         "[-32, 32)",
