@@ -112,9 +112,37 @@ def hls4ml(python: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def beside(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """rnngen's emulator and hls4ml's C simulation, tuned to as many bits, on the same networks."""
+    mine = {(row["network"], row["weight_bits"]): row for row in ours}
+    rows = []
+    for row in theirs:
+        bits = {"tuned16": 16, "tuned8": 8}.get(row["precision"])
+        own = mine.get((f"LSTM({row['network'].replace('x', ',')})", bits))
+        if own is None:
+            continue
+        other = {key: row.get(key, "failed") for key in ("max_abs_error", "mean_abs_error", "steps_per_second")}
+        rows.append(
+            {
+                "network": own["network"],
+                "bits": bits,
+                **{f"{key} rnngen": own[key] for key in other},
+                **{f"{key} hls4ml": value for key, value in other.items()},
+                "build_seconds hls4ml": row.get("build_seconds", row.get("failed")),
+            }
+        )
+    return rows
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+    return str(value)
+
+
 def print_table(rows: list[dict[str, Any]]) -> None:
     """Rows as columns of equal width."""
-    cells = [list(rows[0])] + [[f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows]
+    cells = [list(rows[0])] + [[_cell(v) for v in row.values()] for row in rows]
     widths = [max(len(row[k]) for row in cells) for k in range(len(cells[0]))]
     for row in cells:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
@@ -139,6 +167,7 @@ def main() -> int:
     figures = {"emulator": emulator, "generation": generated, "simulation": simulated}
     if options.hls4ml_python:
         figures["hls4ml"] = hls4ml(options.hls4ml_python)
+        print_table(beside(emulator, figures["hls4ml"]))
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
     print(json.dumps(figures))
