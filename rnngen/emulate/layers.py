@@ -86,56 +86,68 @@ class LstmEmulator:
         self._operands[-1] = 1.0
         self._c = np.zeros((hidden, sequences))
         self._z = np.empty((4 * hidden, sequences))
-        self._index = np.empty((4 * hidden, sequences), dtype=np.intp)
-        self._gates = np.empty((4 * hidden, sequences))
+        self._gates = self._z.reshape(4, hidden, sequences)
+        self._index = np.empty((hidden, sequences), dtype=np.intp)
 
     def step(self, x: FloatArray, saturations: Saturations, trace: Trace | None = None) -> FloatArray:
         """h (H, sequences) of x (I, sequences); the result is a view that the next step overwrites."""
-        operands, hidden = self._operands, self.hidden_size
+        operands = self._operands
         operands[: self._inputs] = x
         np.matmul(self._matrix, operands, out=self._z)
-        self._count_preactivations(saturations)
-        np.clip(self._z, 0.0, float(self._largest), out=self._z)
-        self._index[...] = self._z  # nothing is negative any more, so truncation is the floor
-        np.take(self._sigmoid, self._index[: 3 * hidden], out=self._gates[: 3 * hidden], mode="clip")
-        np.take(self._tanh, self._index[3 * hidden :], out=self._gates[3 * hidden :], mode="clip")
-        h = self._update(saturations, trace)
+        # Gate by gate and in place: the fewer arrays, the more of the weights stay in the cache.
+        for gate, z in zip(_FLOAT_ORDER, self._gates):
+            self._saturate_preactivations(z, saturations)
+            self._index[...] = z  # nothing is negative any more, so truncation is the floor
+            if trace is not None:
+                trace.add(f"z_{gate}", self._index - self._offset)
+            np.take(self._tanh if gate == "g" else self._sigmoid, self._index, out=z, mode="clip")
+        h = self._update(saturations)
+        if trace is not None:
+            trace.add("c", self._c)
+            trace.add("h", h)
         operands[self._inputs : -1] = h
         return operands[self._inputs : -1]
 
-    def _count_preactivations(self, saturations: Saturations) -> None:
-        if self._z.max() >= self._largest + 1 or self._z.min() < 0:
-            outside = (self._z >= self._largest + 1) | (self._z < 0)
+    def _saturate_preactivations(self, z: FloatArray, saturations: Saturations) -> None:
+        if z.max() >= self._largest + 1 or z.min() < 0:
+            outside = (z >= self._largest + 1) | (z < 0)
             saturations.add("preactivation", int(np.count_nonzero(outside)))
+            np.clip(z, 0.0, float(self._largest), out=z)
 
-    def _update(self, saturations: Saturations, trace: Trace | None) -> FloatArray:
-        formats, hidden = self.formats, self.hidden_size
-        i, f, o, g = (self._gates[k * hidden : (k + 1) * hidden] for k in range(4))
+    def _update(self, saturations: Saturations) -> FloatArray:
+        formats = self.formats
+        i, f, o, g = self._gates
         left_fc, left_ig, right = formats.cell_shifts
         c = self._c
         c *= f
         c *= 2.0 ** (left_fc - right)
-        ig = i * g
+        ig = np.multiply(i, g, out=i)
         ig *= 2.0 ** (left_ig - right)
         c += ig
         c += 0.5
         np.floor(c, out=c)
-        tanh_format = Format(min(formats.c.width, formats.preactivation.width - formats.tanh_shift), formats.c.fraction)
-        tanh_in = _saturate(c.copy(), tanh_format, "tanh_input", saturations)
-        _saturate(c, formats.c, "c", saturations)
-        index = (tanh_in * 2.0**formats.tanh_shift + self._offset).astype(np.intp)
-        h = np.take(self._tanh, index)
+        np.multiply(self._tanh_input(saturations), 2.0**formats.tanh_shift, out=ig)
+        ig += self._offset
+        self._index[...] = ig
+        h = np.take(self._tanh, self._index, out=ig, mode="clip")
         h *= o
         h *= 2.0**-formats.output_shift
         h += 0.5
         np.floor(h, out=h)
         _saturate(h, formats.h, "h", saturations)
-        if trace is not None:
-            for name, block in zip(_FLOAT_ORDER, range(4)):
-                trace.add(f"z_{name}", self._index[block * hidden : (block + 1) * hidden] - self._offset)
-            trace.add("c", c)
-            trace.add("h", h)
         return h
+
+
+    def _tanh_input(self, saturations: Saturations) -> FloatArray:
+        """c for its tanh, in that input's range; c itself is saturated, too."""
+        c, formats = self._c, self.formats
+        tanh_width = formats.preactivation.width - formats.tanh_shift
+        narrow = Format(min(formats.c.width, tanh_width), formats.c.fraction)
+        if c.max() <= narrow.maximum and c.min() >= narrow.minimum:  # then it is inside c's own range
+            return c
+        tanh_input = _saturate(c.copy(), narrow, "tanh_input", saturations)
+        _saturate(c, formats.c, "c", saturations)
+        return tanh_input
 
 
 class LinearEmulator:
