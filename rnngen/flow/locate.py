@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from rnngen.arith.beats import split_bits
 from rnngen.arith.format import IntArray
 from rnngen.emit.design import Design
 from rnngen.emulate.network import Emulation
 from rnngen.ir.quantised import QuantisedLayer, QuantisedLstm
 from rnngen.plan.engine import EnginePlan
 from rnngen.plan.memory import group_count
-from rnngen.verify.beats import split_bits
 from rnngen.verify.compare import Difference
 from rnngen.verify.locate import Trace, locate
 

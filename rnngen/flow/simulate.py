@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rnngen.arith.beats import PortFormat, pack, unpack
 from rnngen.arith.format import FloatArray, IntArray
 from rnngen.emit.design import Design, read_design
 from rnngen.emit.folder import json_bytes, write_atomically
@@ -21,7 +22,6 @@ from rnngen.flow.locate import LONGEST_SEARCH, data_probes, find_origin
 from rnngen.flow.trace import Window, choose_window, planned_flags, probe_names, simulated_flags, trace_document
 from rnngen.frontend import ReferenceRun, run_reference
 from rnngen.ir.inputs import check_array
-from rnngen.verify.beats import PortFormat, pack, unpack
 from rnngen.verify.compare import Comparison, Counter, compare
 from rnngen.verify.simulator import FIRST_INPUT_CYCLE, RunOptions, RunResult, Stimulus, run
 

@@ -8,13 +8,13 @@ is outstanding at a time, so neither side needs more room than a step.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from rnngen.arith.format import FloatArray, Format, IntArray
+from rnngen.arith.beats import PortFormat, pack, unpack
+from rnngen.arith.format import FloatArray, IntArray
 from rnngen.errors import DataError, DesignError, RnngenError
 from rnngen.host.transports import Transport
 
@@ -24,43 +24,6 @@ _ANSWER = 0xB0
 
 class HostError(RnngenError):
     """The device does not answer, or answers something else than the protocol says."""
-
-
-@dataclass(frozen=True)
-class _Port:
-    """What the host needs to know of a stream port (keys of ``design.json``)."""
-
-    format: Format
-    lane_bytes: int
-    words: int
-
-    @classmethod
-    def from_design(cls, port: Mapping[str, Any]) -> _Port:
-        lane_bits = port["tdata_bits"] // port["words_per_beat"]
-        return cls(
-            Format(port["word_bits"], port["fraction_bits"], port["signed"]),
-            lane_bits // 8,
-            port["words_per_beat"] * port["beats_per_step"],
-        )
-
-    @property
-    def step_bytes(self) -> int:
-        """Bytes of a step, padding included."""
-        return self.words * self.lane_bytes
-
-    def encode(self, words: IntArray) -> bytes:
-        """Integers (size,) of a step as its beats."""
-        padded = np.zeros((self.words, 1), dtype="<i8")
-        padded[: len(words), 0] = words
-        return padded.view(np.uint8)[:, : self.lane_bytes].tobytes()
-
-    def decode(self, data: bytes) -> IntArray:
-        """The beats of a step as integers (words,)."""
-        wide = np.zeros((self.words, 8), dtype=np.uint8)
-        wide[:, : self.lane_bytes] = np.frombuffer(data, dtype=np.uint8).reshape(self.words, self.lane_bytes)
-        words = wide.view("<i8")[:, 0].astype(np.int64)
-        shift = 64 - 8 * self.lane_bytes
-        return (words << shift) >> shift if self.format.signed else words
 
 
 class Accelerator:
@@ -80,15 +43,16 @@ class Accelerator:
         self, transport: Transport, design: Mapping[str, Any], outputs: int | None = None, timeout: float = 10.0
     ) -> None:
         try:
-            self._input = _Port.from_design(design["ports"]["s_axis"])
-            self._output = _Port.from_design(design["ports"]["m_axis"])
+            self._input = PortFormat.from_design(design["ports"]["s_axis"])
+            self._output = PortFormat.from_design(design["ports"]["m_axis"])
         except KeyError as error:
             raise DesignError(f"The design lacks the key {error.args[0]!r}: generate it again.") from None
         self._transport = transport
-        self._outputs = self._output.words if outputs is None else outputs
+        self._outputs = self._output.words_per_step if outputs is None else outputs
         self._timeout = timeout
-        if not 1 <= self._outputs <= self._output.words:
-            raise DesignError(f"Outputs of a step must be within 1..{self._output.words}, not {self._outputs}.")
+        most = self._output.words_per_step
+        if not 1 <= self._outputs <= most:
+            raise DesignError(f"Outputs of a step must be within 1..{most}, not {self._outputs}.")
 
     def run(self, x: npt.NDArray[np.floating[Any]]) -> FloatArray:
         """Outputs (sequences, steps, outputs) of inputs (sequences, steps, features).
@@ -107,14 +71,15 @@ class Accelerator:
         sequences, steps, _ = words.shape
         results = np.zeros((sequences, steps, self._outputs), dtype=np.int64)
         for sequence in range(sequences):
+            beats = pack([words[sequence]], self._input)[0].reshape(steps, -1)
             for step in range(steps):
                 last = int(step == steps - 1)
-                self._transport.write(bytes([_REQUEST | last]) + self._input.encode(words[sequence, step]))
-                results[sequence, step] = self._answer(sequence, step, last)[: self._outputs]
+                self._transport.write(bytes([_REQUEST | last]) + beats[step].tobytes())
+                results[sequence, step] = self._answer(sequence, step, last)
         return results
 
     def _answer(self, sequence: int, step: int, last: int) -> IntArray:
-        size = 1 + self._output.step_bytes
+        size = 1 + self._output.words_per_step * self._output.lane_bytes
         data = self._transport.read(size, self._timeout)
         if len(data) < size:
             raise HostError(
@@ -126,12 +91,14 @@ class Accelerator:
                 f"The answer to sequence {sequence}, step {step} must begin with 0x{_ANSWER | last:02X}, not "
                 f"0x{data[0]:02X}: reset the board and start again."
             )
-        return self._output.decode(data[1:])
+        beats = np.frombuffer(data[1:], dtype=np.uint8).reshape(self._output.beats_per_step, -1)
+        words: IntArray = unpack(beats, self._output, self._outputs)[0]
+        return words
 
     def _check(self, x: npt.NDArray[np.floating[Any]]) -> None:
-        if x.ndim != 3 or not 1 <= x.shape[2] <= self._input.words or x.shape[1] < 1:
+        if x.ndim != 3 or not 1 <= x.shape[2] <= self._input.words_per_step or x.shape[1] < 1:
             raise DataError(
-                f"Input must be of shape (sequences, steps, 1..{self._input.words} features), not {x.shape}."
+                f"Input must be of shape (sequences, steps, 1..{self._input.words_per_step} features), not {x.shape}."
             )
         if not np.all(np.isfinite(x)):
             raise DataError("Input must be finite: it holds NaN or infinity.")

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from rnngen.arith.beats import PortFormat, lanes, pack
 from rnngen.arith.format import IntArray
 from rnngen.errors import DataError
-from rnngen.verify.beats import PortFormat, lanes, pack
 from rnngen.verify.measure import Measured, measure
 from rnngen.verify.simulator import RunResult
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rnngen.arith.beats import PortFormat, pack
 from rnngen.emit.design import write_design
 from rnngen.emulate.network import run_values
 from rnngen.errors import PlanError
@@ -17,7 +18,6 @@ from rnngen.ir.network import LinearLayer, Network, RecurrentLayer
 from rnngen.passes.quantise import quantise
 from rnngen.plan.search import plan_for_lanes
 from rnngen.plan.shapes import layer_shapes
-from rnngen.verify.beats import PortFormat, pack
 from rnngen.verify.compile import CompileOptions, compile_simulator
 from rnngen.verify.process import run_bench
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnngen.verify.beats import PortFormat, pack
+from rnngen.arith.beats import PortFormat, pack
 from rnngen.verify.simulator import RunOptions, RunResult, Stimulus, run
 from rnngen.verify.tools import cache_folder
 

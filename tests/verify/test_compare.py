@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from rnngen.arith.beats import PortFormat, pack
 from rnngen.errors import DataError
-from rnngen.verify.beats import PortFormat, pack
 from rnngen.verify.compare import Counter, compare
 from rnngen.verify.locate import Trace, locate
 from rnngen.verify.simulator import RunResult, Stimulus

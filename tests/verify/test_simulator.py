@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rnngen.arith.beats import pack, split_bits
 from rnngen.errors import DataError, ToolError
-from rnngen.verify.beats import pack, split_bits
 from rnngen.verify.compare import Comparison, compare
 from rnngen.verify.compile import CompileOptions, compile_simulator
 from rnngen.verify.simulator import FIRST_INPUT_CYCLE, RunOptions, RunResult, Stimulus, run

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rnngen.arith.beats import PortFormat, lanes, pack, split_bits, unpack
 from rnngen.errors import DataError, DesignError
-from rnngen.verify.beats import PortFormat, lanes, pack, split_bits, unpack
 
 PORT = {
     "tdata_bits": 32,
