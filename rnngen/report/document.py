@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from rnngen.emit.folder import write_atomically
-from rnngen.report import sections
+from rnngen.report import outcome, sections, summary
 from rnngen.report.markup import Markup, element, join
 from rnngen.report.numbers import Json, lookup
 from rnngen.report.style import STYLE
@@ -53,15 +53,15 @@ def render_report(
     body = join(
         element("h1", title),
         element("p", _subtitle(design), class_="subtitle"),
-        sections.input_line(design, simulation),
-        sections.summary(design, simulation, synthesis, errors),
+        summary.input_line(design, simulation),
+        summary.summary(design, simulation, synthesis, errors),
         sections.network(design),
         sections.error_sections(errors, design),
         sections.schedule(trace, design),
         sections.times(design, simulation, synthesis),
-        sections.resources(design, synthesis),
-        sections.saturations(simulation),
-        sections.files(design),
+        outcome.resources(design, synthesis),
+        outcome.saturations(simulation),
+        outcome.files(design),
     )
     head = element(
         "head",

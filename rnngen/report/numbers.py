@@ -115,3 +115,9 @@ def flat(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
     if isinstance(value, Mapping):
         return [leaf for key, below in value.items() for leaf in flat(below, f"{prefix}.{key}" if prefix else str(key))]
     return [(prefix, value)]
+
+
+def count(record: Json, key: str) -> str:
+    """A whole number of a record, or that it is not given."""
+    value = number(record, key)
+    return NOT_GIVEN if value is None else whole(value)
