@@ -6,7 +6,9 @@ arrays of (cycles, places).  Outputs are taken before the clock edge that follow
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,6 +34,25 @@ int main(int, char** argv) {
     return fclose(out);
 }
 """
+
+
+def build(work: Path, *arguments: str) -> None:
+    """Verilator and the C++ compiler, in ``work``.
+
+    Verilator's makefile calls ``python``: that of this environment, whatever the machine calls its own.
+    """
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        [VERILATOR, *arguments], cwd=work, env=os.environ | {"PATH": path}, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def build_main(work: Path, *warnings: str) -> None:
+    """``top.v`` behind the main that drives it from the file ``in``: work/obj/Vtop."""
+    (work / "main.cpp").write_text(MAIN)
+    options = ["--cc", "--exe", "--build", "-j", "2", "--top-module", "top", "-CFLAGS", "-O1", "--output-split", "0"]
+    build(work, *options, *warnings, "-y", str(TEMPLATES), "--Mdir", "obj", "top.v", "main.cpp")
 
 
 @dataclass(frozen=True)
@@ -77,11 +98,8 @@ class Bench:
         highest = {bus: 64 * places - 1 for bus, places in self.places.items()}
         head = f"module top(input clk, input [{highest['s']}:0] s, output [{highest['r']}:0] r);"
         (work / "top.v").write_text("\n  ".join([head, *self.text]) + "\nendmodule\n")
-        (work / "main.cpp").write_text(MAIN)
         (work / "in").write_bytes(lines.tobytes())
-        command = [VERILATOR, "--cc", "--exe", "--build", "-j", "2", "--top-module", "top", "-CFLAGS", "-O1"]
-        command += ["--output-split", "0", "-Wno-fatal", "-y", str(TEMPLATES), "--Mdir", "obj", "top.v", "main.cpp"]
-        subprocess.run(command, cwd=work, check=True, capture_output=True)
+        build_main(work, "-Wno-fatal")
         subprocess.run([work / "obj" / "Vtop", "in", "out"], cwd=work, check=True)
         response = np.fromfile(work / "out", dtype=np.int64).reshape(cycles, self.places["r"])
         result = {}

