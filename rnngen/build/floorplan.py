@@ -1,9 +1,8 @@
 """Sites for the multipliers: each row of an array beside its neighbours.
 
 nextpnr's placer scatters the multipliers of a full device: an adder tree then collects products from both ends of
-the chip, and routing takes three times as long (measured: silero-vad with 128 multipliers 380 s before, 105 s
-after).  The netlist's names say which row and column a multiplier is, so the sites are chosen here and everything
-else is left to nextpnr.
+the chip, and nextpnr takes three times as long (figures: ARCHITECTURE.md).  The netlist's names say which row and
+column a multiplier is, so the sites are chosen here and everything else is left to nextpnr.
 """
 
 from __future__ import annotations

