@@ -1,11 +1,12 @@
 // ROWS dot products at once: every cycle a ROWS x COLUMNS word of weights times a COLUMNS word of the
-// vector, added to ROWS accumulators; the finished sums leave in GROUPS groups of neighbouring rows.
+// vector, added to ROWS accumulators; the finished sums leave in groups of GROUP_ROWS neighbouring rows.
 //
 //   weights   weight of (row r, column c) at (r*COLUMNS+c)*WEIGHT_WIDTH, signed
 //   vector    column c at c*VECTOR_WIDTH, signed
 //   first     this word starts a new sum;  last: this word ends it (both may be set: a tile of one word)
-//   group     if the last word of a tile is presented in cycle n: rows [k*ROWS/GROUPS, (k+1)*ROWS/GROUPS) in
-//             cycle n + LATENCY + k, k = 0 .. GROUPS-1, row r of them at r*ACC_WIDTH; undefined otherwise
+//   group     if the last word of a tile is presented in cycle n: rows [k*GROUP_ROWS, (k+1)*GROUP_ROWS) in cycle
+//             n + LATENCY + k, k = 0 .. GROUPS-1, row r of them at r*ACC_WIDTH, 0 for rows beyond the last one;
+//             undefined otherwise.  GROUPS = ceil(ROWS / GROUP_ROWS)
 //   LATENCY   PRODUCT_STAGES + ceil(ceil(log2(COLUMNS)) / TREE_STAGES_EVERY) + 1
 //
 // A word is taken every cycle; words after a last and before the next first are ignored.  Lasts are at
@@ -21,7 +22,7 @@
 module rnn_mac_array #(
     parameter ROWS              = 4,
     parameter COLUMNS           = 4,
-    parameter GROUPS            = 1,
+    parameter GROUP_ROWS        = 4,
     parameter WEIGHT_WIDTH      = 8,
     parameter VECTOR_WIDTH      = 16,
     parameter ACC_WIDTH         = 36,
@@ -34,7 +35,7 @@ module rnn_mac_array #(
     input  wire                                  last,
     input  wire [ROWS*COLUMNS*WEIGHT_WIDTH-1:0]  weights,
     input  wire [COLUMNS*VECTOR_WIDTH-1:0]       vector,
-    output wire [ROWS/GROUPS*ACC_WIDTH-1:0]      group
+    output wire [GROUP_ROWS*ACC_WIDTH-1:0]        group
 );
 `ifdef SYNTHESIS
     localparam LANES = 1;
@@ -50,7 +51,7 @@ module rnn_mac_array #(
     generate
         if (LANES) begin : g_lanes
             rnn_mac_lanes #(
-                .ROWS(ROWS), .COLUMNS(COLUMNS), .GROUPS(GROUPS), .WEIGHT_WIDTH(WEIGHT_WIDTH),
+                .ROWS(ROWS), .COLUMNS(COLUMNS), .GROUP_ROWS(GROUP_ROWS), .WEIGHT_WIDTH(WEIGHT_WIDTH),
                 .VECTOR_WIDTH(VECTOR_WIDTH), .ACC_WIDTH(ACC_WIDTH), .PRODUCT_STAGES(PRODUCT_STAGES),
                 .TREE_STAGES_EVERY(TREE_STAGES_EVERY), .MULTIPLIER(MULTIPLIER)
             ) lanes (
@@ -58,7 +59,7 @@ module rnn_mac_array #(
             );
         end else begin : g_model
             rnn_mac_model #(
-                .ROWS(ROWS), .COLUMNS(COLUMNS), .GROUPS(GROUPS), .WEIGHT_WIDTH(WEIGHT_WIDTH),
+                .ROWS(ROWS), .COLUMNS(COLUMNS), .GROUP_ROWS(GROUP_ROWS), .WEIGHT_WIDTH(WEIGHT_WIDTH),
                 .VECTOR_WIDTH(VECTOR_WIDTH), .ACC_WIDTH(ACC_WIDTH), .PRODUCT_STAGES(PRODUCT_STAGES),
                 .TREE_STAGES_EVERY(TREE_STAGES_EVERY)
             ) model (
@@ -68,9 +69,9 @@ module rnn_mac_array #(
     endgenerate
 
     initial begin
-        if (ROWS < 1 || COLUMNS < 1 || GROUPS < 1 || ROWS % GROUPS != 0) begin
-            $display("rnn_mac_array: ROWS, COLUMNS and GROUPS must be at least 1 and GROUPS must divide ROWS, not %0d, %0d and %0d.",
-                     ROWS, COLUMNS, GROUPS);
+        if (ROWS < 1 || COLUMNS < 1 || GROUP_ROWS < 1 || GROUP_ROWS > ROWS) begin
+            $display("rnn_mac_array: ROWS, COLUMNS and GROUP_ROWS must be at least 1 and GROUP_ROWS at most ROWS, not %0d, %0d and %0d.",
+                     ROWS, COLUMNS, GROUP_ROWS);
             $finish;
         end
         if (MULTIPLIER != GENERIC && MULTIPLIER != ECP5) begin

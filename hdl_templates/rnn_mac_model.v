@@ -6,7 +6,7 @@
 module rnn_mac_model #(
     parameter ROWS              = 4,
     parameter COLUMNS           = 4,
-    parameter GROUPS            = 1,
+    parameter GROUP_ROWS        = 4,
     parameter WEIGHT_WIDTH      = 8,
     parameter VECTOR_WIDTH      = 16,
     parameter ACC_WIDTH         = 36,
@@ -18,12 +18,11 @@ module rnn_mac_model #(
     input  wire                                  last,
     input  wire [ROWS*COLUMNS*WEIGHT_WIDTH-1:0]  weights,
     input  wire [COLUMNS*VECTOR_WIDTH-1:0]       vector,
-    output reg  [ROWS/GROUPS*ACC_WIDTH-1:0]      group
+    output reg  [GROUP_ROWS*ACC_WIDTH-1:0]        group
 );
     localparam TREE_STAGES   = ($clog2(COLUMNS) + TREE_STAGES_EVERY - 1) / TREE_STAGES_EVERY;
     localparam LATENCY       = PRODUCT_STAGES + TREE_STAGES + 1;
     localparam SLOTS         = LATENCY + 3;  // tiles in flight, tiles of one word included
-    localparam PER_GROUP     = ROWS / GROUPS;
     localparam PRODUCT_WIDTH = WEIGHT_WIDTH + VECTOR_WIDTH;
 
     reg signed [ACC_WIDTH-1:0] sums     [0:ROWS-1];
@@ -69,9 +68,9 @@ module rnn_mac_model #(
             position = 0;
         end
         if (position < ROWS) begin
-            for (r = 0; r < PER_GROUP; r = r + 1)
-                group[r*ACC_WIDTH +: ACC_WIDTH] <= finished[drain + position + r];
-            position = position + PER_GROUP;
+            for (r = 0; r < GROUP_ROWS; r = r + 1)
+                group[r*ACC_WIDTH +: ACC_WIDTH] <= position + r < ROWS ? finished[drain + position + r] : 0;
+            position = position + GROUP_ROWS;
         end
         ending = {ending[LATENCY-2:0], last};
     end

@@ -172,9 +172,9 @@ class Engine(wiring.Component):
         m.submodules.weights = self._parameter_memory("weights", plan.words, address, weights)
         m.submodules.array = Instance(
             "rnn_mac_array",
-            p_ROWS=plan.groups * plan.elements * plan.shape.gates,
+            p_ROWS=plan.rows * plan.shape.gates,
             p_COLUMNS=plan.columns,
-            p_GROUPS=plan.groups,
+            p_GROUP_ROWS=plan.elements * plan.shape.gates,
             p_WEIGHT_WIDTH=product.weight_width,
             p_VECTOR_WIDTH=product.operand_width,
             p_ACC_WIDTH=product.accumulator_width,
@@ -184,7 +184,7 @@ class Engine(wiring.Component):
             i_clk=ClockSignal(),
             i_first=first[-1],
             i_last=last[-1],
-            i_weights=_padded_rows(weights, plan, product.weight_width),
+            i_weights=weights,
             i_vector=operand,
             o_group=tail.sums,
         )
@@ -311,9 +311,3 @@ def _group_counter(m: Module, group: Signal, count: int) -> Signal:
     with m.If(group.valid):
         m.d.sync += index.eq(Mux(index == count - 1, 0, index + 1))
     return index
-
-
-def _padded_rows(weights: Value, plan: EnginePlan, weight_width: int) -> Value:
-    """Weights of R rows with zero rows behind, up to a whole number of groups."""
-    missing = (plan.groups * plan.elements - plan.rows) * plan.shape.gates * plan.columns * weight_width
-    return Cat(weights, Const(0, missing)) if missing else weights

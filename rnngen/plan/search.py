@@ -38,12 +38,8 @@ ELEMENT_DSPS = {"lstm": 8, "linear": 0}
 
 
 def engine_dsps(plan: EnginePlan) -> int:
-    """DSP blocks that an engine spends: one a multiplier, and the element-wise path's.
-
-    The array has rows for whole groups of E units; those of an unfinished group are multipliers, too.
-    """
-    array = plan.groups * plan.elements * plan.shape.gates * plan.columns
-    return array + plan.elements * ELEMENT_DSPS[plan.shape.kind]
+    """DSP blocks that an engine spends: one a multiplier, and the element-wise path's."""
+    return plan.multipliers + plan.elements * ELEMENT_DSPS[plan.shape.kind]
 
 
 def _distinct_divisions(size: int) -> list[int]:

@@ -25,12 +25,12 @@ WARNING = re.compile(r"%(?:Warning|Error)(?:-(?P<rule>\w+))?: (?:\S*/)?(?P<file>
 LEAVES = sorted(path.stem for path in TEMPLATES.glob("rnn_*.v"))
 
 
+@pytest.mark.parametrize("define", [[], ["-DRNN_MAC_LANES"]], ids=["model", "lanes"])
 @pytest.mark.parametrize("leaf", LEAVES)
-def test_leaf_is_lint_clean(leaf: str) -> None:
+def test_leaf_is_lint_clean(leaf: str, define: list[str]) -> None:
     command = [VERILATOR, "--lint-only", "-Wall", "-Wno-fatal", "--language", "1364-2005", "--top-module", leaf]
-    done = subprocess.run(
-        [*command, "-y", str(TEMPLATES), str(TEMPLATES / f"{leaf}.v")], check=False, capture_output=True, text=True
-    )
+    command += [*define, "-y", str(TEMPLATES), str(TEMPLATES / f"{leaf}.v")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     for line in done.stderr.splitlines():
         if not line.startswith("%"):

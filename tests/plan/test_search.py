@@ -107,8 +107,7 @@ def test_dsp_budget_is_kept(inputs: int, units: int, second: int, outputs: int, 
             plan_for_budget(shapes, Budget(dsps, dsps))
         return
     plan = plan_for_budget(shapes, Budget(dsps, dsps))
-    arrays = sum(-(-e.rows // e.elements) * e.elements * e.shape.gates * e.columns for e in plan.engines)
-    spent = arrays + 8 * sum(engine.elements for engine in plan.engines[:2])
+    spent = plan.multipliers + 8 * sum(engine.elements for engine in plan.engines[:2])
     assert spent <= dsps
 
 
