@@ -35,6 +35,21 @@ def bias_word_width(layer: QuantisedLayer, plan: EnginePlan) -> int:
     return plan.elements * plan.shape.gates * bias_width(layer)
 
 
+LOADABLE = ("weights", "biases")
+"""Buses of ``bus_widths`` that come from memories which can be loaded."""
+
+
+def bus_widths(layer: QuantisedLayer, plan: EnginePlan) -> dict[str, int]:
+    """Bits of an engine's widest buses, by what they carry in one cycle."""
+    product = layer.formats.product
+    return {
+        "weights": weight_word_width(layer, plan),
+        "biases": bias_word_width(layer, plan),
+        "sums": plan.elements * plan.shape.gates * product.accumulator_width,
+        "operands": plan.columns * product.operand_width,
+    }
+
+
 def parameter_memories(index: int, layer: QuantisedLayer, plan: EnginePlan) -> dict[str, LoadableMemory]:
     """The memories of engine ``index`` that hold its parameters, by what they hold."""
     return {

@@ -14,7 +14,10 @@ from rnngen.gateware.registers import REGISTERS, WORD_BITS
 from rnngen.plan.engine import ceil_div
 
 _SELECT = next(register for register in REGISTERS if register.name == "LOAD_SELECT")
-WIDTH_LIMIT = (1 << 16) - WORD_BITS  # Amaranth refuses wider wires
+WIRE_LIMIT = 1 << 16
+"""Bits of the widest bus that Amaranth builds."""
+LOAD_LIMIT = WIRE_LIMIT - WORD_BITS
+"""Bits of the widest memory word that can be loaded: the loader keeps one part more."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class LoadableMemory:
         for label, value, least, largest in (
             ("engine", self.engine, 0, (1 << _SELECT.field("engine").width) - 1),
             ("memory", self.memory, 0, (1 << _SELECT.field("memory").width) - 1),
-            ("width", self.width, 1, WIDTH_LIMIT),
+            ("width", self.width, 1, LOAD_LIMIT),
             ("depth", self.depth, 1, (1 << WORD_BITS) - 1),
         ):
             if not least <= value <= largest:

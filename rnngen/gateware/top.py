@@ -9,8 +9,8 @@ from amaranth.hdl import Cat, ClockDomain, ClockSignal, Const, Elaboratable, Ins
 from rnngen.errors import PlanError
 from rnngen.gateware.buffers import OutputBuffer, write_layout
 from rnngen.gateware.control import AXIL_INPUTS, AXIL_OUTPUTS, DIGEST_BITS, ControlPort
-from rnngen.gateware.engine import SATURATION_COUNTER_BITS, Engine, parameter_memories
-from rnngen.gateware.loader import WIDTH_LIMIT, LoadableMemory
+from rnngen.gateware.engine import LOADABLE, SATURATION_COUNTER_BITS, Engine, bus_widths, parameter_memories
+from rnngen.gateware.loader import LOAD_LIMIT, WIRE_LIMIT, LoadableMemory
 from rnngen.gateware.verilog import to_verilog
 from rnngen.ir.quantised import QuantisedNetwork
 from rnngen.plan.engine import is_aligned
@@ -21,21 +21,26 @@ DIGEST_IMAGE = "digest.hex"
 
 
 def loadable_memories(network: QuantisedNetwork, plan: NetworkPlan) -> list[LoadableMemory]:
-    """All parameter memories, in the order of the engines.
+    """All parameter memories, in the order of the engines."""
+    engines = enumerate(zip(network.layers, plan.engines))
+    return [memory for index, engine in engines for memory in parameter_memories(index, *engine).values()]
+
+
+def check_widths(network: QuantisedNetwork, plan: NetworkPlan, loadable: bool) -> None:
+    """Stops at the first bus that is too wide for Amaranth, or to be loaded.
 
     Raises:
-        PlanError: if a memory word is too wide to be loaded.
+        PlanError: naming layer, bus, its bits and the limit.
     """
-    found: list[LoadableMemory] = []
-    for index, (layer, engine) in enumerate(zip(network.layers, plan.engines)):
-        width = engine.multipliers * layer.formats.product.weight_width
-        if width > WIDTH_LIMIT:
-            raise PlanError(
-                f"Weights can be loaded at run time in memory words of at most {WIDTH_LIMIT:,} bits, and layer "
-                f"'{layer.name}' has {width:,}: use fewer multipliers, or weights fixed at configuration."
-            )
-        found += parameter_memories(index, layer, engine).values()
-    return found
+    for layer, engine in zip(network.layers, plan.engines):
+        for what, width in bus_widths(layer, engine).items():
+            loads = loadable and what in LOADABLE
+            limit, verb = (LOAD_LIMIT, "loaded at run time") if loads else (WIRE_LIMIT, "wired")
+            if width > limit:
+                raise PlanError(
+                    f"Layer '{layer.name}': its {what} of one cycle have {width:,} bits and at most {limit:,} can be "
+                    f"{verb}: use fewer multipliers or fewer bits."
+                )
 
 
 def word_lane_bits(width: int) -> int:
@@ -201,7 +206,8 @@ def accelerator_verilog(
     """Verilog of the accelerator without its leaves (arguments as for ``Accelerator``).
 
     Raises:
-        PlanError: if parameters shall be loadable and a memory word is too wide for it.
+        PlanError: if a bus is too wide (``check_widths``).
     """
+    check_widths(network, plan, loadable)
     core = Accelerator(network, plan, multiplier, loadable)
     return to_verilog(core, top, core.ports)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from rnngen.arith.beats import PortFormat, pack
 from rnngen.emit.design import write_design
 from rnngen.emulate.network import run_values
 from rnngen.errors import PlanError
-from rnngen.gateware.top import loadable_memories
+from rnngen.gateware.top import accelerator_verilog, loadable_memories
 from rnngen.ir.network import LinearLayer, Network, RecurrentLayer
 from rnngen.passes.quantise import quantise
 from rnngen.plan.search import plan_for_lanes
@@ -84,13 +83,21 @@ def test_another_checkpoint_is_loaded(tmp_path: Path, monkeypatch: pytest.Monkey
     assert result["saturations"] == run_values(second.quantised, x).total_saturations
 
 
-def test_a_word_too_wide_to_be_loaded_is_refused(tmp_path: Path) -> None:
-    net = network(0, hidden=64)
-    quantised = quantise(net, 16, 16)
+@pytest.mark.parametrize(
+    ("bits", "loadable", "message"),
+    [
+        (16, True, "its weights of one cycle have 65,536 bits and at most 65,504 can be loaded at run time"),
+        (17, False, "its weights of one cycle have 69,632 bits and at most 65,536 can be wired"),
+    ],
+)
+def test_a_bus_too_wide_is_refused(bits: int, loadable: bool, message: str) -> None:
+    quantised = quantise(network(0, hidden=64), bits, 16)
     plan = plan_for_lanes(layer_shapes(quantised), 4, 64, 16)
-    message = (
-        "Weights can be loaded at run time in memory words of at most 65,504 bits, and layer 'lstm' has 65,536: use "
-        "fewer multipliers, or weights fixed at configuration."
-    )
-    with pytest.raises(PlanError, match=f"^{re.escape(message)}$"):
-        loadable_memories(quantised, plan)
+    with pytest.raises(PlanError, match=rf"^Layer 'lstm': {message}: use fewer multipliers or fewer bits\.$"):
+        accelerator_verilog(quantised, plan, "net", "generic", loadable)
+
+
+def test_the_widest_bus_is_built() -> None:
+    quantised = quantise(network(0, hidden=64), 16, 16)
+    plan = plan_for_lanes(layer_shapes(quantised), 4, 64, 16)
+    assert "[65535:0]" in accelerator_verilog(quantised, plan, "net", "generic", False)
