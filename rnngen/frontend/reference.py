@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy.typing as npt
 
 from rnngen.ir.inputs import check_array
-from rnngen.ir.network import FloatArray, LinearLayer, Network, RecurrentLayer, parameters
+from rnngen.ir.network import FloatArray, Layer, LinearLayer, Network, RecurrentLayer, parameters
 from rnngen.ir.reference import run_layers
 
 
@@ -32,11 +32,12 @@ class ReferenceRun:
 def _run_torch(network: Network, x: FloatArray) -> list[FloatArray]:
     import torch
 
-    def run(layer: RecurrentLayer | LinearLayer, values: torch.Tensor) -> torch.Tensor:
+    def run(layer: Layer, values: torch.Tensor) -> torch.Tensor:
         module: torch.nn.Module
         if isinstance(layer, LinearLayer):
             module, suffix = torch.nn.Linear(layer.input_size, layer.output_size), ""
         else:
+            assert isinstance(layer, RecurrentLayer)
             module, suffix = torch.nn.LSTM(layer.input_size, layer.hidden_size, batch_first=True), "_l0"
         state = {f"{name}{suffix}": torch.from_numpy(array.copy()) for name, array in parameters(layer).items()}
         module.double().load_state_dict(state)

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from rnngen.arith.format import FloatArray, Format
-from rnngen.errors import FormatError
+from rnngen.errors import FormatError, ModelError
 from rnngen.ir.network import LinearLayer, Network, RecurrentLayer
 from rnngen.ir.quantised import (
     LinearFormats,
@@ -142,6 +142,9 @@ def quantise(
     """
     _check_bits("Weight", weight_bits, WEIGHT_BITS)
     _check_bits("Activation", activation_bits, ACTIVATION_BITS)
+    for layer in network.layers:
+        if not isinstance(layer, LinearLayer) and not (isinstance(layer, RecurrentLayer) and layer.cell == "lstm"):
+            raise ModelError(f"Layer '{layer.name}' has no datapath yet; an LSTM of one direction has.")
     ranges = prove(network) if calibration is None else measure(network, calibration)
     x = covering(activation_bits, ranges[0].x)
     layers: list[QuantisedLayer] = []
@@ -149,6 +152,7 @@ def quantise(
         if isinstance(layer, LinearLayer):
             layers.append(_quantise_linear(layer, x, layer_ranges, weight_bits, activation_bits))
         else:
+            assert isinstance(layer, RecurrentLayer)
             layers.append(_quantise_lstm(layer, x, layer_ranges, weight_bits, activation_bits))
         x = layers[-1].output_format
     return QuantisedNetwork(network.name, tuple(layers), weight_bits, activation_bits)

@@ -12,7 +12,7 @@ import numpy as np
 
 from rnngen.ir.inputs import check_array
 from rnngen.ir.network import FloatArray, LinearLayer, Network, RecurrentLayer
-from rnngen.ir.reference import run_lstm
+from rnngen.ir.reference import run_recurrent
 
 CELL_RANGE_LIMIT = 7.99
 """Without calibration c is held to [-8, 8): tanh is flat there, and proved bounds beyond it are very loose."""
@@ -36,7 +36,9 @@ def measure(network: Network, x: FloatArray) -> list[LayerRanges]:
         if isinstance(layer, LinearLayer):
             x = x @ layer.weight.T + layer.bias
         else:
-            x, cells = run_lstm(layer, x)
+            assert isinstance(layer, RecurrentLayer)
+            run = run_recurrent(layer, x)
+            x, cells = run.output, run.states
             largest_c = float(np.abs(cells).max())
         ranges.append(LayerRanges(largest_x, largest_c, float(np.abs(x).max())))
     return ranges
@@ -62,6 +64,7 @@ def prove(network: Network) -> list[LayerRanges]:
             y_bound = float(np.max(x_bound * np.abs(layer.weight).sum(axis=1) + np.abs(layer.bias)))
             ranges.append(LayerRanges(x_bound, 0.0, y_bound))
         else:
+            assert isinstance(layer, RecurrentLayer)
             y_bound = 1.0
             ranges.append(LayerRanges(x_bound, min(_cell_bound(layer, x_bound), CELL_RANGE_LIMIT), y_bound))
         x_bound = y_bound

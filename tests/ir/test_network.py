@@ -50,7 +50,7 @@ def test_frozen():
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"cell": "gru"}, r"^Layer 'lstm': cell must be one of lstm, not 'gru'\.$"),
+        ({"cell": "mgu"}, r"^Layer 'lstm': cell must be one of gru, lstm, rnn_relu, rnn_tanh, not 'mgu'\.$"),
         (
             {"weight_ih": np.zeros((6, 3))},
             r"^Layer 'lstm': weight_ih must have 8 rows \(4 gates x hidden size 2\), not shape \(6, 3\)\.$",

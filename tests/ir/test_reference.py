@@ -6,7 +6,12 @@ import numpy as np
 import torch
 
 from rnngen.ir.network import LinearLayer, Network, RecurrentLayer
-from rnngen.ir.reference import run_layers, run_lstm
+from rnngen.ir.reference import run_layers, run_recurrent
+
+
+def run_lstm(layer, x):
+    run = run_recurrent(layer, x)
+    return run.output, run.states
 
 
 def random_lstm(inputs, hidden, seed=0, scale=1.0):
