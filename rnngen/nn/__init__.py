@@ -1,1 +1,6 @@
-"""Modules that a user trains with."""
+"""Modules that a user trains with: plain PyTorch, used as torch.nn.LSTM is."""
+
+from rnngen.nn.factorised import FactorisedLSTM
+from rnngen.nn.grouped import GroupedLSTM
+
+__all__ = ["FactorisedLSTM", "GroupedLSTM"]
