@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnngen.errors import DataError
-from rnngen.ir.network import FloatArray
+from rnngen.ir.network import FloatArray, Network
 
 
 def check_array(x: npt.ArrayLike, features: int, what: str) -> FloatArray:
@@ -28,3 +28,23 @@ def check_array(x: npt.ArrayLike, features: int, what: str) -> FloatArray:
         where = [int(i) for i in np.argwhere(~np.isfinite(array))[0]]
         raise DataError(f"{what} holds {array[tuple(where)]} at {where}; all values must be finite.")
     return array
+
+
+def check_input(x: npt.ArrayLike, network: Network, what: str) -> FloatArray:
+    """Input of a network as float64 (sequences, steps, input size); symbols may come as (sequences, steps).
+
+    Raises:
+        DataError: as ``check_array``, and for symbols that are no integers of 0 .. V - 1.
+    """
+    array = np.asarray(x)
+    if not network.symbols:
+        return check_array(array, network.input_size, what)
+    values = check_array(array[:, :, None] if array.ndim == 2 else array, 1, what)
+    wrong = (values != np.floor(values)) | (values < 0) | (values >= network.symbols)
+    if np.any(wrong):
+        where = [int(i) for i in np.argwhere(wrong)[0]]
+        raise DataError(
+            f"{what} must hold symbols, integers within 0..{network.symbols - 1}, "
+            f"not {values[tuple(where)]:g} at {where}."
+        )
+    return values
