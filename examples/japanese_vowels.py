@@ -33,6 +33,7 @@ import torch
 
 from rnngen.errors import DataError, RnngenError, ToolError, VerificationError
 from rnngen.flow import GenerateOptions, emulate, generate, simulate
+from rnngen.frontend import ImportOptions
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -187,7 +188,7 @@ def compare(model: Path, training: Split, test: Split, design: Path, multipliers
         VerificationError: if circuit and emulator differ.
     """
     options = GenerateOptions(
-        head="head",
+        imports=ImportOptions(head="head"),
         calibrate=training.features,
         calibration="JapaneseVowels, training set",
         multipliers=multipliers,

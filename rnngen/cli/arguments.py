@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import NoReturn
 
+from rnngen.frontend.options import NONLINEARITIES, OUTPUTS
+
 _EXAMPLES = {
     "inspect": "rnngen inspect model.safetensors",
     "generate": "rnngen generate model.safetensors -o design --calibrate x.npy --board ulx3s-85f",
@@ -42,11 +44,32 @@ def _add_design(parser: _Parser) -> None:
     parser.add_argument("design", metavar="DIR", type=Path, help="folder made by 'rnngen generate'")
 
 
+def _add_import(parser: _Parser) -> None:
+    """MODEL, and what a state dict does not say."""
+    formats = "state dict (.safetensors, .pt, .pth) or model (.pt2, .onnx, .keras, .npz)"
+    parser.add_argument("model", metavar="MODEL", type=Path, help=formats)
+    choices = parser.add_argument_group("what the model itself does not say")
+    choices.add_argument("--select", metavar="NAME", help="recurrent layer inside a larger model")
+    choices.add_argument("--embedding", metavar="NAME", help="state dict: embedding in front of it")
+    choices.add_argument(
+        "--head",
+        metavar="NAME[:FUNCTION]",
+        action="append",
+        default=[],
+        help="state dict: Linear layer or batch norm behind it, such as fc1:relu, bn:eps=1e-3, fc2:argmax; in order",
+    )
+    choices.add_argument(
+        "--output", dest="steps_out", metavar="WHICH", help=f"state dict: its output, {', '.join(OUTPUTS)}"
+    )
+    choices.add_argument(
+        "--nonlinearity", metavar="WHICH", help=f"state dict: of a plain RNN, {' or '.join(NONLINEARITIES)}"
+    )
+    choices.add_argument("--mapping", metavar="FILE", type=Path, help=".npz: which array is what")
+
+
 def _add_generate(parser: _Parser) -> None:
-    parser.add_argument("model", metavar="MODEL", type=Path, help=".safetensors file, or .pt/.pth state dict")
+    _add_import(parser)
     parser.add_argument("-o", dest="design", metavar="DIR", type=Path, required=True, help="folder to write")
-    parser.add_argument("--select", metavar="NAME", help="prefix of the recurrent layer inside a larger model")
-    parser.add_argument("--head", metavar="NAME", help="Linear layer behind it")
     parser.add_argument("--calibrate", metavar="X.npy", type=Path, help="real input (sequences, steps, features)")
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument("--board", metavar="NAME", help="board whose device is the budget (default: ulx3s-85f)")
@@ -62,8 +85,7 @@ def make_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     parser = _Parser(prog="rnngen", description="Verified FPGA accelerators from trained recurrent networks.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
-    inspect = _command(commands, "inspect", "list the recurrent and linear layers of a model")
-    inspect.add_argument("model", metavar="MODEL", type=Path, help=".safetensors file, or .pt/.pth state dict")
+    _add_import(_command(commands, "inspect", "show what a model holds, and what of it becomes the accelerator"))
     _add_generate(_command(commands, "generate", "generate an accelerator"))
     emulate = _command(commands, "emulate", "run the bit-exact software model")
     _add_design(emulate)

@@ -15,7 +15,7 @@ from rnngen.cli.text import design_lines, emulation_lines, inspect_lines, simula
 from rnngen.errors import RnngenError, VerificationError
 from rnngen.flow import GenerateOptions, emulate, generate, report, simulate, synthesize
 from rnngen.flow.arrays import write_array
-from rnngen.frontend import inspect
+from rnngen.frontend import ImportOptions, inspect
 
 BAD_INPUT = 2
 DIFFERENT = 1
@@ -42,16 +42,26 @@ class _Steps:
             _say(f"emulated {done} of {total} steps")
 
 
+def _imports(arguments: argparse.Namespace) -> ImportOptions:
+    return ImportOptions(
+        select=arguments.select,
+        embedding=arguments.embedding,
+        head=tuple(arguments.head),
+        output=arguments.steps_out,
+        nonlinearity=arguments.nonlinearity,
+        mapping=arguments.mapping,
+    )
+
+
 def _inspect(arguments: argparse.Namespace) -> Result:
-    summary = inspect(arguments.model)
+    summary = inspect(arguments.model, _imports(arguments))
     return summary.to_dict(), inspect_lines(summary)
 
 
 def _generate(arguments: argparse.Namespace) -> Result:
     _say(f"generating an accelerator of {arguments.model}")
     options = GenerateOptions(
-        select=arguments.select,
-        head=arguments.head,
+        imports=_imports(arguments),
         calibrate=arguments.calibrate,
         board=arguments.board,
         multipliers=arguments.multipliers,

@@ -20,13 +20,44 @@ def _table(rows: Sequence[Sequence[str]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
 
 
-def inspect_lines(summary: ModelSummary) -> list[str]:
-    """Layers of a model with what is supported."""
-    rows = [("layer", "kind", "sizes", "supported")]
+def _sizes(inputs: int, outputs: int) -> str:
+    return f"{inputs} -> {outputs}"
+
+
+def _found_lines(summary: ModelSummary) -> list[str]:
+    """What has parameters in a state dict or live module."""
+    rows = [("found", "kind", "sizes", "supported")]
     for layer in summary.layers:
-        sizes = f"{layer.input_size} -> {layer.output_size}" + (f", {layer.layers} layers" if layer.layers > 1 else "")
+        sizes = _sizes(layer.input_size, layer.output_size) + (f", {layer.layers} layers" if layer.layers > 1 else "")
         rows.append((layer.name, layer.kind, sizes, "yes" if layer.supported else f"no: {layer.reason}"))
-    return [f"{summary.source} ({summary.format})", *_table(rows)]
+    return _table(rows) if summary.layers else []
+
+
+def _chain_lines(summary: ModelSummary) -> list[str]:
+    """What the host does and what the accelerator, in the order of the data."""
+    rows = [("accelerator", "kind", "sizes", "options")]
+    for layer in summary.chain:
+        options = ", ".join(f"{name} {_word(value)}" for name, value in layer.options)
+        rows.append((layer.name, layer.kind, _sizes(layer.input_size, layer.output_size), options))
+    return [
+        *(f"host, before: {sentence}" for sentence in summary.host_before),
+        *_table(rows),
+        *(f"host, behind: {sentence}" for sentence in summary.host_after),
+        *(f"note: {sentence}" for sentence in summary.notes),
+    ]
+
+
+def _word(value: str | float) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def inspect_lines(summary: ModelSummary) -> list[str]:
+    """What a model holds, and what of it becomes the accelerator or why nothing does."""
+    made = _chain_lines(summary) if summary.supported else [f"refused: {summary.reason}"]
+    found = _found_lines(summary)
+    return [f"{summary.source} ({summary.format})", *found, *([""] if found else []), *made]
 
 
 def design_lines(design: Design) -> list[str]:

@@ -14,8 +14,9 @@ from rnngen.emit.design import Design, write_design
 from rnngen.emit.folder import check_target
 from rnngen.errors import PlanError
 from rnngen.flow.arrays import read_array
-from rnngen.frontend import Model, load
+from rnngen.frontend import ImportOptions, Model, load
 from rnngen.frontend.identifier import check_identifier
+from rnngen.frontend.options import DEFAULT_IMPORT
 from rnngen.ir.inputs import check_array
 from rnngen.ir.network import Network
 from rnngen.ir.quantised import QuantisedNetwork
@@ -36,8 +37,7 @@ class GenerateOptions:
     """Choices of a design; at most one of ``board``, ``multipliers`` and ``lanes``.
 
     Attributes:
-        select: Prefix of the recurrent stack inside a larger model.
-        head: Prefix of a Linear layer behind it.
+        imports: What the model itself does not say.
         calibrate: Real input, an array (sequences, steps, features) or a .npy file; None proves ranges.
         calibration: What that input is, for the report.
         board: Board name; its device is the budget.  With neither budget nor lanes: ``DEFAULT_BOARD``.
@@ -48,8 +48,7 @@ class GenerateOptions:
         name: Name of the top module.
     """
 
-    select: str | None = None
-    head: str | None = None
+    imports: ImportOptions = DEFAULT_IMPORT
     calibrate: npt.ArrayLike | Path | str | None = None
     calibration: str = ""
     board: str | None = None
@@ -78,7 +77,7 @@ def generate(
     _check_choice(options)
     board = _board(options)
     top = check_identifier(options.name) if options.name is not None else None
-    network = load(model, select=options.select, head=options.head)
+    network = load(model, options.imports)
     calibration, description = _calibration(options, network)
     quantised = quantise(network, options.weight_bits, options.activation_bits, calibration)
     plan = _plan(layer_shapes(quantised), options, board)

@@ -1,11 +1,8 @@
-"""Recurrent stacks: which cell they are, whether they are supported, and their layers.
-
-What is supported is said by the tables CELLS and OPTIONS alone.
-"""
+"""Recurrent stacks of a state dict: which cell they are, whether they are sound, and their layers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,27 +10,20 @@ import numpy as np
 from rnngen.errors import ModelError
 from rnngen.frontend.naming import Slot, Stack
 from rnngen.frontend.tensors import Checkpoint, Tensor
-from rnngen.ir.network import FloatArray, RecurrentLayer
-
-SUPPORTED = "the unidirectional LSTM without projection"
+from rnngen.ir.layers import FloatArray, ParallelLayer, RecurrentLayer
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A kind of cell: its name, rows of its weights per hidden unit, and what to do if it is not supported."""
+    """A kind of cell: its name, how messages call it, and the rows of its weights per hidden unit."""
 
     kind: str
     title: str
     gates: int
-    advice: str = ""
 
 
-CELLS = (
-    Cell("lstm", "LSTM", 4),
-    Cell("gru", "GRU", 3, "select an LSTM, or train the model with nn.LSTM in its place"),
-    Cell("rnn", "plain RNN", 1, "select an LSTM, or train the model with nn.LSTM in its place"),
-)
-"""Cells that are recognised; those with an advice are refused."""
+CELLS = (Cell("lstm", "LSTM", 4), Cell("gru", "GRU", 3), Cell("rnn", "plain RNN", 1))
+"""Cells that are recognised, by the rows of weight_hh for each hidden unit."""
 
 
 @dataclass(frozen=True)
@@ -47,22 +37,6 @@ class Facts:
     bias: bool
     bidirectional: bool
     proj_size: int
-
-
-@dataclass(frozen=True)
-class Option:
-    """An option that is refused when ``present``, with how the user can avoid it."""
-
-    title: str
-    present: Callable[[Facts], bool]
-    advice: str
-
-
-OPTIONS = (
-    Option("is bidirectional", lambda facts: facts.bidirectional, "train it with bidirectional=False"),
-    Option("has a projection", lambda facts: facts.proj_size > 0, "train it with proj_size=0"),
-)
-"""Options that are recognised and refused."""
 
 
 def tensors_of(stack: Stack, checkpoint: Checkpoint) -> dict[Slot, Tensor]:
@@ -107,6 +81,12 @@ def _check_names(stack: Stack) -> None:
             f"Layer '{stack.name}' has its weights in another form ('{stack.disguised[0]}': weight norm, pruning or "
             f"another parametrisation); remove the parametrisation before saving, which leaves plain weights."
         )
+    for slot, name in stack.names.items():
+        if slot.role == "bias_hr":
+            raise ModelError(
+                f"Layer '{stack.name}' has '{name}', but the projection of an LSTM has no bias; "
+                f"a projection with a bias is a Linear layer of its own, so save it as one."
+            )
     expected = list(range(len(stack.layers)))
     if stack.layers != expected:
         missing = next(number for number in expected if number not in stack.layers)
@@ -117,7 +97,7 @@ def _check_names(stack: Stack) -> None:
 
 
 def _check_halves(stack: Stack) -> None:
-    for layer, reverse in sorted({(slot.layer, slot.reverse) for slot in stack.names}):
+    for layer, reverse in _directions(stack):
         for root in ("weight", "bias"):
             halves = [stack.names.get(Slot(layer, reverse, f"{root}_{half}")) for half in ("ih", "hh")]
             present = [name for name in halves if name is not None]
@@ -131,17 +111,40 @@ def _check_halves(stack: Stack) -> None:
             )
 
 
-def _check_biases_alike(stack: Stack) -> None:
-    with_bias = {slot.layer for slot in stack.names if slot.role == "bias_ih"}
-    without = [layer for layer in stack.layers if layer not in with_bias]
-    if with_bias and without:
-        raise ModelError(
-            f"Layer '{stack.name}' has biases in layer {min(with_bias)} but none in layer {without[0]}; "
-            f"all layers must have them or none, so save the complete state dict."
-        )
+def _directions(stack: Stack) -> list[tuple[int, bool]]:
+    """Each direction of each layer: (layer, reverse)."""
+    return sorted({(slot.layer, slot.reverse) for slot in stack.names})
 
 
-def _check_shapes(stack: Stack, tensors: Mapping[Slot, Tensor], facts: Facts) -> Cell:
+def _check_alike(stack: Stack) -> None:
+    """All layers and directions have biases or none, a projection or none, and both directions or one."""
+    directions = _directions(stack)
+    for role, what in (("bias_ih", "biases"), ("weight_hr", "a projection")):
+        having = [place for place in directions if Slot(*place, role) in stack.names]
+        lacking = [place for place in directions if place not in having]
+        if having and lacking:
+            _refuse_unlike(stack, what, _place(*having[0]), _place(*lacking[0]))
+    forward, backward = ({layer for layer, back in directions if back is way} for way in (False, True))
+    if not forward:
+        raise ModelError(f"Layer '{stack.name}' has the reverse direction alone; save the complete state dict.")
+    for there, what in ((forward, "a forward direction"), (backward, "a reverse direction")):
+        without = [layer for layer in stack.layers if layer not in there]
+        if there and without:
+            _refuse_unlike(stack, what, _place(min(there)), _place(without[0]))
+
+
+def _place(layer: int, reverse: bool = False) -> str:
+    return f"layer {layer}" + " in reverse" * reverse
+
+
+def _refuse_unlike(stack: Stack, what: str, having: str, without: str) -> None:
+    raise ModelError(
+        f"Layer '{stack.name}' has {what} in {having} but none in {without}; "
+        f"all layers must have them or none, so save the complete state dict."
+    )
+
+
+def _check_shapes(tensors: Mapping[Slot, Tensor], facts: Facts) -> Cell:
     for slot, tensor in tensors.items():
         dimensions = 1 if slot.role.startswith("bias") else 2
         if len(tensor.shape) != dimensions or 0 in tensor.shape:
@@ -154,51 +157,89 @@ def _check_shapes(stack: Stack, tensors: Mapping[Slot, Tensor], facts: Facts) ->
         known = ", ".join(f"{cell.gates * facts.hidden_size} ({cell.title})" for cell in CELLS)
         raise ModelError(
             f"Parameter '{first.name}' has the shape {first.shape}, which is no known cell: for a hidden size of "
-            f"{facts.hidden_size} the rows must be {known}; {SUPPORTED} is supported."
+            f"{facts.hidden_size} the rows must be {known}."
         )
     return facts.cell
 
 
-def _check_supported(stack: Stack, cell: Cell, facts: Facts, declared: str | None) -> None:
-    if cell.advice:
-        raise ModelError(
-            f"Layer '{stack.name}' is a {cell.title}, which is not supported; {SUPPORTED} is, so {cell.advice}."
-        )
-    for option in OPTIONS:
-        if option.present(facts):
-            raise ModelError(
-                f"Layer '{stack.name}' {option.title}, which is not supported; {SUPPORTED} is, so {option.advice}."
-            )
-    if declared not in (None, "other", cell.kind):
+def _cell_kind(stack: Stack, cell: Cell, checkpoint: Checkpoint, nonlinearity: str | None) -> str:
+    """The cell as a key of ``rnngen.ir.layers.GATES``."""
+    declared = checkpoint.declared.get(stack.prefix)
+    if declared is not None and declared.kind not in ("other", cell.kind):
         raise ModelError(
             f"Layer '{stack.name}' has the parameters of {cell.title} cells but its module is of the kind "
-            f"'{declared}'; {SUPPORTED} is supported, so use nn.LSTM."
+            f"'{declared.kind}'; its shapes must be those of its module."
         )
+    if cell.kind != "rnn":
+        if nonlinearity is not None:
+            raise ModelError(
+                f"--nonlinearity is for plain RNNs, but layer '{stack.name}' is of {cell.title} cells; "
+                f"leave the option out."
+            )
+        return cell.kind
+    if declared is not None and declared.nonlinearity:
+        if nonlinearity is not None:
+            raise ModelError(
+                f"--nonlinearity is for state dicts; the module of layer '{stack.name}' says it itself "
+                f"({declared.nonlinearity}), so leave the option out."
+            )
+        return f"rnn_{declared.nonlinearity}"
+    if nonlinearity is None:
+        raise ModelError(
+            f"Layer '{stack.name}' is a plain RNN, whose parameters do not tell its nonlinearity; "
+            f"give --nonlinearity tanh or --nonlinearity relu, as it was trained."
+        )
+    return f"rnn_{nonlinearity}"
 
 
-def _layer(stack: Stack, tensors: Mapping[Slot, Tensor], number: int, kind: str) -> RecurrentLayer:
-    weight_ih, weight_hh = (tensors[Slot(number, False, role)].read() for role in ("weight_ih", "weight_hh"))
+def _direction(stack: Stack, tensors: Mapping[Slot, Tensor], number: int, reverse: bool, kind: str) -> RecurrentLayer:
+    def read(role: str) -> FloatArray | None:
+        tensor = tensors.get(Slot(number, reverse, role))
+        return None if tensor is None else tensor.read()
 
-    def bias(role: str) -> FloatArray:
-        tensor = tensors.get(Slot(number, False, role))
-        return np.zeros(weight_hh.shape[0]) if tensor is None else tensor.read()
+    weight_ih, weight_hh, bias_ih, bias_hh = map(read, ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+    assert weight_ih is not None
+    assert weight_hh is not None
+    zeros = np.zeros(weight_hh.shape[0])
+    return RecurrentLayer(
+        name=stack.layer_name(number) + "_reverse" * reverse,
+        cell=kind,
+        weight_ih=weight_ih,
+        weight_hh=weight_hh,
+        bias_ih=zeros if bias_ih is None else bias_ih,
+        bias_hh=zeros if bias_hh is None else bias_hh,
+        weight_hr=read("weight_hr"),
+        reverse=reverse,
+    )
 
-    return RecurrentLayer(stack.layer_name(number), kind, weight_ih, weight_hh, bias("bias_ih"), bias("bias_hh"))
 
+def build_recurrent(
+    stack: Stack, checkpoint: Checkpoint, nonlinearity: str | None = None
+) -> tuple[RecurrentLayer | ParallelLayer, ...]:
+    """The layers of a stack with float64 parameters, first layer first; two directions side by side.
 
-def build_recurrent(stack: Stack, checkpoint: Checkpoint) -> tuple[RecurrentLayer, ...]:
-    """The layers of a stack with float64 parameters, first layer first.
+    Args:
+        stack: What to build.
+        checkpoint: Where its parameters are.
+        nonlinearity: ``tanh`` or ``relu`` of a plain RNN; None if the user did not say.
 
     Raises:
-        ModelError: with the reason why the stack is not supported or not sound.
+        ModelError: with the reason why the stack is not sound, or what the user has to say about it.
     """
     _check_names(stack)
     _check_halves(stack)
-    _check_biases_alike(stack)
+    _check_alike(stack)
+    checkpoint.check_plain(stack.prefix)
     tensors = tensors_of(stack, checkpoint)
     for tensor in tensors.values():
         tensor.check_dtype()
     facts = read_facts(stack, checkpoint)
-    cell = _check_shapes(stack, tensors, facts)
-    _check_supported(stack, cell, facts, checkpoint.declared.get(stack.prefix))
-    return tuple(_layer(stack, tensors, number, cell.kind) for number in stack.layers)
+    kind = _cell_kind(stack, _check_shapes(tensors, facts), checkpoint, nonlinearity)
+
+    def layer(number: int) -> RecurrentLayer | ParallelLayer:
+        forward = _direction(stack, tensors, number, False, kind)
+        if not facts.bidirectional:
+            return forward
+        return ParallelLayer(forward.name, (forward, _direction(stack, tensors, number, True, kind)))
+
+    return tuple(layer(number) for number in stack.layers)

@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+import numpy as np
 import numpy.typing as npt
 
-from rnngen.ir.inputs import check_array
-from rnngen.ir.network import FloatArray, Layer, LinearLayer, Network, RecurrentLayer, parameters
+from rnngen.ir.inputs import check_input
+from rnngen.ir.layers import (
+    ActivationLayer,
+    AffineLayer,
+    ArgmaxLayer,
+    EmbeddingLayer,
+    FactorisedLayer,
+    FloatArray,
+    GroupedLayer,
+    LastStepLayer,
+    Layer,
+    LinearLayer,
+    ParallelLayer,
+    RecurrentLayer,
+)
+from rnngen.ir.network import Network
 from rnngen.ir.reference import run_layers
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +36,7 @@ class ReferenceRun:
 
     Attributes:
         judge: What computed them, for instance ``torch 2.13.0 float64`` or ``numpy float64``.
-        layers: Output of every layer, each (sequences, steps, output size).
+        layers: Output of every layer, each (sequences, steps, output size); behind a ``LastStepLayer`` one step.
     """
 
     judge: str
@@ -29,45 +48,231 @@ class ReferenceRun:
         return self.layers[-1]
 
 
+@dataclass(frozen=True)
+class _Run:
+    """Output (sequences, steps, size) of a layer, and the h_n of a recurrent one, (sequences, size)."""
+
+    output: torch.Tensor
+    final: torch.Tensor | None = None
+
+
+def _tensor(array: FloatArray) -> torch.Tensor:
+    import torch
+
+    return torch.from_numpy(np.array(array, dtype=np.float64))
+
+
+def _module(layer: RecurrentLayer, bidirectional: bool) -> torch.nn.RNNBase:
+    import torch
+
+    sizes = (layer.input_size, layer.hidden_size)
+    if layer.cell == "lstm":
+        projection = 0 if layer.weight_hr is None else layer.output_size
+        return torch.nn.LSTM(*sizes, batch_first=True, bidirectional=bidirectional, proj_size=projection)
+    if layer.cell == "gru":
+        return torch.nn.GRU(*sizes, batch_first=True, bidirectional=bidirectional)
+    nonlinearity = layer.cell.removeprefix("rnn_")
+    return torch.nn.RNN(*sizes, batch_first=True, bidirectional=bidirectional, nonlinearity=nonlinearity)
+
+
+def _state(branches: tuple[RecurrentLayer, ...], sequences: int) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+    """Initial states as nn.LSTM, GRU and RNN take them, (directions, sequences, size)."""
+    import torch
+
+    def start(states: list[tuple[FloatArray | None, int]]) -> torch.Tensor:
+        rows = [torch.zeros(size) if state is None else _tensor(state) for state, size in states]
+        return torch.stack([row.double().expand(sequences, -1) for row in rows]).contiguous()
+
+    h_0 = start([(branch.h_0, branch.output_size) for branch in branches])
+    if branches[0].cell != "lstm":
+        return h_0
+    return h_0, start([(branch.c_0, branch.hidden_size) for branch in branches])
+
+
+def _run_module(branches: tuple[RecurrentLayer, ...], x: torch.Tensor) -> _Run:
+    """One module of PyTorch for a forward layer, or for a forward and a reversed one of the same sizes."""
+    import torch
+
+    module = _module(branches[0], len(branches) == 2)
+    parameters = {}
+    for branch, suffix in zip(branches, ("_l0", "_l0_reverse")):
+        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr"):
+            array = getattr(branch, name)
+            if array is not None:
+                parameters[f"{name}{suffix}"] = _tensor(array)
+    module.double().load_state_dict(parameters)
+    output, state = module(x, _state(branches, len(x)))
+    final = state[0] if isinstance(state, tuple) else state
+    return _Run(output, torch.cat(list(final), dim=1))
+
+
+def _lstm_update(z: torch.Tensor, c: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """o * tanh(c') and c' of pre-activations (sequences, 4 * H)."""
+    import torch
+
+    i, f, g, o = z.chunk(4, dim=1)
+    c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+    return torch.sigmoid(o) * torch.tanh(c), c
+
+
+def _run_wide_projection(layer: RecurrentLayer, x: torch.Tensor) -> _Run:
+    """A projection that does not make h smaller: nn.LSTM refuses it, so nn.LSTM's equations step by step."""
+    import torch
+
+    assert layer.weight_hr is not None
+    weights = (layer.weight_ih, layer.weight_hh, layer.bias_ih, layer.bias_hh, layer.weight_hr)
+    weight_ih, weight_hh, bias_ih, bias_hh, weight_hr = (_tensor(array) for array in weights)
+    h = torch.zeros(layer.output_size).double() if layer.h_0 is None else _tensor(layer.h_0)
+    c = torch.zeros(layer.hidden_size).double() if layer.c_0 is None else _tensor(layer.c_0)
+    h, c = (state.expand(len(x), -1) for state in (h, c))
+    output = []
+    for step in x.unbind(1):
+        m, c = _lstm_update(step @ weight_ih.T + bias_ih + h @ weight_hh.T + bias_hh, c)
+        h = m @ weight_hr.T
+        output.append(h)
+    return _Run(torch.stack(output, dim=1), h)
+
+
+def _run_direction(layer: RecurrentLayer, x: torch.Tensor) -> _Run:
+    ordered = x.flip(1) if layer.reverse else x
+    wide = layer.weight_hr is not None and layer.output_size >= layer.hidden_size
+    run = _run_wide_projection(layer, ordered) if wide else _run_module((layer,), ordered)
+    return _Run(run.output.flip(1), run.final) if layer.reverse else run
+
+
+def _bidirectional(branches: tuple[RecurrentLayer, ...]) -> bool:
+    """Whether one module of PyTorch computes these layers."""
+    kinds = {(branch.cell, branch.hidden_size, branch.output_size, branch.weight_hr is None) for branch in branches}
+    wide = branches[0].weight_hr is not None and branches[0].output_size >= branches[0].hidden_size
+    return [branch.reverse for branch in branches] == [False, True] and len(kinds) == 1 and not wide
+
+
+def _run_parallel(layer: ParallelLayer, x: torch.Tensor) -> _Run:
+    import torch
+
+    if _bidirectional(layer.branches):
+        return _run_module(layer.branches, x)
+    runs = [_run_direction(branch, x) for branch in layer.branches]
+    finals = [run.final for run in runs if run.final is not None]
+    return _Run(torch.cat([run.output for run in runs], dim=2), torch.cat(finals, dim=1))
+
+
+def _run_factorised(layer: FactorisedLayer, x: torch.Tensor) -> _Run:
+    """z = W_out (W_in x + W_rec h) + b."""
+    import torch
+
+    weights = (layer.weight_in, layer.weight_rec, layer.weight_out, layer.bias)
+    weight_in, weight_rec, weight_out, bias = (_tensor(array) for array in weights)
+    h = c = x.new_zeros(len(x), layer.output_size)
+    output = []
+    for step in x.unbind(1):
+        inner = torch.cat([step, h], dim=1) @ torch.cat([weight_in, weight_rec], dim=1).T
+        h, c = _lstm_update(inner @ weight_out.T + bias, c)
+        output.append(h)
+    return _Run(torch.stack(output, dim=1), h)
+
+
+def _run_grouped(layer: GroupedLayer, x: torch.Tensor) -> _Run:
+    """Group j takes the j-th slice of x and of h and gives m_j; h = projection [m_1 .. m_k]."""
+    import torch
+
+    names = ("weight_ih", "weight_hh", "bias")
+    groups = [tuple(_tensor(getattr(group, name)) for name in names) for group in layer.groups]
+    projection = _tensor(layer.projection)
+    h = x.new_zeros(len(x), layer.output_size)
+    cells = [x.new_zeros(len(x), group.hidden_size) for group in layer.groups]
+    output = []
+    for step in x.unbind(1):
+        mixed = []
+        slices = zip(step.chunk(len(groups), dim=1), h.chunk(len(groups), dim=1), strict=True)
+        for index, (group, (part_x, part_h)) in enumerate(zip(groups, slices, strict=True)):
+            weight_ih, weight_hh, bias = group
+            z = torch.nn.functional.linear(part_x, weight_ih, bias) + torch.nn.functional.linear(part_h, weight_hh)
+            m, cells[index] = _lstm_update(z, cells[index])
+            mixed.append(m)
+        h = torch.cat(mixed, dim=1) @ projection.T
+        output.append(h)
+    return _Run(torch.stack(output, dim=1), h)
+
+
+def _activate(layer: ActivationLayer, x: torch.Tensor) -> torch.Tensor:
+    from torch.nn import functional
+
+    if layer.function == "hardtanh":
+        return functional.hardtanh(x, layer.low, layer.high)
+    functions = {
+        "relu": functional.relu,
+        "sigmoid": functional.sigmoid,
+        "tanh": functional.tanh,
+        "hardsigmoid": functional.hardsigmoid,
+    }
+    output: torch.Tensor = functions[layer.function](x)
+    return output
+
+
+def _run_plain(layer: Layer, before: _Run) -> torch.Tensor:
+    """Output of a layer without a state."""
+    import torch
+    from torch.nn import functional
+
+    x = before.output
+    if isinstance(layer, LinearLayer):
+        return functional.linear(x, _tensor(layer.weight), _tensor(layer.bias))
+    if isinstance(layer, EmbeddingLayer):
+        return functional.embedding(x[:, :, 0].long(), _tensor(layer.table))
+    if isinstance(layer, AffineLayer):
+        return torch.addcmul(_tensor(layer.shift), _tensor(layer.scale), x)
+    if isinstance(layer, ActivationLayer):
+        return _activate(layer, x)
+    if isinstance(layer, ArgmaxLayer):
+        return torch.argmax(x, dim=2, keepdim=True).double()
+    assert isinstance(layer, LastStepLayer)
+    if not layer.final:
+        return x[:, -1:]
+    assert before.final is not None
+    return before.final[:, None]
+
+
+def _run(layer: Layer, before: _Run) -> _Run:
+    if isinstance(layer, RecurrentLayer):
+        return _run_direction(layer, before.output)
+    if isinstance(layer, ParallelLayer):
+        return _run_parallel(layer, before.output)
+    if isinstance(layer, FactorisedLayer):
+        return _run_factorised(layer, before.output)
+    if isinstance(layer, GroupedLayer):
+        return _run_grouped(layer, before.output)
+    return _Run(_run_plain(layer, before))
+
+
 def _run_torch(network: Network, x: FloatArray) -> list[FloatArray]:
     import torch
 
-    def run(layer: Layer, values: torch.Tensor) -> torch.Tensor:
-        module: torch.nn.Module
-        if isinstance(layer, LinearLayer):
-            module, suffix = torch.nn.Linear(layer.input_size, layer.output_size), ""
-        else:
-            assert isinstance(layer, RecurrentLayer)
-            module, suffix = torch.nn.LSTM(layer.input_size, layer.hidden_size, batch_first=True), "_l0"
-        state = {f"{name}{suffix}": torch.from_numpy(array.copy()) for name, array in parameters(layer).items()}
-        module.double().load_state_dict(state)
-        result = module(values)
-        output: torch.Tensor = result if isinstance(layer, LinearLayer) else result[0]  # nn.LSTM: (output, (h, c))
-        return output
-
     outputs: list[FloatArray] = []
-    values = torch.from_numpy(x.copy())
+    run = _Run(_tensor(x))
     with torch.no_grad():
         for layer in network.layers:
-            values = run(layer, values)
-            outputs.append(values.numpy())
+            run = _run(layer, run)
+            outputs.append(run.output.numpy())
     return outputs
 
 
 def run_reference(network: Network, x: npt.ArrayLike) -> ReferenceRun:
-    """Run the float64 network from zero state, each sequence on its own.
+    """Run the float64 network from its initial state, each sequence on its own.
 
     Args:
         network: The network.
-        x: (sequences, steps, features), real values.
+        x: As ``rnngen.ir.inputs.check_input`` takes it: (sequences, steps, features), or symbols for a network that
+            begins with an embedding.
 
     Returns:
-        The outputs of PyTorch's own nn.LSTM and nn.Linear in float64; without PyTorch those of NumPy.
+        The outputs of PyTorch in float64 (its own nn.LSTM, GRU and RNN; factorised and grouped layers by their
+        equations); without PyTorch those of NumPy.
 
     Raises:
-        DataError: if x has another shape, is empty, or is not finite.
+        DataError: if x has another shape, is empty, or is not finite, or holds something that is no symbol.
     """
-    values = check_array(x, network.input_size, "Input")
+    values = check_input(x, network, "Input")
     try:
         import torch
     except ImportError:

@@ -1,56 +1,162 @@
-"""From MODEL, as a user gives it, to its tensors."""
+"""From MODEL, as a user gives it, to its tensors or to its chain."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rnngen.errors import ModelError
+from rnngen.frontend.chain import Chain
+from rnngen.frontend.options import ImportOptions
 from rnngen.frontend.safetensors_file import read_safetensors
 from rnngen.frontend.tensors import Checkpoint
-from rnngen.frontend.torch_model import is_module, read_module, read_state_dict
+from rnngen.frontend.torch_model import is_module, is_recurrent, read_module, read_state_dict
 
 if TYPE_CHECKING:
     import torch
 
-READERS: dict[str, Callable[[Path], Checkpoint]] = {
+Model: TypeAlias = "str | os.PathLike[str] | torch.nn.Module"
+"""What can be imported: a file, or a live module."""
+
+TENSORS: dict[str, Callable[[Path], Checkpoint]] = {
     ".safetensors": read_safetensors,
     ".pt": read_state_dict,
     ".pth": read_state_dict,
 }
-"""Reader of each file extension."""
+"""Reader of each extension that means parameters without a forward."""
 
 
-def read_file(path: Path) -> Checkpoint:
-    """The tensors of a model file; the extension decides how it is read.
+@dataclass(frozen=True)
+class Graph:
+    """A format that says itself what follows what.
 
-    Raises:
-        ModelError: if the file is missing, not a file, of another extension, or not readable.
-        ToolError: if reading it needs PyTorch and that is not installed.
+    Attributes:
+        title: How messages call such a file.
+        allowed: The import options that it takes.
+        read: Gives the chain of a file.
     """
+
+    title: str
+    allowed: tuple[str, ...]
+    read: Callable[[Path, ImportOptions], Chain]
+
+
+def _read_pt2(path: Path, _: ImportOptions) -> Chain:
+    from rnngen.frontend.exported import read_pt2
+
+    return read_pt2(path)
+
+
+def _read_onnx(path: Path, options: ImportOptions) -> Chain:
+    from rnngen.frontend.onnx_model import read_onnx
+
+    return read_onnx(path, select=options.select)
+
+
+def _read_keras(path: Path, _: ImportOptions) -> Chain:
+    from rnngen.frontend.keras_model import read_keras
+
+    return read_keras(path)
+
+
+def _read_npz(path: Path, options: ImportOptions) -> Chain:
+    from rnngen.frontend.npz_model import read_npz
+
+    return read_npz(path, mapping=options.mapping)
+
+
+GRAPHS: dict[str, Graph] = {
+    ".pt2": Graph("an exported program (.pt2)", (), _read_pt2),
+    ".onnx": Graph("an ONNX file", ("select",), _read_onnx),
+    ".keras": Graph("a Keras file", (), _read_keras),
+    ".npz": Graph("an .npz file with its mapping", ("mapping",), _read_npz),
+}
+"""Each extension that means a whole model."""
+
+_PARAMETER_OPTIONS = ("select", "embedding", "head", "output", "nonlinearity")
+
+
+def _check_file(path: Path) -> str:
+    """The extension of a model file that is there and of a known kind."""
     if not os.path.exists(path):  # false also for names the system refuses
         raise ModelError(f"Model file '{path}' does not exist; check the path.")
     if not os.path.isfile(path):
         raise ModelError(f"Model '{path}' must be a file, not a folder or device; give the file inside it.")
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
+    suffix = path.suffix.lower()
+    if suffix not in TENSORS and suffix not in GRAPHS:
         raise ModelError(
-            f"Model file '{path.name}' must end in one of {', '.join(READERS)}, not '{path.suffix}'; "
+            f"Model file '{path.name}' must end in one of {', '.join((*TENSORS, *GRAPHS))}, not '{path.suffix}'; "
             f"save the parameters with safetensors or with torch.save(model.state_dict(), path)."
         )
-    return reader(path)
+    return suffix
 
 
-def read_model(model: str | os.PathLike[str] | torch.nn.Module) -> Checkpoint:
-    """The tensors of a model file or of a live module.
+@dataclass(frozen=True)
+class Source:
+    """A model that can be read.
+
+    Attributes:
+        stem: What the name of the network is made from.
+        name: File name or class, for the report.
+        kind: As ``Chain.kind`` and ``Checkpoint.kind``.
+        checkpoint: Its parameters by name; None for a file that says itself what follows what.
+        chain: Reads what it says itself; None where the user's choices decide.
+    """
+
+    stem: str
+    name: str
+    kind: str
+    checkpoint: Checkpoint | None
+    chain: Callable[[], Chain] | None
+
+
+def _file_source(path: Path, options: ImportOptions) -> Source:
+    suffix = _check_file(path)
+    if suffix in TENSORS:
+        options.allow_only(_PARAMETER_OPTIONS, "a state dict")
+        checkpoint = TENSORS[suffix](path)
+        return Source(checkpoint.stem, checkpoint.source, checkpoint.kind, checkpoint, None)
+    graph = GRAPHS[suffix]
+    options.allow_only(graph.allowed, graph.title)
+    return Source(path.stem, path.name, suffix[1:], None, lambda: graph.read(path, options))
+
+
+def _module_source(module: torch.nn.Module, options: ImportOptions, example: Any) -> Source:
+    checkpoint = read_module(module)
+    source = Source(checkpoint.stem, checkpoint.source, checkpoint.kind, checkpoint, None)
+    if options.select is not None or is_recurrent(module):
+        options.allow_only(_PARAMETER_OPTIONS, "a live module")
+        if example is not None:
+            raise ModelError(
+                "An example input is for a live module whose forward is followed, not for a selected layer of it; "
+                "leave it out."
+            )
+        return source
+    options.allow_only((), "the forward of a live module")
+
+    def read() -> Chain:
+        from rnngen.frontend.exported import read_live
+
+        return read_live(module, example)
+
+    return Source(source.stem, source.name, source.kind, checkpoint, read)
+
+
+def open_model(model: Model, options: ImportOptions, example: Any = None) -> Source:
+    """A model file or a live module, made ready to read.
 
     Raises:
-        ModelError, ToolError: as ``read_file``; ModelError also if the model is of another type.
+        ModelError: if the file is missing, not a file, of another extension or not readable, if the model is of
+            another type, or if an option or the example is given that is not for such a model.
+        ToolError: if reading it needs a package that is not installed.
     """
     if isinstance(model, (str, os.PathLike)):
-        return read_file(Path(model))
+        if example is not None:
+            raise ModelError("An example input is for live modules; a file needs none, so leave it out.")
+        return _file_source(Path(model), options)
     if is_module(model):
-        return read_module(model)
+        return _module_source(model, options, example)
     raise ModelError(f"Model must be a file path or a torch.nn.Module, not a {type(model).__name__}.")

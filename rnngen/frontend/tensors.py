@@ -57,6 +57,26 @@ class Tensor:
 
 
 @dataclass(frozen=True)
+class Declared:
+    """What a live module tells beside its parameters.
+
+    Attributes:
+        kind: ``"lstm"``, ``"gru"``, ``"rnn"``, ``"linear"``, ``"embedding"``, ``"batchnorm"``, ``"quantised"``
+            or ``"other"``.
+        nonlinearity: Of a plain RNN.
+        eps: Of a batch norm.
+        dropout: Probability of the dropout between layers.
+        odd: How it computes otherwise than its kind does, for a message; empty if it does not.
+    """
+
+    kind: str
+    nonlinearity: str = ""
+    eps: float | None = None
+    dropout: float = 0.0
+    odd: str = ""
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """All tensors of a model, by name.
 
@@ -66,8 +86,7 @@ class Checkpoint:
         source: File name or class, for the report (no absolute path).
         kind: ``"safetensors"``, ``"torch"`` or ``"module"``.
         tensors: By full name, in the order of the model.
-        declared: Kind of each module by prefix (``"lstm"``, ``"linear"``, ``"embedding"`` ...);
-            only a live module tells, for files it is empty.
+        declared: What each module tells, by prefix; only a live module does, for files it is empty.
     """
 
     title: str
@@ -75,7 +94,21 @@ class Checkpoint:
     source: str
     kind: str
     tensors: Mapping[str, Tensor]
-    declared: Mapping[str, str] = field(default_factory=dict)
+    declared: Mapping[str, Declared] = field(default_factory=dict)
+
+    def kind_of(self, prefix: str) -> str | None:
+        """Kind of the module of a prefix; None if the model does not tell."""
+        declared = self.declared.get(prefix)
+        return declared.kind if declared else None
+
+    def check_plain(self, prefix: str) -> None:
+        """Raise ModelError if the module of a prefix computes otherwise than its kind does."""
+        declared = self.declared.get(prefix)
+        if declared is not None and declared.odd:
+            raise ModelError(
+                f"Layer '{prefix or '.'}' {declared.odd}, which its parameters do not show; "
+                f"give the model without --select, so that its own forward decides."
+            )
 
 
 def listing(names: Sequence[str], limit: int = 12) -> str:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnngen.errors import ModelError, ToolError
-from rnngen.frontend.tensors import Checkpoint, Tensor
+from rnngen.frontend.own_modules import KINDS
+from rnngen.frontend.tensors import Checkpoint, Declared, Tensor
 from rnngen.ir.network import FloatArray
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ _CLASSES = {
     "RNNCell": "rnn",
     "Linear": "linear",
     "Embedding": "embedding",
+    "BatchNorm1d": "batchnorm",
 }
 """Kind of each class of torch.nn whose meaning the parameter shapes alone do not prove."""
 
@@ -52,6 +54,11 @@ def is_module(model: object) -> bool:
     """Whether the model is a torch.nn.Module; false without importing PyTorch if nobody has."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(model, torch.nn.Module)
+
+
+def is_recurrent(module: torch.nn.Module) -> bool:
+    """Whether the module itself is a recurrent layer or cell of torch.nn or rnngen.nn."""
+    return _declare(module).kind in ("lstm", "gru", "rnn", *KINDS)
 
 
 def _dtype(tensor: torch.Tensor) -> str:
@@ -69,16 +76,43 @@ def _tensor(name: str, tensor: torch.Tensor) -> Tensor:
     return Tensor(name, tuple(tensor.shape), _dtype(tensor), convert)
 
 
-def read_module(module: torch.nn.Module) -> Checkpoint:
-    """All tensors of a live module, and the kind of each of its submodules."""
+def _odd(module: torch.nn.Module, base: type) -> str:
+    """How a module computes otherwise than its base class; empty if it does not."""
+    if type(module).forward is not getattr(base, "forward", None):
+        return f"is a {type(module).__name__} with a forward of its own"
+    if getattr(module, "max_norm", None) is not None:
+        return f"has max_norm={module.max_norm}"
+    if getattr(module, "track_running_stats", True) is False:
+        return "has no running statistics (track_running_stats=False)"
+    return ""
+
+
+def _declare(module: torch.nn.Module) -> Declared:
+    """What a module tells; a subclass is of its base's kind."""
     import torch
 
-    known = {getattr(torch.nn, name): kind for name, kind in _CLASSES.items()}
-    declared = {}
-    for prefix, submodule in module.named_modules():
-        kinds = [known[base] for base in type(submodule).__mro__ if base in known]
-        packed = type(submodule).__module__.startswith("torch.ao.nn.quantized.")
-        declared[prefix] = "quantised" if packed else kinds[0] if kinds else "other"
+    from rnngen import nn
+
+    if type(module).__module__.startswith("torch.ao.nn.quantized."):
+        return Declared("quantised")
+    known: dict[type, str] = {getattr(torch.nn, name): kind for name, kind in _CLASSES.items()}
+    known |= {nn.FactorisedLSTM: "factorised", nn.GroupedLSTM: "grouped"}
+    base = next((base for base in type(module).__mro__ if base in known), None)
+    if base is None:
+        return Declared("other")
+    kind = known[base]
+    return Declared(
+        kind,
+        nonlinearity=str(getattr(module, "nonlinearity", "")) if kind == "rnn" else "",
+        eps=float(getattr(module, "eps", 0.0)) if kind == "batchnorm" else None,
+        dropout=float(getattr(module, "dropout", 0.0)),
+        odd=_odd(module, base),
+    )
+
+
+def read_module(module: torch.nn.Module) -> Checkpoint:
+    """All tensors of a live module, and what each of its submodules tells."""
+    declared = {prefix: _declare(submodule) for prefix, submodule in module.named_modules()}
     label = type(module).__name__
     state = {name: _tensor(name, value) for name, value in module.state_dict().items() if hasattr(value, "dtype")}
     return Checkpoint(f"Module {label}", label.lower(), f"torch.nn.Module {label}", "module", state, declared)

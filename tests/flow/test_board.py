@@ -11,6 +11,7 @@ from torch import nn
 from rnngen.emulate.network import run_values
 from rnngen.errors import DesignError
 from rnngen.flow import GenerateOptions, generate, simulate_board
+from rnngen.frontend import ImportOptions
 from rnngen.host import Accelerator, SocketTransport
 
 
@@ -18,7 +19,8 @@ from rnngen.host import Accelerator, SocketTransport
 def test_host_class_runs_the_board(tmp_path: Path) -> None:
     model = nn.Sequential()
     model.lstm, model.head = nn.LSTM(3, 5), nn.Linear(5, 2)
-    design = generate(model, tmp_path / "design", GenerateOptions(select="lstm", head="head", board="ulx3s-85f"))
+    imports = ImportOptions(select="lstm", head="head")
+    design = generate(model, tmp_path / "design", GenerateOptions(imports=imports, board="ulx3s-85f"))
     assert design.document["multiplier"] == "ecp5"
     x = np.random.default_rng(0).uniform(-1, 1, (2, 4, 3))
     with simulate_board(design) as board, SocketTransport(board.socket) as transport:
