@@ -1,0 +1,1 @@
+"""The parts of ``rnngen.frontend.onnx_model``, which reads ONNX models."""

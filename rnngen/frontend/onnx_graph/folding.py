@@ -1,0 +1,326 @@
+"""Constants and shapes: what of an ONNX graph can be computed before any input is there.
+
+A known value is an array of float64, int64 or bool.  A value known in part (the shape of a tensor whose batch is
+free) is an array of dtype object: each element an int, a bool, a symbol such as ``"N"``, or None for one that is
+not known.  Arithmetic is float64; a Cast to a narrower type rounds as it says.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rnngen.frontend.onnx_graph.file import Array
+
+ELEMENTS = 2**28
+"""Largest constant that a graph may make out of a smaller one, in elements."""
+
+Attributes = Mapping[str, Any]
+Inputs = Sequence[Array | None]
+
+
+class NotFoldedError(Exception):
+    """The value is not known before run time."""
+
+
+def known(array: Array) -> bool:
+    """Whether every element is a number."""
+    return array.dtype != object
+
+
+def settle(array: Array) -> Array:
+    """An array of dtype object as int64 or bool, where every element is known."""
+    if known(array):
+        return array
+    if all(isinstance(value, (bool, np.bool_)) for value in array.flat) and array.size:
+        return array.astype(bool)
+    if all(isinstance(value, (int, np.integer)) and not isinstance(value, bool) for value in array.flat):
+        return array.astype(np.int64)
+    return array
+
+
+def integers(array: Array | None) -> list[int]:
+    """The elements of a known int64 array of at most one dimension.
+
+    Raises:
+        NotFoldedError: if it is another array.
+    """
+    if array is None or array.dtype != np.int64 or array.ndim > 1:
+        raise NotFoldedError
+    return [int(value) for value in np.atleast_1d(array)]
+
+
+def sizes(array: Array | None) -> list[int | str | None]:
+    """The elements of an array that tells sizes, known or not."""
+    if array is None or array.ndim != 1 or array.dtype not in (np.int64, object):
+        raise NotFoldedError
+    return [value if value is None or isinstance(value, str) else int(value) for value in array]
+
+
+def axes_of(attributes: Attributes, inputs: Inputs, place: int = 1) -> list[int] | None:
+    """Axes from the attribute (older operator versions) or from an input; None if there are none."""
+    if "axes" in attributes:
+        return [int(axis) for axis in attributes["axes"]]
+    if len(inputs) > place and inputs[place] is not None:
+        return integers(inputs[place])
+    return None
+
+
+def slices(attributes: Attributes, inputs: Inputs) -> list[tuple[int, int, int, int]]:
+    """(axis, start, end, step) of each sliced axis, from the attributes (version 1) or inputs."""
+    if "starts" in attributes:
+        starts, ends = list(attributes["starts"]), list(attributes["ends"])
+        axes, steps = attributes.get("axes"), None
+    else:
+        starts, ends = integers(inputs[1]), integers(inputs[2])
+        axes = integers(inputs[3]) if len(inputs) > 3 and inputs[3] is not None else None
+        steps = integers(inputs[4]) if len(inputs) > 4 and inputs[4] is not None else None
+    axes = list(range(len(starts))) if axes is None else axes
+    steps = [1] * len(starts) if steps is None else steps
+    return list(zip(axes, starts, ends, steps, strict=True))
+
+
+def split_sizes(attributes: Attributes, inputs: Inputs, length: int, outputs: int) -> list[int]:
+    """Lengths of the pieces of a Split, equal ones (the last may be shorter) if none are given."""
+    if "split" in attributes:
+        return [int(size) for size in attributes["split"]]
+    if len(inputs) > 1 and inputs[1] is not None:
+        return integers(inputs[1])
+    piece = -(-length // outputs)
+    return [min(piece, length - piece * index) for index in range(outputs)]
+
+
+def _bounded(shape: Sequence[int]) -> tuple[int, ...]:
+    if math.prod(shape) > ELEMENTS or any(size < 0 for size in shape):
+        raise NotFoldedError
+    return tuple(shape)
+
+
+def _elementwise(function: Callable[..., Any]) -> Callable[[Attributes, Inputs], Array]:
+    def one(*values: Any) -> Any:
+        return None if any(value is None or isinstance(value, str) for value in values) else function(*values)
+
+    def run(attributes: Attributes, inputs: Inputs) -> Array:
+        arrays = [array for array in inputs if array is not None]
+        if all(known(array) for array in arrays):
+            result = np.asarray(function(*arrays))
+            return result.astype(np.int64) if result.dtype.kind in "iu" else result
+        return np.asarray(np.frompyfunc(one, len(arrays), 1)(*arrays), dtype=object)
+
+    return run
+
+
+def _divide(a: Any, b: Any) -> Any:
+    """Division as ONNX has it: of integers towards zero."""
+    if np.asarray(a).dtype.kind == "f":
+        return a / b
+    if np.any(np.asarray(b) == 0):
+        raise NotFoldedError
+    quotient = np.abs(a) // np.abs(b)
+    return quotient * np.sign(a) * np.sign(b)
+
+
+def _equal(attributes: Attributes, inputs: Inputs) -> Array:
+    a, b = _two(inputs)
+    if known(a) and known(b):
+        return np.asarray(a == b)
+
+    def one(x: Any, y: Any) -> bool | None:
+        if isinstance(x, str) and x == y:
+            return True
+        free = x is None or y is None or isinstance(x, str) or isinstance(y, str)
+        # A size that is not known is still no negative number.
+        negative = any(isinstance(value, (int, np.integer)) and value < 0 for value in (x, y))
+        return (False if negative and x is not None and y is not None else None) if free else bool(x == y)
+
+    return np.asarray(np.frompyfunc(one, 2, 1)(a, b), dtype=object)
+
+
+def _two(inputs: Inputs) -> tuple[Array, Array]:
+    if len(inputs) != 2 or inputs[0] is None or inputs[1] is None:
+        raise NotFoldedError
+    return inputs[0], inputs[1]
+
+
+def _first(inputs: Inputs) -> Array:
+    if not inputs or inputs[0] is None:
+        raise NotFoldedError
+    return inputs[0]
+
+
+def _cast(attributes: Attributes, inputs: Inputs) -> Array:
+    from onnx import TensorProto
+
+    array, to = _first(inputs), attributes["to"]
+    if not known(array):
+        if to in (TensorProto.INT64, TensorProto.INT32):
+            return array
+        raise NotFoldedError
+    narrow = {TensorProto.FLOAT: np.float32, TensorProto.DOUBLE: np.float64, TensorProto.FLOAT16: np.float16}
+    if to in narrow:
+        return array.astype(narrow[to]).astype(np.float64)
+    if to in (TensorProto.INT64, TensorProto.INT32):
+        return array.astype(np.int64)
+    if to == TensorProto.BOOL:
+        return array.astype(bool)
+    raise NotFoldedError
+
+
+def _squeeze(attributes: Attributes, inputs: Inputs) -> Array:
+    array, axes = _first(inputs), axes_of(attributes, inputs)
+    return np.squeeze(array, axis=None if axes is None else tuple(axes))
+
+
+def _unsqueeze(attributes: Attributes, inputs: Inputs) -> Array:
+    axes = axes_of(attributes, inputs)
+    if axes is None:
+        raise NotFoldedError
+    return np.expand_dims(_first(inputs), tuple(axes))
+
+
+def _reshape(attributes: Attributes, inputs: Inputs) -> Array:
+    array, target = _first(inputs), integers(inputs[1])
+    if not attributes.get("allowzero", 0):
+        target = [array.shape[index] if size == 0 else size for index, size in enumerate(target)]
+    return array.reshape(target)
+
+
+def _transpose(attributes: Attributes, inputs: Inputs) -> Array:
+    return np.transpose(_first(inputs), attributes.get("perm"))
+
+
+def _gather(attributes: Attributes, inputs: Inputs) -> Array:
+    array, where = _two(inputs)
+    if where.dtype != np.int64:
+        raise NotFoldedError
+    return np.asarray(np.take(array, where, axis=attributes.get("axis", 0)))
+
+
+def _slice(attributes: Attributes, inputs: Inputs) -> Array:
+    array = _first(inputs)
+    for axis, start, end, step in slices(attributes, inputs):
+        size = array.shape[axis]
+        start = max(start, -size - 1) if start < 0 else start
+        # An end before the first element, as a reversed slice has, is None to Python.
+        stop = None if step < 0 and end < -size else end
+        array = array[(slice(None),) * (axis % array.ndim) + (slice(start, stop, step),)]
+    return array
+
+
+def _concat(attributes: Attributes, inputs: Inputs) -> Array:
+    arrays = [array for array in inputs if array is not None]
+    if not all(known(array) for array in arrays):
+        arrays = [array.astype(object) for array in arrays]
+    return np.concatenate(arrays, axis=attributes["axis"])
+
+
+def _expand(attributes: Attributes, inputs: Inputs) -> Array:
+    array, target = _first(inputs), integers(inputs[1])
+    return np.broadcast_to(array, _bounded(np.broadcast_shapes(array.shape, tuple(target)))).copy()
+
+
+def _filled(attributes: Attributes, inputs: Inputs) -> Array:
+    value = attributes.get("value")
+    fill = np.zeros(1) if value is None else value
+    return np.full(_bounded(integers(inputs[0])), fill.flat[0], dtype=fill.dtype)
+
+
+def _range(attributes: Attributes, inputs: Inputs) -> Array:
+    start, limit, delta = (_first([array]) for array in inputs)
+    if not all(known(array) for array in (start, limit, delta)) or float(delta) == 0.0:
+        raise NotFoldedError
+    _bounded([max(0, math.ceil((float(limit) - float(start)) / float(delta)))])
+    return np.asarray(np.arange(start.item(), limit.item(), delta.item()))
+
+
+def _tile(attributes: Attributes, inputs: Inputs) -> Array:
+    array, repeats = _first(inputs), integers(inputs[1])
+    _bounded([array.size, *repeats])
+    return np.tile(array, repeats)
+
+
+def _where(attributes: Attributes, inputs: Inputs) -> Array:
+    condition = _first(inputs)
+    if condition.dtype != bool:
+        raise NotFoldedError
+    a, b = _two(inputs[1:])
+    return np.where(condition, a, b)
+
+
+def _product(attributes: Attributes, inputs: Inputs) -> Array:
+    array, axes = _first(inputs), axes_of(attributes, inputs)
+    if not known(array):
+        raise NotFoldedError
+    return np.asarray(
+        np.prod(array, axis=None if axes is None else tuple(axes), keepdims=bool(attributes.get("keepdims", 1)))
+    )
+
+
+_FOLDS: dict[str, Callable[[Attributes, Inputs], Array]] = {
+    "Add": _elementwise(operator.add),
+    "And": _elementwise(np.logical_and),
+    "Cast": _cast,
+    "Concat": _concat,
+    "ConstantOfShape": _filled,
+    "Div": _elementwise(_divide),
+    "Equal": _equal,
+    "Expand": _expand,
+    "Gather": _gather,
+    "Greater": _elementwise(operator.gt),
+    "GreaterOrEqual": _elementwise(operator.ge),
+    "Identity": lambda attributes, inputs: _first(inputs),
+    "Less": _elementwise(operator.lt),
+    "LessOrEqual": _elementwise(operator.le),
+    "Max": _elementwise(lambda first, *rest: _chain(np.maximum, first, *rest)),
+    "Min": _elementwise(lambda first, *rest: _chain(np.minimum, first, *rest)),
+    "Mul": _elementwise(operator.mul),
+    "Neg": _elementwise(operator.neg),
+    "Not": _elementwise(np.logical_not),
+    "Or": _elementwise(np.logical_or),
+    "Range": _range,
+    "ReduceProd": _product,
+    "Reshape": _reshape,
+    "Size": lambda attributes, inputs: np.asarray(_first(inputs).size, dtype=np.int64),
+    "Slice": _slice,
+    "Sqrt": _elementwise(np.sqrt),
+    "Squeeze": _squeeze,
+    "Sub": _elementwise(operator.sub),
+    "Tile": _tile,
+    "Transpose": _transpose,
+    "Unsqueeze": _unsqueeze,
+    "Where": _where,
+}
+
+
+def _chain(function: Callable[[Any, Any], Any], first: Any, *rest: Any) -> Any:
+    for other in rest:
+        first = function(first, other)
+    return first
+
+
+def fold(operation: str, attributes: Attributes, inputs: Inputs, outputs: int = 1) -> list[Array]:
+    """The outputs of an operation whose inputs are all constants or shapes.
+
+    Args:
+        operation: ONNX's name of it.
+        attributes: By name; tensors as arrays.
+        inputs: None for one that is left out.
+        outputs: How many there are.
+
+    Raises:
+        NotFoldedError: if the operation is none of those known here, or the inputs do not tell enough.
+    """
+    try:
+        if operation == "Split":
+            array, axis = _first(inputs), attributes.get("axis", 0)
+            ends = np.cumsum(split_sizes(attributes, inputs, array.shape[axis], outputs))[:-1]
+            return np.split(array, ends, axis=axis)
+        if operation not in _FOLDS:
+            raise NotFoldedError
+        return [settle(_FOLDS[operation](attributes, inputs))]
+    except (ValueError, IndexError, TypeError, KeyError, ZeroDivisionError) as error:
+        raise NotFoldedError from error

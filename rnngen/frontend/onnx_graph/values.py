@@ -1,0 +1,98 @@
+"""What a name of an ONNX graph stands for while the graph is followed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from rnngen.frontend.onnx_graph.file import Array
+from rnngen.frontend.onnx_graph.folding import NotFoldedError, known, sizes
+from rnngen.frontend.tracing import Constant, Host, Size, Steps, Value
+
+if TYPE_CHECKING:
+    import onnx
+
+
+@dataclass(frozen=True, eq=False)
+class Repeated:
+    """A constant repeated along axes whose length is not known.
+
+    Attributes:
+        array: Of length 1 along these axes.
+        axes: Their numbers.
+    """
+
+    array: Array
+    axes: frozenset[int]
+
+
+Known: TypeAlias = "Array | Repeated | Value"
+"""A constant or shape (``folding``), a constant repeated, or what the tracer follows."""
+
+
+class Scope:
+    """The values of a graph by name; a graph inside another sees those outside.
+
+    Args:
+        outer: The scope around it.
+        stored: The graph's own tensors.
+        read: How a stored tensor becomes an array.
+    """
+
+    def __init__(
+        self,
+        outer: Scope | None,
+        stored: Sequence[onnx.TensorProto],
+        read: Callable[[onnx.TensorProto], Array],
+    ) -> None:
+        self._outer = outer
+        self._stored = {tensor.name: tensor for tensor in stored}
+        self._read = read
+        self._values: dict[str, Known] = {}
+
+    def get(self, name: str) -> Known | None:
+        """The value of that name; None if there is none."""
+        if name in self._values:
+            return self._values[name]
+        if name in self._stored:
+            self._values[name] = self._read(self._stored[name])
+            return self._values[name]
+        return None if self._outer is None else self._outer.get(name)
+
+    def set(self, name: str, value: Known) -> None:
+        """Give a name its value; an empty name is nobody's."""
+        if name:
+            self._values[name] = value
+
+
+def shape_of(value: Known) -> tuple[Size | None, ...] | None:
+    """Lengths of the axes; None for one, or for all, that are not known."""
+    if isinstance(value, np.ndarray):
+        return tuple(int(size) for size in value.shape)
+    if isinstance(value, Repeated):
+        return tuple(None if axis in value.axes else int(n) for axis, n in enumerate(value.array.shape))
+    return None if isinstance(value, Constant) else value.shape
+
+
+def repeated(array: Array, target: Array | None) -> Repeated:
+    """A constant broadcast to a shape that is known in part.
+
+    Raises:
+        NotFoldedError: if the constant does not fit.
+    """
+    wanted = sizes(target)
+    free = frozenset(axis for axis, size in enumerate(wanted) if not isinstance(size, int))
+    shape = tuple(size if isinstance(size, int) else 1 for size in wanted)
+    lead = len(wanted) - array.ndim
+    if not known(array) or lead < 0 or any(axis >= lead and array.shape[axis - lead] != 1 for axis in free):
+        raise NotFoldedError
+    try:
+        return Repeated(np.broadcast_to(array, np.broadcast_shapes(array.shape, shape)).copy(), free)
+    except ValueError as error:
+        raise NotFoldedError from error
+
+
+__all__ = ["Constant", "Host", "Known", "Repeated", "Scope", "Size", "Steps", "Value", "repeated", "shape_of"]

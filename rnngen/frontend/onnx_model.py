@@ -1,0 +1,170 @@
+"""ONNX models: LSTM, GRU and RNN nodes with what stands around them (``rnngen.frontend.onnx_graph``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from rnngen.errors import ModelError
+from rnngen.frontend.chain import Chain
+from rnngen.frontend.onnx_graph.file import check_model, convert, load_file
+from rnngen.frontend.onnx_graph.graph import holds, is_recurrent_output, is_state, recurrent_nodes
+from rnngen.frontend.onnx_graph.values import Known
+from rnngen.frontend.onnx_graph.walk import Source, Walk, listing
+from rnngen.frontend.tracing import Host, Size, Steps, Tracer, Value
+
+if TYPE_CHECKING:
+    import onnx
+
+
+def read_onnx(path: Path, select: str | None = None) -> Chain:
+    """The accelerator's part of an ONNX file, with float64 parameters.
+
+    Args:
+        path: The file; data outside it is read only from its folder.
+        select: Name of a recurrent node, also one inside a branch of an If: the accelerator begins there, what is
+            before stays on the host, and a state that is an input of the model is kept inside the accelerator.
+
+    Raises:
+        ModelError: one sentence with what is not supported and what to do.
+        ToolError: if the package onnx is not installed.
+    """
+    model = load_file(path)
+    title = f"Model '{path.name}'"
+    return _read(model, Tracer(title, path.stem, path.name, "onnx"), {}, select, None, path.parent)
+
+
+def read_onnx_model(
+    model: onnx.ModelProto,
+    constants: Mapping[str, npt.ArrayLike] | None = None,
+    select: str | None = None,
+    output: str | None = None,
+) -> Chain:
+    """As ``read_onnx``, of a model in memory.
+
+    Args:
+        model: The model.
+        constants: Values of graph inputs that are weights.
+        select: As for ``read_onnx``.
+        output: Name of the graph output to take; the first that a recurrent node makes if omitted.
+
+    Raises:
+        ModelError: as ``read_onnx``, and if a name is none of the model's.
+    """
+    title = f"Model '{model.graph.name or 'onnx'}'"
+    arrays = {
+        name: convert(np.asarray(value), f"{title}: constant '{name}'") for name, value in (constants or {}).items()
+    }
+    tracer = Tracer(title, model.graph.name or "model", "onnx.ModelProto", "onnx")
+    return _read(model, tracer, arrays, select, output, None)
+
+
+def _read(
+    model: onnx.ModelProto,
+    tracer: Tracer,
+    constants: Mapping[str, npt.NDArray[np.generic]],
+    select: str | None,
+    output: str | None,
+    folder: Path | None,
+) -> Chain:
+    model = check_model(model, tracer.title)
+    graph = model.graph
+    _check_names(graph, tracer, constants, select, output)
+    chosen = _output(graph, tracer, select, output)
+    opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    source = Source(tracer.title, folder, opset, select, _shapes(model))
+    (value,) = Walk(source, tracer).follow(graph, [chosen], constants)
+    return tracer.finish([_joined(value, tracer)])
+
+
+def _check_names(
+    graph: onnx.GraphProto,
+    tracer: Tracer,
+    constants: Mapping[str, npt.NDArray[np.generic]],
+    select: str | None,
+    output: str | None,
+) -> None:
+    if not any(True for _ in recurrent_nodes(graph)):
+        raise ModelError(
+            f"{tracer.title} holds no recurrent node (LSTM, GRU, RNN); cells written out as single operations, as "
+            f"torch.onnx.export writes nn.LSTMCell and, with dynamo=True, nn.RNN, cannot be read, so export a "
+            f"recurrent layer with dynamo=False or give the state dict."
+        )
+    if select is not None and not holds(graph, select):
+        raise ModelError(
+            f"Selection '{select}' matches no recurrent node of {tracer.source}; there are: {listing([graph])}."
+        )
+    outputs = [entry.name for entry in graph.output]
+    if output is not None and output not in outputs:
+        raise ModelError(f"{tracer.title} has no output '{output}'; there are: {', '.join(outputs)}.")
+    unknown = sorted(set(constants) - {entry.name for entry in graph.input})
+    if unknown:
+        raise ModelError(f"{tracer.title} has no input '{unknown[0]}' to be constant; check the names.")
+
+
+def _output(graph: onnx.GraphProto, tracer: Tracer, select: str | None, output: str | None) -> str:
+    """The graph output that the accelerator works for; the others must be states, unless something was chosen."""
+    names = [entry.name for entry in graph.output]
+    recurrent = [name for name in names if is_recurrent_output(graph, name)]
+    if not recurrent:
+        raise ModelError(
+            f"{tracer.title} has no output that a recurrent node makes; its outputs are {', '.join(names)}."
+        )
+    chosen = output or recurrent[0]
+    for name in names:
+        if name == chosen:
+            continue
+        if select is None and output is None and not is_state(graph, name):
+            raise ModelError(
+                f"{tracer.title} has the outputs {', '.join(names)}, and '{name}' is no final state; one output is "
+                f"supported, so export a model that returns it alone."
+            )
+        tracer.note(f"The output '{name}' of the model is not taken; '{chosen}' is.")
+    return chosen
+
+
+def _joined(value: Known, tracer: Tracer) -> Value:
+    """The output with its directions side by side: on one axis with the features, as the accelerator gives them."""
+    if not isinstance(value, (Steps, Host)):
+        raise ModelError(f"{tracer.title} has a constant output; there is nothing to compute.")
+    if not isinstance(value, Steps) or value.stack is None:
+        return value
+    directions = [atom for axis in value.axes for atom in axis if atom.stacked]
+    axes = []
+    for axis in value.axes:
+        rest = tuple(atom for atom in axis if not atom.stacked)
+        axes.append((*directions, *rest) if any(atom.label == "unit" for atom in rest) else rest)
+    return replace(value, axes=tuple(axes))
+
+
+def _shapes(model: onnx.ModelProto) -> dict[str, tuple[Size, ...]]:
+    """Lengths of the axes of values by name; a symbol where they are free."""
+    from onnx import shape_inference
+
+    with suppress(shape_inference.InferenceError):  # what the file says itself is left then
+        model = shape_inference.infer_shapes(model)
+    shapes: dict[str, tuple[Size, ...]] = {}
+    for entry in _entries(model.graph):
+        tensor = entry.type.tensor_type
+        if tensor.HasField("shape"):
+            shapes[entry.name] = tuple(
+                int(dim.dim_value) if dim.HasField("dim_value") else dim.dim_param or f"{entry.name}.{number}"
+                for number, dim in enumerate(tensor.shape.dim)
+            )
+    return shapes
+
+
+def _entries(graph: onnx.GraphProto) -> Iterator[onnx.ValueInfoProto]:
+    lists: Sequence[Sequence[onnx.ValueInfoProto]] = (graph.input, graph.value_info, graph.output)
+    for entries in lists:
+        yield from entries
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _entries(attribute.g)
