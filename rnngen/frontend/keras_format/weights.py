@@ -113,10 +113,9 @@ class Weights:
 
     def _array(self, name: str, label: str, group: h5py.Group, key: str, shape: Shape) -> FloatArray:
         try:
-            link = group.get(key, getlink=True)
-            plain = isinstance(link, self._h5py.HardLink) and isinstance(group[key], self._h5py.Dataset)
-            if not plain or not _is_plain(group[key]):
-                raise self._not_plain(name, str(group[key].name))
+            hard = isinstance(group.get(key, getlink=True), self._h5py.HardLink)
+            if not hard or not isinstance(group[key], self._h5py.Dataset) or not _is_plain(group[key]):
+                raise self._not_plain(name, f"{group.name}/{key}")
             dataset: h5py.Dataset = group[key]
             found = dataset.shape
             if len(found) != len(shape) or any(want not in (None, size) for want, size in zip(shape, found)):
