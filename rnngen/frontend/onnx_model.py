@@ -76,10 +76,11 @@ def _read(
     model = check_model(model, tracer.title)
     graph = model.graph
     _check_names(graph, tracer, constants, select, output)
-    chosen = _output(graph, tracer, select, output)
+    chosen = output or _output(graph, tracer)
     opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
     source = Source(tracer.title, folder, opset, select, _shapes(model))
     (value,) = Walk(source, tracer).follow(graph, [chosen], constants)
+    _check_others(graph, tracer, chosen, explicit=select is not None or output is not None)
     return tracer.finish([_joined(value, tracer)])
 
 
@@ -108,25 +109,29 @@ def _check_names(
         raise ModelError(f"{tracer.title} has no input '{unknown[0]}' to be constant; check the names.")
 
 
-def _output(graph: onnx.GraphProto, tracer: Tracer, select: str | None, output: str | None) -> str:
-    """The graph output that the accelerator works for; the others must be states, unless something was chosen."""
+def _output(graph: onnx.GraphProto, tracer: Tracer) -> str:
+    """The first graph output that a recurrent node makes."""
     names = [entry.name for entry in graph.output]
-    recurrent = [name for name in names if is_recurrent_output(graph, name)]
-    if not recurrent:
+    chosen = next((name for name in names if is_recurrent_output(graph, name)), None)
+    if chosen is None:
         raise ModelError(
             f"{tracer.title} has no output that a recurrent node makes; its outputs are {', '.join(names)}."
         )
-    chosen = output or recurrent[0]
+    return chosen
+
+
+def _check_others(graph: onnx.GraphProto, tracer: Tracer, chosen: str, explicit: bool) -> None:
+    """Say what is not taken: other outputs must be final states, unless the user chose what to take."""
+    names = [entry.name for entry in graph.output]
     for name in names:
         if name == chosen:
             continue
-        if select is None and output is None and not is_state(graph, name):
+        if not explicit and not is_state(graph, name):
             raise ModelError(
                 f"{tracer.title} has the outputs {', '.join(names)}, and '{name}' is no final state; one output is "
                 f"supported, so export a model that returns it alone."
             )
         tracer.note(f"The output '{name}' of the model is not taken; '{chosen}' is.")
-    return chosen
 
 
 def _joined(value: Known, tracer: Tracer) -> Value:

@@ -203,11 +203,19 @@ def _squeeze(call: Call) -> Value:
 
 
 def _without(call: Call, axes: Sequence[int] | None) -> Value:
-    """Axes of length 1 dropped: ONNX wants those that are named to have it."""
-    for axis in axes or []:
-        if call.shape[axis] != 1:
-            raise NotOursError(f"the length of axis {axis} is not known to be 1")
-    return call.tracer.squeeze(call.where, call.value, axes)
+    """Axes of length 1 dropped; one that is named has this length, or the model does not run."""
+    value, shape = call.value, call.shape
+    if axes is None:
+        return call.tracer.squeeze(call.where, value)
+    gone = {axis % len(shape) for axis in axes}
+    if any(isinstance(shape[axis], int) and shape[axis] != 1 for axis in gone):
+        raise NotOursError("an axis that it drops is not of length 1")
+    free = {axis for axis in gone if shape[axis] != 1}
+    if free and isinstance(value, Steps):
+        if any(not atom.label.startswith("axis") for axis in free for atom in value.axes[axis]):
+            raise NotOursError("an axis that it drops is not of length 1")
+        value = value.with_axes(tuple(() if at in free else axis for at, axis in enumerate(value.axes)))
+    return call.tracer.squeeze(call.where, value, sorted(gone))
 
 
 def _unsqueeze(call: Call) -> Value:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ import numpy as np
 from rnngen.errors import ModelError
 from rnngen.frontend import layout
 from rnngen.frontend.onnx_graph.file import Array, to_array
-from rnngen.frontend.onnx_graph.folding import NotFoldedError, fold, known, settle
+from rnngen.frontend.onnx_graph.folding import NotFoldedError, axes_of, fold, known, settle
 from rnngen.frontend.onnx_graph.graph import (
     BRANCHES,
     MOVES,
@@ -80,6 +81,7 @@ class Walk:
         self._begun = source.select is None
         self._given: set[str] = set()
         """Inputs of the model and parts of them: where a state comes from that is kept between calls."""
+        self._ones: dict[str, tuple[int, ...]] = {}
 
     # Graphs
 
@@ -149,7 +151,15 @@ class Walk:
             return [self._constant(node)]
         if node.operation in MOVES and node.inputs[0] in self._given:
             self._given.update(node.outputs)
+        if node.operation == "Unsqueeze":
+            self._note_axes(node, inputs)
         return self._known(node, inputs) or self._traced(node, inputs)
+
+    def _note_axes(self, node: Node, inputs: tuple[Known | None, ...]) -> None:
+        """Remember which axes have length 1 by their making; the host's values have no shape that says it."""
+        arrays = [value if isinstance(value, np.ndarray) else None for value in inputs]
+        with suppress(NotFoldedError):
+            self._ones[node.outputs[0]] = tuple(axes_of(node.attributes, arrays) or ())
 
     def _constant(self, node: Node) -> Array:
         for key, value in node.attributes.items():
@@ -317,15 +327,17 @@ class Walk:
         return None
 
     def _sequence(self, node: Node, label: str, value: Known | None, size: int) -> Value:
-        """X, with axes where the accelerator begins at it."""
+        """X, with the lengths of its axes where the accelerator begins at it."""
         if not isinstance(value, (Steps, Host)):
             raise ModelError(f"{label}: X must come from the model's input, not be constant.")
-        if isinstance(value, Host) and value.base is None:
-            lengths = value.shape or ("steps", "sequences", size)
-            if node.name == self.source.select and lengths[-1] != size:
-                lengths = (*lengths[:-1], size)  # a feature axis that shape inference left open
-            return replace(value, shape=lengths)
-        return value
+        if isinstance(value, Steps) or value.base is not None:
+            return value
+        lengths: list[Size] = list(value.shape or (f"{node.name}.0", f"{node.name}.1", size))
+        if isinstance(lengths[-1], str):
+            lengths[-1] = size
+        for axis in self._ones.get(node.inputs[0], ()):
+            lengths[axis] = 1
+        return replace(value, shape=tuple(lengths))
 
     def _sequences(self, node: Node, value: Value, layers: tuple[RecurrentLayer, ...]) -> Sequence[Known]:
         """Y, Y_h and Y_c in ONNX's shapes: Y (T, D, B, H), states (D, B, H); of layout 1 (B, T, D, H), (B, D, H)."""
