@@ -24,6 +24,7 @@ from rnngen.frontend.linear import (
     Norm,
     build_linear,
     build_norm,
+    choose_embedding,
     choose_head,
     find_matrices,
     find_norms,
@@ -75,8 +76,8 @@ def inspect(
         model, options, example, choices: As for ``load``.
 
     Raises:
-        ModelError: if a file cannot be opened or is no state dict, an option is not for it, or ``select`` or
-            ``head`` name nothing in it.
+        ModelError: if a state dict cannot be read, a file is not there, an option is not for it, or ``select``,
+            ``head`` or ``embedding`` name nothing in it.
         ToolError: if reading it needs a package that is not installed.
     """
     options = replace(options, **choices)
@@ -127,12 +128,18 @@ def _network(chain: Chain, name: str | None) -> Network:
 
 
 def _choices(source: Source, options: ImportOptions) -> tuple[str, tuple[str, ...]]:
-    """Names of the selected stack (empty if the user has to choose) and of the head's layers."""
+    """Names of the selected stack (empty if the user has to choose) and of the head's layers.
+
+    Raises:
+        ModelError: if a name that the user gave is not there.
+    """
     checkpoint = source.checkpoint
     assert checkpoint is not None
     found = find_recurrent(checkpoint)
     unsaid = options.select is None and (len(found) != 1 or source.chain is not None)
     selected = "" if unsaid else choose_recurrent(checkpoint, found, options.select).name
+    if options.embedding is not None:
+        choose_embedding(options.embedding, checkpoint)
     return selected, tuple(choose_head(item.name, checkpoint).name for item in options.heads if item.name)
 
 

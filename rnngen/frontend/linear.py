@@ -122,11 +122,11 @@ def _check_matrix(matrix: Matrix) -> None:
         )
 
 
-def build_embedding(name: str, checkpoint: Checkpoint) -> EmbeddingLayer:
-    """The embedding of a name with its table in float64.
+def choose_embedding(name: str, checkpoint: Checkpoint) -> Matrix:
+    """The embedding of a name.
 
     Raises:
-        ModelError: if there is none, or it is none; the message lists those there are.
+        ModelError: if there is none, or it is something else; the message lists those there are.
     """
     tables = find_tables(checkpoint)
     prefix = canonical(name)
@@ -137,9 +137,19 @@ def build_embedding(name: str, checkpoint: Checkpoint) -> EmbeddingLayer:
         raise ModelError(
             f"Embedding '{name}' must have a 2-D weight and no bias, but it {_describe(prefix, checkpoint)}; {there}."
         )
-    checkpoint.check_plain(prefix)
-    _check_matrix(tables[prefix])
-    return EmbeddingLayer(prefix or "embedding", tables[prefix].weight.read())
+    return tables[prefix]
+
+
+def build_embedding(name: str, checkpoint: Checkpoint) -> EmbeddingLayer:
+    """The embedding of a name with its table in float64.
+
+    Raises:
+        ModelError: as ``choose_embedding``, and if the table has a wrong type or shape, or is not finite.
+    """
+    chosen = choose_embedding(name, checkpoint)
+    checkpoint.check_plain(chosen.prefix)
+    _check_matrix(chosen)
+    return EmbeddingLayer(chosen.prefix or "embedding", chosen.weight.read())
 
 
 def build_norm(norm: Norm, eps: float) -> AffineLayer:
@@ -192,7 +202,6 @@ def choose_head(head: str, checkpoint: Checkpoint) -> Matrix | Norm:
     prefix = canonical(head)
     chosen = matrices.get(prefix) or norms.get(prefix)
     if chosen is not None:
-        checkpoint.check_plain(prefix)
         return chosen
     there = f"Linear layers here: {listing([matrix.name for matrix in matrices.values()])}"
     there += f", batch norms: {listing([norm.name for norm in norms.values()])}" if norms else ""
@@ -214,6 +223,7 @@ def build_head(
             given where there is none or the module tells it.
     """
     chosen = choose_head(head, checkpoint)
+    checkpoint.check_plain(chosen.prefix)
     if isinstance(chosen, Norm):
         return _build_norm_head(chosen, head, eps, checkpoint, features, before)
     if eps is not None:

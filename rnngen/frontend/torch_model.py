@@ -57,8 +57,9 @@ def is_module(model: object) -> bool:
 
 
 def is_recurrent(module: torch.nn.Module) -> bool:
-    """Whether the module itself is a recurrent layer or cell of torch.nn or rnngen.nn."""
-    return _declare(module).kind in ("lstm", "gru", "rnn", *KINDS)
+    """Whether the module itself is a recurrent layer or cell of torch.nn or rnngen.nn, and computes nothing else."""
+    declared = _declare(module)
+    return declared.kind in ("lstm", "gru", "rnn", *KINDS) and not declared.odd
 
 
 def _dtype(tensor: torch.Tensor) -> str:
@@ -79,11 +80,11 @@ def _tensor(name: str, tensor: torch.Tensor) -> Tensor:
 def _odd(module: torch.nn.Module, base: type) -> str:
     """How a module computes otherwise than its base class; empty if it does not."""
     if type(module).forward is not getattr(base, "forward", None):
-        return f"is a {type(module).__name__} with a forward of its own"
+        return f"is a subclass ({type(module).__name__}) with a forward of its own"
+    if module._forward_hooks or module._forward_pre_hooks:
+        return "has a forward hook"
     if getattr(module, "max_norm", None) is not None:
         return f"has max_norm={module.max_norm}"
-    if getattr(module, "track_running_stats", True) is False:
-        return "has no running statistics (track_running_stats=False)"
     return ""
 
 

@@ -106,11 +106,12 @@ def test_folder(tmp_path):
         load(tmp_path)
 
 
-@pytest.mark.parametrize("name, extension", [("a.onnx", r"\.onnx"), ("a", "")])
+@pytest.mark.parametrize("name, extension", [("a.bin", r"\.bin"), ("a", "")])
 def test_unknown_extension(tmp_path, name, extension):
     (tmp_path / name).write_bytes(b"")
     message = (
-        rf"^Model file '{name}' must end in one of \.safetensors, \.pt, \.pth, not '{extension}'; "
+        rf"^Model file '{name}' must end in one of \.safetensors, \.pt, \.pth, \.pt2, \.onnx, \.keras, \.npz, "
+        rf"not '{extension}'; "
         r"save the parameters with safetensors or with torch\.save\(model\.state_dict\(\), path\)\.$"
     )
     with pytest.raises(ModelError, match=message):

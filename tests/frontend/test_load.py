@@ -70,14 +70,14 @@ def test_select_takes_the_stack_or_a_prefix_above_it(arrays, save):
     }
     path = save(state)
     sizes = {".": 4, "": 4, "encoder.lstm": 5, "encoder.lstm.": 5, "encoder.lstm2": 6, "dec": 7, "dec.a": 7}
-    assert {select: load(path, select).layers[0].hidden_size for select in sizes} == sizes
+    assert {select: load(path, select=select).layers[0].hidden_size for select in sizes} == sizes
     assert inspect(path).selected == ""
-    assert inspect(path, "dec").selected == "dec.a"
-    assert inspect(path, ".").selected == "."
+    assert inspect(path, select="dec").selected == "dec.a"
+    assert inspect(path, select=".").selected == "."
 
 
 def test_select_top_takes_the_only_stack_below_it(arrays, save):
-    assert load(save(arrays(3, 4, "a.b.")), ".").layers[0].name == "a.b.l0"
+    assert load(save(arrays(3, 4, "a.b.")), select=".").layers[0].name == "a.b.l0"
 
 
 def test_head(arrays, save):
@@ -92,7 +92,7 @@ def test_head(arrays, save):
     assert np.array_equal(head.bias, bias)
     assert not load(path, head="proj").layers[1].bias.any()
     summary = inspect(path, head="fc")
-    assert summary.head == "fc"
+    assert summary.head == ("fc",)
     assert [(layer.name, layer.kind, layer.recurrent) for layer in summary.layers] == [
         ("lstm", "lstm", True),
         ("fc", "linear", False),
@@ -118,6 +118,21 @@ def test_summary_to_dict(arrays, save):
         "name": "vad",
         "source": "vad.safetensors",
         "format": "safetensors",
+        "supported": True,
+        "reason": "",
+        "host_before": [],
+        "chain": [
+            {
+                "name": "lstm.l0",
+                "kind": "lstm",
+                "input_size": 3,
+                "output_size": 4,
+                "macs": 112,
+                "options": {"hidden_size": 4, "bias": True},
+            }
+        ],
+        "host_after": [],
+        "notes": [],
         "layers": [
             {
                 "name": "lstm",
@@ -148,7 +163,7 @@ def test_summary_to_dict(arrays, save):
             },
         ],
         "selected": "lstm",
-        "head": "",
+        "head": [],
         "other": ["norm.weight"],
     }
 

@@ -25,7 +25,7 @@ class Model(torch.nn.Module):
 def test_equals_the_model_itself_and_numpy(inputs, hidden, layers, bias):
     torch.manual_seed(hidden)
     model = Model(inputs, hidden, layers, bias).double()
-    network = load(model, head="fc")
+    network = load(model, select="lstm", head="fc")
     x = np.random.default_rng(0).uniform(-2, 2, (3, 30, inputs))
     run = run_reference(network, x)
     assert run.judge == f"torch {torch.__version__.split('+')[0]} float64"

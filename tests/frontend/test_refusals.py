@@ -13,53 +13,116 @@ def without(state, *names):
     return {name: array for name, array in state.items() if name not in names}
 
 
-def refused(path, message, select=None):
+def refused(path, message, **choices):
     """Load refuses with the message, and inspect gives the same sentence as the reason."""
     with pytest.raises(ModelError, match=message) as caught:
-        load(path, select)
+        load(path, **choices)
     sentence = str(caught.value)
     assert "\n" not in sentence
     assert sentence.endswith(".")
-    summaries = [layer for layer in inspect(path, select).layers if layer.recurrent]
+    summary = inspect(path, **choices)
+    assert (summary.supported, summary.reason, summary.chain) == (False, sentence, ())
+    summaries = [layer for layer in summary.layers if layer.recurrent]
     assert [layer.reason for layer in summaries if not layer.supported] == [sentence]
 
 
 @pytest.mark.parametrize("suffix", ["", "_l0"])
-@pytest.mark.parametrize("gates, title, kind", [(3, "GRU", "gru"), (1, "plain RNN", "rnn")])
-def test_other_cells(arrays, save, suffix, gates, title, kind):
-    path = save(arrays(3, 4, "enc.", suffix, gates=gates))
+def test_a_plain_rnn_does_not_tell_its_nonlinearity(arrays, save, suffix):
+    path = save(arrays(3, 4, "enc.", suffix, gates=1))
     refused(
         path,
-        rf"^Layer 'enc' is a {title}, which is not supported; the unidirectional LSTM without projection is, "
-        r"so select an LSTM, or train the model with nn\.LSTM in its place\.$",
+        r"^Layer 'enc' is a plain RNN, whose parameters do not tell its nonlinearity; "
+        r"give --nonlinearity tanh or --nonlinearity relu, as it was trained\.$",
     )
-    assert inspect(path).layers[0].kind == kind
+    assert inspect(path).layers[0].kind == "rnn"
+    assert inspect(path, nonlinearity="relu").supported
 
 
-def test_bidirectional(arrays, save):
-    path = save({**arrays(3, 4, "enc."), **arrays(3, 4, "enc.", "_l0_reverse")})
-    refused(path, r"^Layer 'enc' is bidirectional, which is not supported; .* so train it with bidirectional=False\.$")
-    (layer,) = inspect(path).layers
-    assert (layer.kind, layer.bidirectional, layer.output_size) == ("lstm", True, 8)
+@pytest.mark.parametrize("gates, title", [(4, "LSTM"), (3, "GRU")])
+def test_only_a_plain_rnn_has_a_choice_of_nonlinearity(arrays, save, gates, title):
+    path = save(arrays(3, 4, "enc.", gates=gates))
+    message = (
+        rf"^--nonlinearity is for plain RNNs, but layer 'enc' is of {title} cells; leave the option out\.$"
+    )
+    with pytest.raises(ModelError, match=message):
+        load(path, nonlinearity="tanh")
+    assert inspect(path, nonlinearity="tanh").reason.startswith("--nonlinearity is for plain RNNs, ")
 
 
-def test_projection(save):
-    state = {
-        "weight_ih_l0": np.zeros((16, 3), np.float32),
-        "weight_hh_l0": np.zeros((16, 2), np.float32),
-        "weight_hr_l0": np.zeros((2, 4), np.float32),
+def both(arrays, inputs=3, prefix="", number=0, **options):
+    """Parameters of both directions of a layer."""
+    return {
+        **arrays(inputs, 4, prefix, f"_l{number}", **options),
+        **arrays(inputs, 4, prefix, f"_l{number}_reverse", **options),
     }
-    path = save(state)
-    refused(path, r"^Layer '\.' has a projection, which is not supported; .* so train it with proj_size=0\.$")
-    (layer,) = inspect(path).layers
-    assert (layer.kind, layer.proj_size, layer.output_size) == ("lstm", 2, 2)
+
+
+def test_reverse_direction_alone(arrays, save):
+    path = save(arrays(3, 4, "a.", "_l0_reverse"))
+    refused(path, r"^Layer 'a' has the reverse direction alone; save the complete state dict\.$")
+
+
+@pytest.mark.parametrize(
+    "second, message",
+    [
+        ("_l1", "a reverse direction in layer 0 but none in layer 1"),
+        ("_l1_reverse", "a forward direction in layer 0 but none in layer 1"),
+    ],
+)
+def test_both_directions_in_some_layers_only(arrays, save, second, message):
+    refused(
+        save({**both(arrays, prefix="a."), **arrays(8, 4, "a.", second)}),
+        rf"^Layer 'a' has {message}; all layers must have them or none, so save the complete state dict\.$",
+    )
+
+
+def test_biases_in_one_direction_only(arrays, save):
+    state = without(both(arrays), "bias_ih_l0_reverse", "bias_hh_l0_reverse")
+    refused(save(state), r"^Layer '\.' has biases in layer 0 but none in layer 0 in reverse; all layers must have ")
+
+
+def test_projection_in_some_layers_only(arrays, save):
+    state = {**arrays(3, 4), **arrays(4, 4, suffix="_l1"), "weight_hr_l0": np.zeros((4, 4), np.float32)}
+    refused(save(state), r"^Layer '\.' has a projection in layer 0 but none in layer 1; all layers must have them or ")
+
+
+def test_projection_with_a_bias(arrays, save):
+    state = arrays(3, 4, "a.") | {"a.weight_hr_l0": np.zeros((4, 4), np.float32), "a.bias_hr_l0": np.zeros(4)}
+    refused(
+        save(state),
+        r"^Layer 'a' has 'a\.bias_hr_l0', but the projection of an LSTM has no bias; "
+        r"a projection with a bias is a Linear layer of its own, so save it as one\.$",
+    )
+
+
+def test_projection_of_a_gru(arrays, save):
+    state = arrays(3, 4, gates=3) | {"weight_hr_l0": np.zeros((4, 4), np.float32)}
+    refused(save(state), r"^Layer 'l0': only an LSTM can have a projection, not 'gru'\.$")
+
+
+def test_directions_of_different_cells(arrays, save):
+    state = {**arrays(3, 4), **arrays(3, 4, suffix="_l0_reverse", gates=3)}
+    message = r"^Layer 'l0_reverse': weight_ih must have 16 rows \(4 gates x hidden size 4\), not shape \(12, 3\)\.$"
+    refused(save(state), message)
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward", "forward+last", "backward+final"])
+def test_one_direction_of_one(arrays, save, direction):
+    path = save(arrays(3, 4))
+    message = (
+        rf"^--output {re.escape(direction)} needs a bidirectional layer, but 'l0' has one direction; "
+        r"give sequence, last or final\.$"
+    )
+    with pytest.raises(ModelError, match=message) as caught:
+        load(path, output=direction)
+    assert inspect(path, output=direction).reason == str(caught.value)
 
 
 def test_unknown_cell(arrays, save):
     refused(
         save(arrays(3, 4, "x.", gates=2)),
         r"^Parameter 'x\.weight_hh_l0' has the shape \(8, 4\), which is no known cell: for a hidden size of 4 the rows "
-        r"must be 16 \(LSTM\), 12 \(GRU\), 4 \(plain RNN\); the unidirectional LSTM without projection is supported\.$",
+        r"must be 16 \(LSTM\), 12 \(GRU\), 4 \(plain RNN\)\.$",
     )
 
 
@@ -92,14 +155,14 @@ def test_select_matches_nothing(arrays, save, call):
     path = save({**arrays(3, 4, "a."), **arrays(3, 4, "b.c.")}, "m")
     message = r"^Selection 'b\.cd' matches no recurrent layer of m\.safetensors; there are: 'a', 'b\.c'\.$"
     with pytest.raises(ModelError, match=message):
-        call(path, "b.cd")
+        call(path, select="b.cd")
 
 
 def test_select_is_ambiguous(arrays, save):
     path = save({**arrays(3, 4, "b.a."), **arrays(3, 4, "b.c.")})
     message = r"^Selection 'b' holds 2 recurrent layers \('b\.a', 'b\.c'\); choose one by its full name\.$"
     with pytest.raises(ModelError, match=message):
-        load(path, "b")
+        load(path, select="b")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -239,11 +302,11 @@ def test_layers_that_do_not_fit(arrays, save):
         ("fx", r"^Head 'fx' is not in model\.safetensors; Linear layers here: 'fc', 'wide'\.$"),
         (
             "conv",
-            r"^Head 'conv' must be a Linear layer \(a 2-D weight\), but it has a weight of shape \(2, 4, 1\); "
-            r"Linear layers here: 'fc', 'wide'\.$",
+            r"^Head 'conv' must be a Linear layer \(a 2-D weight\) or a batch norm \(running_mean and running_var\), "
+            r"but it has a weight of shape \(2, 4, 1\); Linear layers here: 'fc', 'wide'\.$",
         ),
-        ("lstm", r"^Head 'lstm' must be a Linear layer \(a 2-D weight\), but it has no weight of its own; "),
-        (".", r"^Head '\.' must be a Linear layer \(a 2-D weight\), but it has no weight of its own; "),
+        ("lstm", r"^Head 'lstm' must be a Linear layer .* but it has no weight of its own; "),
+        (".", r"^Head '\.' must be a Linear layer .* but it has no weight of its own; "),
         (
             "wide",
             r"^Head 'wide' takes 9 inputs but 'lstm\.l0' before it gives 4; choose a Linear layer with 4 inputs "
@@ -256,6 +319,94 @@ def test_head(arrays, save, head, message):
     path = save({**arrays(3, 4, "lstm."), **{name: np.zeros(shape, np.float32) for name, shape in shapes.items()}})
     with pytest.raises(ModelError, match=message):
         load(path, head=head)
+
+
+def norm(size=4, prefix="bn.", **others):
+    names = ("weight", "bias", "running_mean", "running_var")
+    return {f"{prefix}{name}": np.ones(size, np.float32) for name in names} | others
+
+
+def test_heads_list_batch_norms_too(arrays, save):
+    path = save({**arrays(3, 4), **norm()})
+    with pytest.raises(ModelError, match=r"^Head 'fc' is not in model\.safetensors; Linear layers here: none, batch n"):
+        load(path, head="fc")
+
+
+@pytest.mark.parametrize(
+    "head, state, message",
+    [
+        (
+            "bn",
+            norm(5),
+            r"^Head 'bn' takes 5 inputs but 'l0' before it gives 4; "
+            r"a batch norm must have as many features as the layer before it\.$",
+        ),
+        (
+            "bn",
+            norm(**{"bn.running_var": np.array([1, 2, -3, 4], np.float32)}),
+            r"^Parameter 'bn\.running_var' holds -3\.0 at \[2\], which with eps 1e-05 gives no positive variance; "
+            r"repair the checkpoint, or give the eps it was trained with\.$",
+        ),
+        ("bn:eps=0", norm(**{"bn.running_var": np.zeros(4)}), r"^Parameter 'bn\.running_var' holds 0\.0 at \[0\], w"),
+        (
+            "bn",
+            norm(**{"bn.weight": np.ones(3)}),
+            r"^Parameter 'bn\.weight' must have 1 dimension and the size of 'bn\.running_mean' \(4,\), "
+            r"not the shape \(3,\); save the complete state dict of the layer\.$",
+        ),
+        ("bn", norm(()), r"^Parameter 'bn\.running_mean' must have 1 dimension and the size of "),
+        ("bn", norm(**{"bn.bias": np.array([0, 0, np.nan, 0])}), r"^Parameter 'bn\.bias' holds nan at \[2\] "),
+        (
+            "fc:eps=1e-3",
+            {"fc.weight": np.ones((2, 4)), "fc.bias": np.ones(2)},
+            r"^Head 'fc' is a Linear layer, which has no eps; leave it out\.$",
+        ),
+        (
+            ":argmax:relu",
+            {},
+            r"^Layer 'l0\.argmax' is an argmax and must be the last, not before 'l0\.argmax\.relu'\.$",
+        ),
+        (
+            "ln",
+            {"ln.weight": np.ones(4), "ln.bias": np.ones(4)},
+            r"^Head 'ln' must be a Linear layer \(a 2-D weight\) or a batch norm \(running_mean and running_var\), "
+            r"but it has a weight of shape \(4,\) and a bias; Linear layers here: none\.$",
+        ),
+    ],
+)
+def test_heads_of_other_kinds(arrays, save, head, state, message):
+    path = save({**arrays(3, 4), **state})
+    with pytest.raises(ModelError, match=message) as caught:
+        load(path, head=head)
+    if head == "ln":
+        with pytest.raises(ModelError, match=message):
+            inspect(path, head=head)
+    else:
+        assert inspect(path, head=head).reason == str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "embedding, message",
+    [
+        ("emb", r"^Embedding 'emb' is not in model\.safetensors; embeddings here: 'table'\.$"),
+        (
+            "fc",
+            r"^Embedding 'fc' must have a 2-D weight and no bias, but it has a weight of shape \(2, 4\) and a bias; "
+            r"embeddings here: 'table'\.$",
+        ),
+        ("table", r"^Layer 'lstm\.l0' takes 3 inputs but 'table' before it gives 5\.$"),
+    ],
+)
+def test_embedding(arrays, save, embedding, message):
+    state = {"fc.weight": np.ones((2, 4)), "fc.bias": np.ones(2), "table.weight": np.ones((9, 5))}
+    path = save({**arrays(3, 4, "lstm."), **state})
+    with pytest.raises(ModelError, match=message) as caught:
+        load(path, embedding=embedding)
+    if embedding == "table":
+        assert inspect(path, embedding=embedding).reason == str(caught.value)
+    else:
+        with pytest.raises(ModelError, match=message):
+            inspect(path, embedding=embedding)
 
 
 def test_inspect_refuses_an_unknown_head(arrays, save):

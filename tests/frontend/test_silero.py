@@ -52,7 +52,8 @@ def test_reference_is_the_cell_stepped(checkpoint):
 
 def test_its_last_layer_is_a_convolution(checkpoint):
     message = (
-        r"^Head 'final_conv' must be a Linear layer \(a 2-D weight\), but it has a weight of shape \(1, 128, 1\); "
+        r"^Head 'final_conv' must be a Linear layer \(a 2-D weight\) or a batch norm \(running_mean and running_var\), "
+        r"but it has a weight of shape \(1, 128, 1\) and a bias; "
     )
     with pytest.raises(ModelError, match=message):
         load(checkpoint, head="final_conv")
