@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import NoReturn
 
+from rnngen.cli import factorize
 from rnngen.frontend.options import NONLINEARITIES, OUTPUTS
 
 _EXAMPLES = {
@@ -15,6 +16,7 @@ _EXAMPLES = {
     "simulate": "rnngen simulate design --input x.npy --stall 0.2",
     "synthesize": "rnngen synthesize design",
     "report": "rnngen report design",
+    "factorize": "rnngen factorize model.safetensors --rank 32 -o factorised.safetensors",
     "doctor": "rnngen doctor",
 }
 
@@ -100,5 +102,6 @@ def make_parser() -> argparse.ArgumentParser:
     simulate.add_argument("--waves", action="store_true", help="write simulation/waves.vcd")
     _add_design(_command(commands, "synthesize", "place and route for the design's board"))
     _add_design(_command(commands, "report", "write the HTML report"))
+    factorize.add_arguments(_command(commands, "factorize", factorize.SUMMARY))
     _command(commands, "doctor", "which tools are here")
     return parser

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rnngen.build import find_tools
+from rnngen.cli import factorize
 from rnngen.cli.arguments import make_parser
 from rnngen.cli.text import design_lines, emulation_lines, inspect_lines, simulation_lines, synthesis_lines, tool_lines
 from rnngen.errors import RnngenError, VerificationError
@@ -121,6 +122,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], Result]] = {
     "simulate": _simulate,
     "synthesize": _synthesize,
     "report": _report,
+    "factorize": factorize.run,
     "doctor": _doctor,
 }
 

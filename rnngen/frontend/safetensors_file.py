@@ -12,7 +12,7 @@ from rnngen.frontend.tensors import Checkpoint, Tensor
 from rnngen.ir.network import FloatArray
 
 _NUMPY_TYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8"}
-_NAMES = {
+TYPE_NAMES = {
     "F16": "float16",
     "BF16": "bfloat16",
     "F32": "float32",
@@ -34,7 +34,7 @@ def _to_float64(data: bytearray, dtype: str) -> FloatArray:
 
 
 def _tensor(name: str, shape: list[int], dtype: str, data: bytearray) -> Tensor:
-    return Tensor(name, tuple(shape), _NAMES.get(dtype, dtype), lambda: _to_float64(data, dtype))
+    return Tensor(name, tuple(shape), TYPE_NAMES.get(dtype, dtype), lambda: _to_float64(data, dtype))
 
 
 def read_safetensors(path: Path) -> Checkpoint:
