@@ -15,6 +15,7 @@ from rnngen.errors import ModelError
 from rnngen.frontend.chain import Chain
 from rnngen.frontend.onnx_graph.file import check_model, convert, load_file
 from rnngen.frontend.onnx_graph.graph import holds, is_recurrent_output, is_state, recurrent_nodes
+from rnngen.frontend.onnx_graph.operations import separate
 from rnngen.frontend.onnx_graph.values import Known
 from rnngen.frontend.onnx_graph.walk import Source, Walk, listing
 from rnngen.frontend.tracing import Host, Size, Steps, Tracer, Value
@@ -134,8 +135,9 @@ def _check_others(graph: onnx.GraphProto, tracer: Tracer, chosen: str, explicit:
         tracer.note(f"The output '{name}' of the model is not taken; '{chosen}' is.")
 
 
-def _joined(value: Known, tracer: Tracer) -> Value:
+def _joined(value: Known | None, tracer: Tracer) -> Value:
     """The output with its directions side by side: on one axis with the features, as the accelerator gives them."""
+    value = separate(tracer, value)
     if not isinstance(value, (Steps, Host)):
         raise ModelError(f"{tracer.title} has a constant output; there is nothing to compute.")
     if not isinstance(value, Steps) or value.stack is None:

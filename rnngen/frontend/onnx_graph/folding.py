@@ -197,7 +197,7 @@ def _gather(attributes: Attributes, inputs: Inputs) -> Array:
     array, where = _two(inputs)
     if where.dtype != np.int64:
         raise NotFoldedError
-    return np.asarray(np.take(array, where, axis=attributes.get("axis", 0)))
+    return np.asarray(np.take(array, where, axis=attributes.get("axis", 0)), dtype=array.dtype)
 
 
 def _slice(attributes: Attributes, inputs: Inputs) -> Array:

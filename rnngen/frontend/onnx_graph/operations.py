@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -18,7 +18,7 @@ from rnngen.frontend.onnx_graph.folding import (
     split_sizes,
 )
 from rnngen.frontend.onnx_graph.graph import Node
-from rnngen.frontend.onnx_graph.values import Constant, Host, Known, Size, Steps, Value, shape_of
+from rnngen.frontend.onnx_graph.values import Constant, Host, Joined, Known, Size, Steps, Value, shape_of
 from rnngen.frontend.tracing import Tracer
 
 
@@ -188,9 +188,23 @@ def _split(call: Call) -> list[Value]:
     ]
 
 
-def _concat(call: Call) -> Value:
+def _concat(call: Call) -> Value | Joined:
+    steps = [value for value in call.inputs if isinstance(value, Steps) and value.stack is not None]
+    axis = int(call.node.attributes["axis"])
+    if len(steps) == len(call.inputs) and len({id(value.stack) for value in steps}) > 1:
+        return Joined(call.where, tuple(steps), axis % len(steps[0].axes))
     values = [value if isinstance(value, (Steps, Host)) else Constant(np.zeros(0)) for value in call.inputs]
-    return call.tracer.cat(call.where, values, int(call.node.attributes["axis"]))
+    return call.tracer.cat(call.where, values, axis)
+
+
+def _part(call: Call, joined: Joined) -> Value | None:
+    """One entry of joined states; None if it is more than that."""
+    index = call.constant(1)
+    axis = int(call.node.attributes.get("axis", 0)) % len(joined.values[0].axes)
+    if call.node.operation != "Gather" or axis != joined.axis or index is None or index.ndim or not known(index):
+        return None
+    found = joined.find(int(index))
+    return None if found is None else call.tracer.select(call.where, found[0], axis, found[1])
 
 
 def _transpose(call: Call) -> Value:
@@ -326,7 +340,7 @@ def _one_hot(call: Call) -> Value:
     return call.tracer.one_hot(call.where, call.value, int(depth.reshape(())))
 
 
-Operation: TypeAlias = "Callable[[Call], Value | list[Value]]"
+Operation: TypeAlias = "Callable[[Call], Value | Joined | list[Value]]"
 
 OPERATIONS: dict[str, Operation] = {
     "Add": _arithmetic("add"),
@@ -366,8 +380,13 @@ OPERATIONS: dict[str, Operation] = {
 """What the accelerator can do of each operation."""
 
 
-def run(call: Call) -> list[Value]:
+def run(call: Call) -> Sequence[Value | Joined]:
     """The outputs of an operation; of one that the accelerator cannot do, what the host makes of it."""
+    if isinstance(call.inputs[0], Joined):
+        part = _part(call, call.inputs[0])
+        if part is not None:
+            return [part]
+    call = replace(call, inputs=tuple(separate(call.tracer, value) for value in call.inputs))
     traced = [value for value in call.inputs if isinstance(value, (Steps, Host))]
     blind = any(isinstance(value, Host) and value.base is None and value.shape is None for value in traced)
     operation = OPERATIONS.get(call.node.operation)
@@ -384,4 +403,6 @@ def run(call: Call) -> list[Value]:
     return [host] * len(call.node.outputs)
 
 
-
+def separate(tracer: Tracer, value: Known | None) -> Known | None:
+    """A value that is not ``Joined``: states of several nodes together are refused by the tracer."""
+    return tracer.cat(value.where, value.values, value.axis) if isinstance(value, Joined) else value

@@ -155,13 +155,16 @@ def _state(
     label: str, key: str, array: Array | None, attributes: Mapping[str, Any], directions: int, hidden: int
 ) -> FloatArray | None:
     """(directions, H) of a constant state; None if it is zero or not given."""
-    if array is None or not np.any(array):
+    if array is None:
         return None
     state = np.swapaxes(array, 0, 1) if attributes.get("layout", 0) and array.ndim == 3 else array
     if state.ndim != 3 or state.shape[0] != directions or state.shape[1] < 1 or state.shape[2] != hidden:
         raise ModelError(
-            f"{label}: {key} must have {directions} directions of {hidden} units, not the shape {array.shape}."
+            f"{label}: {key} must have {directions} directions of {hidden} units, not the shape {array.shape}; "
+            f"torch.onnx.export(dynamo=True) writes such a file for proj_size, so give the state dict instead."
         )
+    if not np.any(state):
+        return None
     if np.any(state != state[:, :1]):
         raise ModelError(
             f"{label}: {key} must be the same for every sequence of the batch; export the model with a batch of 1."

@@ -29,8 +29,36 @@ class Repeated:
     axes: frozenset[int]
 
 
-Known: TypeAlias = "Array | Repeated | Value"
-"""A constant or shape (``folding``), a constant repeated, or what the tracer follows."""
+@dataclass(frozen=True, eq=False)
+class Joined:
+    """States of several recurrent nodes behind one another, as torch's exporter writes h_n of a module's layers.
+
+    Attributes:
+        where: The Concat.
+        values: What is joined.
+        axis: Along which axis, not negative.
+    """
+
+    where: str
+    values: tuple[Steps, ...]
+    axis: int
+
+    def find(self, index: int) -> tuple[Steps, int] | None:
+        """The tensor that holds an entry of the axis, and which of its own it is; None if there is no such one."""
+        lengths = [value.shape[self.axis] for value in self.values]
+        numbers = [length for length in lengths if isinstance(length, int)]
+        if len(numbers) < len(lengths) or not -sum(numbers) <= index < sum(numbers):
+            return None
+        index %= sum(numbers)
+        for value, length in zip(self.values, numbers):
+            if index < length:
+                return value, index
+            index -= length
+        return None
+
+
+Known: TypeAlias = "Array | Repeated | Joined | Value"
+"""A constant or shape (``folding``), a constant repeated, states joined, or what the tracer follows."""
 
 
 class Scope:
@@ -74,7 +102,7 @@ def shape_of(value: Known) -> tuple[Size | None, ...] | None:
         return tuple(int(size) for size in value.shape)
     if isinstance(value, Repeated):
         return tuple(None if axis in value.axes else int(n) for axis, n in enumerate(value.array.shape))
-    return None if isinstance(value, Constant) else value.shape
+    return value.shape if isinstance(value, (Steps, Host)) else None
 
 
 def repeated(array: Array, target: Array | None) -> Repeated:
@@ -95,4 +123,4 @@ def repeated(array: Array, target: Array | None) -> Repeated:
         raise NotFoldedError from error
 
 
-__all__ = ["Constant", "Host", "Known", "Repeated", "Scope", "Size", "Steps", "Value", "repeated", "shape_of"]
+__all__ = ["Constant", "Host", "Joined", "Known", "Repeated", "Scope", "Size", "Steps", "Value", "repeated", "shape_of"]

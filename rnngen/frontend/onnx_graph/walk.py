@@ -79,8 +79,8 @@ class Walk:
     def __init__(self, source: Source, tracer: Tracer) -> None:
         self.source, self.tracer = source, tracer
         self._begun = source.select is None
-        self._given: set[str] = set()
-        """Inputs of the model and parts of them: where a state comes from that is kept between calls."""
+        self._given: dict[str, str] = {}
+        """Inputs of the model and parts of them, and which input: there a state comes from that is kept outside."""
         self._ones: dict[str, tuple[int, ...]] = {}
 
     # Graphs
@@ -103,7 +103,7 @@ class Walk:
             if entry.name in constants:
                 scope.set(entry.name, constants[entry.name])
             elif scope.get(entry.name) is None:
-                self._given.add(entry.name)
+                self._given[entry.name] = entry.name
                 scope.set(entry.name, self._input(entry.name))
         return self._values(graph, scope, wanted)
 
@@ -150,7 +150,7 @@ class Walk:
         if node.operation == "Constant":
             return [self._constant(node)]
         if node.operation in MOVES and node.inputs[0] in self._given:
-            self._given.update(node.outputs)
+            self._given.update(dict.fromkeys(node.outputs, self._given[node.inputs[0]]))
         if node.operation == "Unsqueeze":
             self._note_axes(node, inputs)
         return self._known(node, inputs) or self._traced(node, inputs)
@@ -261,7 +261,7 @@ class Walk:
         result = []
         for inner, name in zip(graph.output, node.outputs, strict=True):
             if inner.name in self._given:
-                self._given.add(name)
+                self._given[name] = self._given[inner.name]
             result.append(values.get(inner.name, np.zeros(0)))
         return result
 
@@ -316,14 +316,13 @@ class Walk:
                 f"{label}: {key} ('{name}') is computed by the model from its input, which is not supported; a "
                 f"sequence can begin with constants or zeros."
             )
+        origin = f"{key} is an input of the model ('{self._given[name]}')"
         if self.source.select is None:
             raise ModelError(
-                f"{label}: {key} ('{name}') is an input of the model, which is not supported; name the node "
-                f"(--select) to begin every sequence with zeros and keep the state inside the accelerator."
+                f"{label}: {origin}, which is not supported; name the node (--select) to begin every sequence with "
+                f"zeros and keep the state inside the accelerator."
             )
-        self.tracer.note(
-            f"{label}: {key}, an input of the model ('{name}'), is kept inside the accelerator and begins with zeros."
-        )
+        self.tracer.note(f"{label}: {origin}; it is kept inside the accelerator and begins with zeros.")
         return None
 
     def _sequence(self, node: Node, label: str, value: Known | None, size: int) -> Value:
