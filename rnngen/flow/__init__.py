@@ -2,6 +2,7 @@
 
 from rnngen.flow.board import simulate_board
 from rnngen.flow.emulate import EmulationReport, emulate
+from rnngen.flow.factorize import FactorizeReport, factorize
 from rnngen.flow.generate import GenerateOptions, generate
 from rnngen.flow.report import report
 from rnngen.flow.simulate import SimulationReport, simulate
@@ -9,9 +10,11 @@ from rnngen.flow.synthesize import synthesize
 
 __all__ = [
     "EmulationReport",
+    "FactorizeReport",
     "GenerateOptions",
     "SimulationReport",
     "emulate",
+    "factorize",
     "generate",
     "report",
     "simulate",
