@@ -109,6 +109,10 @@ class AxisTracer:
                     where, f"takes as {role} an axis that another layer takes as {known}; check batch_first."
                 )
 
+    def role_of(self, label: str) -> str | None:
+        """What an axis of the input was taken as; None if nothing said."""
+        return self._roles.get(label)
+
     # Axes
 
     def permute(self, where: str, value: Value, order: Sequence[int]) -> Value:
@@ -182,6 +186,12 @@ class AxisTracer:
     def _step(self, value: Steps, at: int, index: int) -> Steps:
         """One step of the sequence, axis ``at``, which is left with length 1."""
         axis = value.axes[at]
+        if len(axis) == 1 and self._roles.get(axis[0].label) == "sequences":
+            name = value.stages[-1].name if value.stack is None else value.stack.name
+            raise self.refuse(
+                name, f"gives sequences along axis {at}, of which entry {index} is taken as if they were steps; "
+                f"check batch_first."
+            )
         if len(axis) != 1 or self._roles.get(axis[0].label) != "steps":
             raise Unsupported(f"it takes entry {index} of axis {at}, which is not that of the steps")
         size = axis_size(axis)

@@ -5,8 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rnngen.frontend.layout import Unsupported, ordered_pieces
-from rnngen.frontend.traced import UNIT, Atom, Axis, Piece, Stack, Stage, Steps, axis_size, last_step, single_piece_step
-from rnngen.ir.layers import Layer, ParallelLayer
+from rnngen.frontend.traced import (
+    UNIT,
+    Atom,
+    Axis,
+    Piece,
+    Stack,
+    Stage,
+    Steps,
+    axis_size,
+    last_step,
+    side_by_side,
+    single_piece_step,
+)
+from rnngen.ir.layers import Layer
 
 
 def _check_states(pieces: list[Piece]) -> None:
@@ -49,7 +61,7 @@ def stack_layers(stack: Stack, pieces: list[Piece]) -> tuple[Layer, ...]:
     number = pieces[0].layer
     branches = tuple(stack.layers[number][piece.branch] for piece in pieces)
     name = stack.layer_name(number)
-    last: Layer = branches[0] if len(branches) == 1 else ParallelLayer(name, branches)
+    last = side_by_side(name, branches)
     layers = (*(stack.whole(index) for index in range(number)), last)
     if pieces[0].step == "all":
         return layers

@@ -9,7 +9,18 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from rnngen.ir.layers import FloatArray, LastStepLayer, Layer, ParallelLayer, RecurrentLayer
+from rnngen.ir.layers import (
+    FactorisedLayer,
+    FloatArray,
+    GroupedLayer,
+    LastStepLayer,
+    Layer,
+    ParallelLayer,
+    RecurrentLayer,
+)
+
+RECURRENT = (RecurrentLayer, ParallelLayer, FactorisedLayer, GroupedLayer)
+"""Kinds of layers that have a state."""
 
 Size: TypeAlias = "int | str"
 """Length of an axis: a number, or a symbol such as ``"N"`` for one that is known only at run time."""
@@ -68,21 +79,32 @@ class Piece:
     cell: bool = False
 
 
+Direction: TypeAlias = "RecurrentLayer | FactorisedLayer | GroupedLayer"
+"""One direction of a recurrent layer; those of rnngen.nn have one only."""
+
+
 @dataclass(frozen=True, eq=False)
 class Stack:
     """A recurrent module: its layers, each a tuple of directions."""
 
     name: str
-    layers: tuple[tuple[RecurrentLayer, ...], ...]
+    layers: tuple[tuple[Direction, ...], ...]
 
     def whole(self, number: int) -> Layer:
         """Layer ``number`` with all its directions."""
         branches = self.layers[number]
-        return branches[0] if len(branches) == 1 else ParallelLayer(self.layer_name(number), branches)
+        return side_by_side(self.layer_name(number), branches)
 
     def layer_name(self, number: int) -> str:
         """What messages and reports call a layer with all its directions."""
         return self.layers[number][0].name
+
+
+def side_by_side(name: str, branches: tuple[Direction, ...]) -> Layer:
+    """Directions as one layer."""
+    if len(branches) == 1:
+        return branches[0]
+    return ParallelLayer(name, tuple(branch for branch in branches if isinstance(branch, RecurrentLayer)))
 
 
 Pieces: TypeAlias = npt.NDArray[np.object_]
@@ -115,7 +137,7 @@ class Steps:
     @property
     def recurrent(self) -> bool:
         """Whether a recurrent layer is among the layers."""
-        return self.stack is not None or any(isinstance(s, (RecurrentLayer, ParallelLayer)) for s in self.stages)
+        return self.stack is not None or any(isinstance(stage, RECURRENT) for stage in self.stages)
 
     @property
     def shape(self) -> tuple[Size | None, ...]:
@@ -167,9 +189,9 @@ def axis_size(axis: Axis) -> Size | None:
     return product
 
 
-def single_piece_step(branch: RecurrentLayer, step: str) -> set[bool]:
+def single_piece_step(branch: Direction, step: str) -> set[bool]:
     """Which values of ``LastStepLayer.final`` give this step of this direction; empty if none does."""
-    if branch.reverse:
+    if isinstance(branch, RecurrentLayer) and branch.reverse:
         return {"last": {False}, "first": {True}, "final": {True}}[step]
     return {"last": {False, True}, "first": set[bool](), "final": {False, True}}[step]
 

@@ -20,7 +20,20 @@ from rnngen.frontend.axes import AxisTracer, features_axis
 from rnngen.frontend.chain import Chain
 from rnngen.frontend.closing import close, is_features
 from rnngen.frontend.layout import Unsupported
-from rnngen.frontend.traced import UNIT, Atom, Constant, Host, Pending, Piece, Size, Stack, Stage, Steps, Value
+from rnngen.frontend.traced import (
+    UNIT,
+    Atom,
+    Constant,
+    Direction,
+    Host,
+    Pending,
+    Piece,
+    Size,
+    Stack,
+    Stage,
+    Steps,
+    Value,
+)
 from rnngen.ir.layers import (
     ActivationLayer,
     AffineLayer,
@@ -83,7 +96,7 @@ class Tracer(AxisTracer):
         return replace(value, axes=axes, stages=(*value.stages, stage), size=size)
 
     def recurrent(
-        self, where: str, value: Value, layers: Sequence[Sequence[RecurrentLayer]], time_axis: int
+        self, where: str, value: Value, layers: Sequence[Sequence[Direction]], time_axis: int
     ) -> tuple[Value, Value, Value]:
         """A recurrent module: y, h_n and c_n, in PyTorch's shapes.
 
@@ -117,13 +130,14 @@ class Tracer(AxisTracer):
         return self._stacked(where, closed, layers, time_axis)
 
     def _stacked(
-        self, where: str, value: Steps, layers: Sequence[Sequence[RecurrentLayer]], time_axis: int
+        self, where: str, value: Steps, layers: Sequence[Sequence[Direction]], time_axis: int
     ) -> tuple[Steps, Steps, Steps]:
         stack = Stack(where, tuple(tuple(branches) for branches in layers))
         top = len(stack.layers) - 1
         first = stack.layers[top][0]
         batch = [axis for number, axis in enumerate(value.axes[:-1]) if number != time_axis]
         directions = [Piece(top, branch, "all") for branch in range(len(stack.layers[top]))]
+        hidden = first.hidden_size if isinstance(first, RecurrentLayer) else first.output_size
         count = sum(len(branches) for branches in stack.layers)
 
         def make(axes: list[tuple[Atom, ...]], pieces: list[Piece], size: int) -> Steps:
@@ -139,8 +153,19 @@ class Tracer(AxisTracer):
         return (
             make([*value.axes[:-1], features], directions, first.output_size),
             make([states, *batch, (Atom(UNIT, first.output_size),)], final(False), first.output_size),
-            make([states, *batch, (Atom(UNIT, first.hidden_size),)], final(True), first.hidden_size),
+            make([states, *batch, (Atom(UNIT, hidden),)], final(True), hidden),
         )
+
+    def step(self, where: str, value: Value, layer: RecurrentLayer) -> Value:
+        """A cell whose state the model takes in and gives out: each call is one step; gives the new h."""
+        closed = self._closed(where, "cell", value, -1)
+        if not isinstance(closed, Steps):
+            raise self.refuse(where, f"is a recurrent cell behind what stays on the host ({closed.done[0]}).")
+        self._check_size(where, closed, layer.input_size)
+        for axis in closed.axes[:-1]:
+            self.role(where, axis, "sequences")
+        self.note("Each call of the model is one step; the accelerator keeps the state.")
+        return self._append(closed, layer, layer.output_size)
 
     def linear(self, where: str, value: Value, weight: FloatArray, bias: FloatArray | None = None) -> Value:
         """``weight x + bias`` over the last axis; weight (O, I)."""
@@ -279,8 +304,12 @@ class Tracer(AxisTracer):
         done = self._append(closed, ArgmaxLayer(where, closed.size), 1)
         return done if keep else layout.squeeze(done, [axis])
 
-    def finish(self, outputs: Sequence[Value]) -> Chain:
+    def finish(self, outputs: Sequence[Value], states: Sequence[Value] = ()) -> Chain:
         """The chain that gives the first output; the others may only be final states.
+
+        Args:
+            outputs: What the model returns.
+            states: Those among them that are new states of cells (``step``).
 
         Raises:
             ModelError: if there is no recurrent layer, or an output is another one.
@@ -290,13 +319,20 @@ class Tracer(AxisTracer):
         if not isinstance(base, Steps) or not base.recurrent:
             host = value.done if isinstance(value, Host) else ()
             raise self.refuse(
-                "forward", "gives nothing that a supported recurrent layer computed"
-                + (f" ({host[0]})" if host else "") + "; LSTM, GRU and RNN layers are supported."
+                "forward",
+                "gives nothing that a supported recurrent layer computed"
+                + (f" ({host[0].rstrip('.')})" if host else "")
+                + "; LSTM, GRU and RNN layers are supported.",
             )
         for number, other in enumerate(outputs[1:], 1):
+            if any(other is state for state in states):
+                continue
             if not isinstance(other, Steps) or other.stack is None or not _is_state(other):
-                raise self.refuse("forward", f"gives {len(outputs)} tensors and number {number} is no final state; "
-                                  "one output is supported, so wrap the model in one that returns it alone.")
+                raise self.refuse(
+                    "forward",
+                    f"gives {len(outputs)} tensors, and number {number + 1} is no final state of a recurrent layer; "
+                    f"one output is supported, so wrap the model in one that returns it alone.",
+                )
             self.note("The final states that the model returns beside its output are not taken.")
         layers = _built(self._stages("forward", base))
         if base.stack is not None and not any(is_features(base, at) for at in range(len(base.axes))):

@@ -1,0 +1,116 @@
+"""The layers found in a live module, run beside the module itself: the last word on whether it was understood."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from rnngen.errors import ModelError
+from rnngen.frontend.chain import Chain
+from rnngen.frontend.traced import Atom, Steps, Value
+from rnngen.frontend.tracing import Tracer
+from rnngen.ir.layers import FloatArray
+from rnngen.ir.network import Network
+from rnngen.ir.reference import run_layers
+
+if TYPE_CHECKING:
+    import torch
+
+TOLERANCE = 1e-9
+"""Largest difference of the module's and the network's outputs, both float64, relative to the largest output."""
+
+
+class Followed(Protocol):
+    """What is asked of how a module was followed: by whom, and the first input and output of forward."""
+
+    tracer: Tracer
+    input: Steps
+    output: Value
+
+
+def _arrange(value: Steps, tracer: Tracer, x: FloatArray) -> FloatArray:
+    """The model's input as (sequences, steps, features)."""
+    order: dict[str, list[int]] = {"sequences": [], "steps": [], "features": []}
+    for number, axis in enumerate(value.axes):
+        role = tracer.role_of(axis[0].label) if axis else None
+        order[role or "sequences"].append(number)
+    moved = x.transpose([*order["sequences"], *order["steps"], *order["features"]])
+    sizes = [int(np.prod([x.shape[axis] for axis in axes], dtype=np.int64)) for axes in order.values()]
+    return moved.reshape(sizes)
+
+
+def _restore(value: Steps, tracer: Tracer, y: FloatArray) -> FloatArray:
+    """The network's output (sequences, steps, words) in the order of the model's output, as one vector."""
+    places = {"sequences": 0, "steps": 1, "features": 2}
+    there = [places[_role(atom, tracer)] for axis in value.axes for atom in axis]
+    return y.transpose(list(dict.fromkeys([*there, 0, 1, 2]))).ravel()
+
+
+def _role(atom: Atom, tracer: Tracer) -> str:
+    return (tracer.role_of(atom.label) or "sequences") if atom.label.startswith("axis") else "features"
+
+
+def _flat(output: Any) -> Any:
+    """The first tensor of what forward gave."""
+    while isinstance(output, (tuple, list, dict)):
+        output = next(iter(output.values())) if isinstance(output, dict) else output[0]
+    return output
+
+
+def confirm(chain: Chain, followed: Followed, module: torch.nn.Module, example: tuple[Any, ...]) -> None:
+    """Compare the chain with the module on its example and on a longer one; nothing where the host has a part.
+
+    Raises:
+        ModelError: if they differ.
+    """
+    value, start = followed.output, followed.input
+    if chain.host_before or chain.host_after or not isinstance(value, Steps):
+        return
+    network = Network("confirm", chain.layers)
+    tracer = followed.tracer
+    steps = [i for i, axis in enumerate(start.axes) if axis and tracer.role_of(axis[0].label) == "steps"]
+    for number, inputs in enumerate((example, *([_longer(example, steps[0])] if steps else []))):
+        try:
+            expected = np.asarray(_flat(module(*inputs)).detach().double().numpy())
+        except Exception:
+            if number == 0:
+                raise
+            return
+        _compare(chain, network, tracer, value, start, inputs[0], expected)
+
+
+def _longer(example: tuple[Any, ...], axis: int) -> tuple[Any, ...]:
+    """The same input with two more steps, its own first ones again."""
+    import torch
+
+    first = example[0]
+    more = first.narrow(axis, 0, min(2, first.shape[axis]))
+    return (torch.cat([first, more], dim=axis), *example[1:])
+
+
+def _compare(
+    chain: Chain,
+    network: Network,
+    tracer: Tracer,
+    value: Steps,
+    start: Steps,
+    tensor: Any,
+    expected: FloatArray,
+) -> None:
+    x = np.asarray(tensor.detach().cpu().double().numpy())
+    y = run_layers(network, _arrange(start, tracer, x))[-1]
+    got = _restore(value, tracer, y)
+    if got.size == expected.size:
+        scale = max(1.0, float(np.max(np.abs(expected), initial=0.0)))
+        difference = float(np.max(np.abs(got - expected.ravel()), initial=0.0)) / scale
+        if difference <= TOLERANCE:
+            return
+        found = f"differs by {difference:.3g}"
+    else:
+        found = f"has {got.size} words where the module gives {expected.size}"
+    raise ModelError(
+        f"{chain.title}: what was followed of its forward {found} on an input of shape {tuple(x.shape)}; "
+        f"its forward must compute the same of every input, for instance take the last step as y[:, -1], "
+        f"not by a fixed number."
+    )

@@ -1,0 +1,226 @@
+"""Live modules: a copy of the module is exported with an example input, followed, and checked against the module."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rnngen.errors import ModelError
+from rnngen.frontend.chain import Chain
+from rnngen.frontend.confirm import confirm
+from rnngen.frontend.exported import follow, to_program
+from rnngen.frontend.own_export import replace_own
+from rnngen.frontend.tracing import Tracer
+
+if TYPE_CHECKING:
+    import torch
+
+_PRIMES = (3, 7, 5, 11, 13, 17, 19, 23, 29, 31)
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """What the layers of a module say of its input.
+
+    Attributes:
+        features: Candidates for the number of features, in the order of the modules.
+        symbols: Of the first Embedding; 0 without one.
+        states: (size, count) of the states of its cells.
+        batch, steps: Lengths that are no other size of the module.
+    """
+
+    features: tuple[int, ...]
+    symbols: int
+    states: tuple[tuple[int, int], ...]
+    batch: int
+    steps: int
+
+
+def _sizes(module: torch.nn.Module) -> _Sizes:
+    import torch
+
+    features: list[int] = []
+    symbols = 0
+    states = []
+    used = {2, 4}
+    for child in module.modules():
+        if isinstance(child, torch.nn.Embedding):
+            symbols = symbols or child.num_embeddings
+        for label in ("input_size", "in_features", "num_features", "in_channels"):
+            size = getattr(child, label, None)
+            if isinstance(size, int):
+                features += [size]
+        if isinstance(child, torch.nn.RNNCellBase):
+            states.append((child.hidden_size, 2 if isinstance(child, torch.nn.LSTMCell) else 1))
+        used |= {size for size in vars(child).values() if isinstance(size, int)}
+    free = [prime for prime in _PRIMES if prime not in used]
+    return _Sizes(tuple(dict.fromkeys(features)), symbols, tuple(states), free[0], free[1])
+
+
+def _floats(like: torch.nn.Module, *shape: int) -> torch.Tensor:
+    import torch
+
+    kinds = [parameter.dtype for parameter in like.parameters() if parameter.is_floating_point()]
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(shape, generator=generator, dtype=torch.float64).to(kinds[0] if kinds else torch.float64)
+
+
+def _candidates(module: torch.nn.Module, sizes: _Sizes) -> Iterator[tuple[Any, ...]]:
+    """Inputs that forward may take, the likeliest first."""
+    import torch
+
+    if sizes.symbols:
+        for shape in ((sizes.batch, sizes.steps), (sizes.steps,)):
+            symbols = torch.arange(sizes.batch * sizes.steps)[: shape[0] * (shape + (1,))[1]].reshape(shape)
+            yield (symbols % sizes.symbols,)
+    for states in _states(module, sizes):
+        for features in sizes.features:
+            yield (_floats(module, sizes.batch, features), *states)
+    for features in sizes.features:
+        yield (_floats(module, sizes.batch, sizes.steps, features),)
+        yield (_floats(module, sizes.batch, features, sizes.steps),)
+        yield (_floats(module, sizes.steps, features),)
+    yield (_floats(module, sizes.batch, sizes.steps),)
+
+
+def _states(module: torch.nn.Module, sizes: _Sizes) -> Iterator[tuple[Any, ...]]:
+    """States of cells, flat and as pairs, zeros."""
+    if not sizes.states:
+        return
+    made = [tuple(_floats(module, sizes.batch, size) * 0 for _ in range(count)) for size, count in sizes.states]
+    flat = tuple(state for group in made for state in group)
+    yield flat
+    yield tuple(group if len(group) > 1 else group[0] for group in made)
+    yield (flat,)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """PyTorch without warnings and gradients, and float64 where a forward makes tensors without saying a type."""
+    import torch
+
+    before, disabled = torch.get_default_dtype(), logging.root.manager.disable
+    torch.set_default_dtype(torch.float64)
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch.set_default_dtype(before)
+        logging.disable(disabled)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__).rstrip(".")
+
+
+def _tuple(example: Any) -> tuple[Any, ...]:
+    return tuple(example) if isinstance(example, (tuple, list)) else (example,)
+
+
+def _double(module: torch.nn.Module, example: Any) -> Any:
+    """The example in the type of the copy."""
+    import torch
+
+    if isinstance(example, (tuple, list)):
+        return type(example)(_double(module, entry) for entry in example)
+    if isinstance(example, torch.Tensor) and example.is_floating_point():
+        return example.detach().cpu().double()
+    return example
+
+
+def _example(module: torch.nn.Module, title: str) -> tuple[Any, ...]:
+    """An input that the module's forward takes."""
+    needed = [
+        parameter.name
+        for parameter in inspect.signature(module.forward).parameters.values()
+        if parameter.default is parameter.empty and parameter.kind in (0, 1)
+    ]
+    reason = ""
+    for candidate in _candidates(module, _sizes(module)):
+        try:
+            module(*candidate)
+        except Exception as error:  # noqa: BLE001 (forward is the user's code and may raise anything)
+            reason = reason or _first_line(error)
+            continue
+        return candidate
+    reason = reason or "it has no layer that says its input size"
+    raise ModelError(
+        f"{title}: no example input for forward({', '.join(needed)}) was found ({reason}); give one as example=, "
+        f"or save the state dict and select the layers in it (--select)."
+    )
+
+
+def _export(module: torch.nn.Module, example: tuple[Any, ...], title: str) -> torch.export.ExportedProgram:
+    import torch
+
+    def auto(value: Any) -> Any:
+        if isinstance(value, (tuple, list)):
+            return type(value)(auto(entry) for entry in value)
+        if not isinstance(value, torch.Tensor):
+            return None
+        axes = range(min(value.dim() - 1, 2) or value.dim())
+        return {axis: torch.export.Dim.AUTO for axis in axes if value.shape[axis] > 1}
+
+    reason = ""
+    for shapes in (tuple(auto(value) for value in example), None):
+        try:
+            return torch.export.export(module, example, dynamic_shapes=shapes)
+        except Exception as error:  # noqa: BLE001 (export raises what forward raises, and much of its own)
+            reason = _first_line(error)
+    raise ModelError(
+        f"{title}: torch.export cannot follow its forward ({reason}); give another example input as example=, "
+        f"or save the state dict and select the layers in it (--select)."
+    )
+
+
+def _copy(module: torch.nn.Module, title: str) -> torch.nn.Module:
+    """The module on the CPU in eval mode with float64 parameters, so that they are exact."""
+    if any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers())):
+        raise ModelError(
+            f"{title} has parameters without values (meta device); load the parameters before importing it."
+        )
+    try:
+        twin = copy.deepcopy(module)
+    except Exception as error:
+        raise ModelError(
+            f"{title} cannot be copied ({_first_line(error)}); give a module that copy.deepcopy copies."
+        ) from error
+    return twin.cpu().double().eval()
+
+
+def read_live(module: torch.nn.Module, example: Any = None) -> Chain:
+    """The chain that a live module's forward computes.
+
+    A cell (nn.LSTMCell, ...) whose state is an input and an output of forward gives a network in which each call
+    is one step.  The result is compared with the module on random input, where all of it is the accelerator's.
+
+    Args:
+        module: Any module; it is copied, and neither changed nor put into another mode.
+        example: The input of forward, or a tuple of its inputs; found from the module's layers if None.
+
+    Raises:
+        ModelError: if no example fits, torch.export cannot follow forward, or forward holds something that is not
+            supported.
+        ToolError: if PyTorch has no torch.export.
+    """
+    label = type(module).__name__
+    title = f"Module {label}"
+    twin = _copy(module, title)
+    with _quiet():
+        inputs: Sequence[Any] = _example(twin, title) if example is None else _double(twin, _tuple(example))
+        original = copy.deepcopy(twin)
+        own = replace_own(twin)
+        program = to_program(_export(twin, tuple(inputs), title), title)
+        tracer = Tracer(title, label.lower(), f"torch.nn.Module {label}", "module")
+        chain, follower = follow(program, tracer, own)
+        confirm(chain, follower, original, tuple(inputs))
+    return chain
