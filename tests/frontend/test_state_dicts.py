@@ -9,6 +9,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from rnngen.errors import ModelError
 from rnngen.frontend import inspect, load, run_reference
 from rnngen.ir.reference import run_layers
 
@@ -278,3 +279,43 @@ def test_inspect_shows_the_chain(tmp_path):
         ("rnn", "gru"), ("table", "matrix"), ("fc1", "linear"), ("fc2", "matrix"), ("norm", "batchnorm"),
     ]  # fmt: skip
     assert summary.other == ()
+
+
+def test_the_nonlinearity_is_for_the_plain_rnns_of_a_model(tmp_path):
+    model = torch.nn.Sequential()
+    model.rnn, model.lstm = torch.nn.RNN(3, 4, nonlinearity="relu"), torch.nn.LSTM(3, 4)
+    path = save(model, tmp_path, ".pt")
+    summary = inspect(path, select="rnn", nonlinearity="relu")
+    assert [(layer.name, layer.supported) for layer in summary.layers] == [("rnn", True), ("lstm", True)]
+    assert summary.chain[0].kind == "rnn_relu"
+
+
+def test_a_module_of_rnngen_nn_has_no_choice_of_nonlinearity(tmp_path):
+    from rnngen import nn
+
+    path = save(nn.FactorisedLSTM(4, 6, 2), tmp_path, ".pt")
+    message = r"^--nonlinearity is for plain RNNs, but layer '\.' is a factorised LSTM; leave the option out\.$"
+    with pytest.raises(ModelError, match=message):
+        load(path, nonlinearity="tanh")
+
+
+def test_an_unsound_module_of_rnngen_nn(tmp_path):
+    from rnngen import nn
+
+    state = nn.FactorisedLSTM(4, 6, 2).state_dict()
+    torch.save(state | {"weight_rec": torch.zeros(2, 5)}, tmp_path / "m.pt")
+    with pytest.raises(ModelError) as caught:
+        load(tmp_path / "m.pt")
+    (layer,) = inspect(tmp_path / "m.pt").layers
+    assert (layer.supported, layer.reason, layer.input_size) == (False, str(caught.value), 0)
+
+
+def test_an_empty_embedding(tmp_path):
+    state = torch.nn.GRU(3, 4).state_dict() | {"emb.weight": torch.zeros(0, 3)}
+    torch.save(state, tmp_path / "m.pt")
+    message = (
+        r"^Parameter 'emb\.weight' must have 2 dimensions of at least 1, not the shape \(0, 3\); "
+        r"save the complete state dict of the layer\.$"
+    )
+    with pytest.raises(ModelError, match=message):
+        load(tmp_path / "m.pt", embedding="emb")
