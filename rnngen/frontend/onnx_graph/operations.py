@@ -68,6 +68,10 @@ class Call:
         axis = int(self.node.attributes.get("axis", default))
         return axis + len(self.shape) if axis < 0 else axis
 
+    def number(self, name: str, default: float) -> float:
+        """An attribute, which ONNX keeps as float32; so is its default."""
+        return float(np.float32(self.node.attributes.get(name, default)))
+
     def constant(self, place: int) -> Array | None:
         """An input that must be constant; None if it is left out."""
         value = self.inputs[place] if place < len(self.inputs) else None
@@ -96,7 +100,7 @@ def _activation(function: str) -> Callable[[Call], Value]:
 
 def _hard_sigmoid(call: Call) -> Value:
     """clip(alpha x + beta, 0, 1), which is a hardsigmoid of 6 alpha x + 6 beta - 3."""
-    alpha, beta = (float(call.node.attributes.get(key, default)) for key, default in (("alpha", 0.2), ("beta", 0.5)))
+    alpha, beta = call.number("alpha", 0.2), call.number("beta", 0.5)
     value = call.value
     if np.float32(alpha) != np.float32(1 / 6) or beta != 0.5:
         scale, shift = np.array(6.0 * alpha), np.array(6.0 * beta - 3.0)
@@ -124,13 +128,13 @@ def _gemm(call: Call) -> Value:
     if attributes.get("transA", 0) or weight.ndim != 2:
         raise NotOursError("its first input is transposed")
     weight = weight if attributes.get("transB", 0) else weight.T
-    weight = float(attributes.get("alpha", 1.0)) * weight
+    weight = call.number("alpha", 1.0) * weight
     rows = weight.shape[0]
     if bias is None:
         bias = np.zeros(rows)
     if bias.size not in (1, rows) or (bias.ndim > 1 and bias.shape[-1] != bias.size):
         raise NotOursError("its C is not one number for each output")
-    bias = float(attributes.get("beta", 1.0)) * np.broadcast_to(bias.ravel(), (rows,))
+    bias = call.number("beta", 1.0) * np.broadcast_to(bias.ravel(), (rows,))
     return call.tracer.linear(call.where, call.value, weight, bias)
 
 
@@ -301,7 +305,7 @@ def _batch_norm(call: Call) -> Value:
     attributes = call.node.attributes
     if attributes.get("training_mode", 0) or not attributes.get("spatial", 1):
         raise NotOursError("it is in training mode or not spatial")
-    epsilon = float(attributes.get("epsilon", 1e-5))
+    epsilon = call.number("epsilon", 1e-5)
     return call.tracer.batch_norm(call.where, call.value, mean, variance, scale, shift, epsilon)
 
 
