@@ -102,10 +102,10 @@ def close(value: Steps, at: int) -> Steps:
         Unsupported: if this axis does not count all features.
     """
     axis = value.axes[at]
-    if value.stack is None and not any(atom.label == UNIT for other in value.axes for atom in other):
+    if value.size == 0:  # the model's input, of which nothing has said yet what its features are
         size = axis_size(axis)
         if not isinstance(size, int):
-            raise Unsupported(f"the number of features of its input is not fixed ({axis})")
+            raise Unsupported("the number of features of its input is not fixed")
         return _closed(value, at, value.stages, size)
     if not (is_features(value, at) or (not axis and value.size == 1 and value.stack is None)):
         raise Unsupported(f"axis {at} of its input is not that of the features")
