@@ -209,7 +209,10 @@ def test_convolution_in_front_stays_on_the_host():
     assert chain.host_before[0] == (
         "'conv' (Conv) is computed on the host: only kernels of length 1 are linear layers."
     )
-    assert [text.split(" is computed")[0] for text in chain.host_before[1:]] == ["'relu' (relu)", "'transpose' (permute)"]
+    assert chain.host_before[1:] == (
+        "'relu' (relu) is computed on the host: the number of features of its input is not fixed.",
+        "'transpose' (permute) is computed on the host.",
+    )
     assert [layer.name for layer in chain.layers] == ["rnn"]
     x = RNG.normal(size=(2, 3, 6))
     inner = model(nodes[:3], {"kernel": arrays["kernel"]}, inputs={"x": (2, 3, "t")}, outputs=["z"])
