@@ -105,7 +105,13 @@ class Walk:
             elif scope.get(entry.name) is None:
                 self._given[entry.name] = entry.name
                 scope.set(entry.name, self._input(entry.name))
-        return self._values(graph, scope, wanted)
+        values = self._values(graph, scope, wanted)
+        if not self._begun:
+            raise ModelError(
+                f"Selection '{self.source.select}' is a node of {self.tracer.source} that '{wanted[0]}' does not need; "
+                f"choose another."
+            )
+        return values
 
     def _scope(self, graph: onnx.GraphProto, outer: Scope | None) -> Scope:
         return Scope(outer, graph.initializer, lambda t: to_array(t, self.source.title, self.source.folder))
