@@ -18,6 +18,7 @@ from rnngen.frontend.onnx_graph.graph import holds, is_recurrent_output, is_stat
 from rnngen.frontend.onnx_graph.operations import separate
 from rnngen.frontend.onnx_graph.values import Known
 from rnngen.frontend.onnx_graph.walk import Source, Walk, listing
+from rnngen.frontend.traced import UNIT
 from rnngen.frontend.tracing import Host, Size, Steps, Tracer, Value
 
 if TYPE_CHECKING:
@@ -140,14 +141,20 @@ def _joined(value: Known | None, tracer: Tracer) -> Value:
     value = separate(tracer, value)
     if not isinstance(value, (Steps, Host)):
         raise ModelError(f"{tracer.title} has a constant output; there is nothing to compute.")
-    if not isinstance(value, Steps) or value.stack is None:
+    if isinstance(value, Host):
+        return value if value.base is None else replace(value, base=_side_by_side(value.base))
+    return _side_by_side(value)
+
+
+def _side_by_side(value: Steps) -> Steps:
+    if value.stack is None:
         return value
     directions = [atom for axis in value.axes for atom in axis if atom.stacked]
     axes = []
     for axis in value.axes:
         rest = tuple(atom for atom in axis if not atom.stacked)
-        axes.append((*directions, *rest) if any(atom.label == "unit" for atom in rest) else rest)
-    return replace(value, axes=tuple(axes))
+        axes.append((*directions, *rest) if any(atom.label == UNIT for atom in rest) else rest)
+    return value.with_axes(tuple(axes))
 
 
 def _shapes(model: onnx.ModelProto) -> dict[str, tuple[Size, ...]]:

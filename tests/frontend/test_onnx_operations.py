@@ -96,6 +96,7 @@ SEQUENCE = {
     "split in one": _one("Split", axis=2, num_outputs=1),
     "concat of one": _one("Concat", axis=2),
     "argmax": _one("ArgMax", axis=2),
+    "argmax squeezed": _steps(node("ArgMax", ["s"], ["u"], axis=2), node("Squeeze", ["u", "a2"], ["y"])),
     "argmax behind softmax": _steps(node("LogSoftmax", ["s"], ["l"]), node("ArgMax", ["l"], ["y"], axis=-1)),
     "second layer": _steps(
         rnn("GRU", "s W2 R2 B2", "Y2", "second", linear_before_reset=1), node("Squeeze", ["Y2", "a1"], ["y"])
@@ -132,9 +133,12 @@ def test_behind_a_sequence(name):
     proto = _model(SEQUENCE[name])
     x = RNG.normal(size=(6, 2, 3))
     (expected,) = judge(proto, {"x": x})
-    result = run_chain(read_onnx_model(proto), x.swapaxes(0, 1))
-    assert result.shape == expected.swapaxes(0, 1).shape
-    assert np.abs(result - expected.swapaxes(0, 1)).max() < 1e-12
+    chain = read_onnx_model(proto)
+    result = run_chain(chain, x.swapaxes(0, 1))
+    expected = expected.swapaxes(0, 1).reshape(2, 6, -1)
+    assert result.shape == expected.shape
+    assert np.abs(result - expected).max() < 1e-12
+    assert chain.host_after == ()
 
 
 @pytest.mark.parametrize("name", LAST)
@@ -344,3 +348,104 @@ def test_split_and_joined_directions():
     x = RNG.normal(size=(2, 6, 3))
     forward, backward = np.split(run_chain(straight, x), 2, axis=2)
     assert np.array_equal(run_chain(chain, x), np.concatenate([backward, forward], axis=2))
+
+
+def test_final_states_with_the_batch_first():
+    arrays = weights(directions=2)
+    first = [rnn("LSTM", outputs="- h", direction="bidirectional"), node("Transpose", ["h"], ["t"], perm=[1, 0, 2])]
+    second = [rnn("LSTM", outputs="- t", direction="bidirectional", layout=1)]
+    rest = node("Reshape", ["t", "flat8"], ["y"])
+    x = RNG.normal(size=(2, 6, 3))
+    results = [
+        run_chain(read_onnx_model(model([*nodes, rest], arrays | {"flat8": np.array([-1, 8])}, inputs=shape)), x)
+        for nodes, shape in ((first, {"x": (6, 2, 3)}), (second, {"x": (2, 6, 3)}))
+    ]
+    assert results[0].shape == (2, 1, 8)
+    assert np.array_equal(*results)
+
+
+HOST = {
+    "exp": (_one("Exp"), "(Exp) is computed on the host."),
+    "clip of one limit": (_one("Clip", "low"), "(Clip) is computed on the host: it must have two limits."),
+    "matmul of three axes": (
+        _one("MatMul", "row3"),
+        "(MatMul) is computed on the host: its second input has 3 axes.",
+    ),
+    "several entries": (
+        _steps(node("Gather", ["s", "two entries"], ["y"], "op")),
+        "(Gather) is computed on the host: it takes several entries of an axis.",
+    ),
+    "a step in the middle": (
+        _steps(node("Gather", ["s", "a1"], ["y"], "op")),
+        "(slice) is computed on the host: it takes step 1.",
+    ),
+    "empty": (
+        _steps(node("Reshape", ["s", "shape3"], ["y"], "op", allowzero=1)),
+        "(Reshape) is computed on the host: it makes an empty tensor.",
+    ),
+    "integers": (_one("Cast", to=onnx.TensorProto.INT64), "(Cast) is computed on the host: it makes integers."),
+    "last of equals": (
+        _one("ArgMax", axis=2, select_last_index=1),
+        "(ArgMax) is computed on the host: it takes the last of equals.",
+    ),
+    "dropout in training": (
+        _one("Dropout", "half", "always"),
+        "(Dropout) is computed on the host: it is in training mode.",
+    ),
+    "batch norm in training": (
+        [
+            *_steps(node("Transpose", ["s"], ["t"], perm=[1, 2, 0])),
+            node("BatchNormalization", ["t", "row", "row", "row", "positive"], ["y", "", ""], "op", training_mode=1),
+        ],
+        "(BatchNormalization) is computed on the host: it is in training mode or not spatial.",
+    ),
+    "squeeze of more": (
+        _one("Squeeze", "a2"),
+        "(Squeeze) is computed on the host: an axis that it drops is not of length 1.",
+    ),
+    "mean": (_one("ReduceMean", "a2"), "(ReduceMean) is computed on the host."),
+    "softmax": (_one("Softmax"), "(Softmax) is computed on the host."),
+    "gemm of what is transposed": (
+        _last(node("Gemm", ["u", "square"], ["y"], "op", transA=1)),
+        "(Gemm) is computed on the host: its first input is transposed.",
+    ),
+    "gemm whose C is a matrix": (
+        _last(node("Gemm", ["u", "wide", "table"], ["y"], "op")),
+        "(Gemm) is computed on the host: its C is not one number for each output.",
+    ),
+    "no axis": (
+        _one("Squeeze", "a7"),
+        "(Squeeze) is computed on the host: it names an axis that its input has not.",
+    ),
+    "constants of both": (
+        _one("Add", "table"),
+        "(add) is computed on the host: its constant has the shape (2, 5).",
+    ),
+}
+CONSTANTS |= {
+    "two entries": np.array([0, 1]),
+    "always": np.array(True),
+    "table": np.arange(10.0).reshape(2, 5),
+    "a7": np.array([7]),
+}
+
+
+@pytest.mark.parametrize("name", HOST)
+def test_stays_on_the_host(name):
+    nodes, sentence = HOST[name]
+    assert read_onnx_model(_model(nodes)).host_after[0] == f"'op' {sentence}"
+
+
+def test_softmax_over_several_axes_of_old_versions():
+    nodes = [node("Softmax", ["Y"], ["y"], "op")]
+    assert read_onnx_model(_model(nodes, opset=11)).host_after == (
+        "'op' (Softmax) is computed on the host: it is over several axes.",
+    )
+
+
+def test_batch_is_not_squeezed_with_the_directions():
+    """A Squeeze of an axis of unknown length says that it is 1; one of directions cannot."""
+    arrays = weights(directions=2) | {"a1": np.array([1])}
+    proto = model([rnn("LSTM", direction="bidirectional"), node("Squeeze", ["Y", "a1"], ["y"], "op")], arrays)
+    chain = read_onnx_model(proto)
+    assert chain.host_after == ("'op' (Squeeze) is computed on the host: an axis that it drops is not of length 1.",)

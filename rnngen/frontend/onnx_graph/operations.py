@@ -225,6 +225,8 @@ def _without(call: Call, axes: Sequence[int] | None) -> Value:
     value, shape = call.value, call.shape
     if axes is None:
         return call.tracer.squeeze(call.where, value)
+    if any(not -len(shape) <= axis < len(shape) for axis in axes):
+        raise NotOursError("it names an axis that its input has not")
     gone = {axis % len(shape) for axis in axes}
     if any(isinstance(shape[axis], int) and shape[axis] != 1 for axis in gone):
         raise NotOursError("an axis that it drops is not of length 1")
@@ -262,8 +264,6 @@ def _flatten(call: Call) -> Value:
     shape, axis = call.shape, call.axis(1)
     if axis == 0:
         return call.tracer.reshape(call.where, call.value, [1, -1])
-    if axis == 1:
-        return call.tracer.reshape(call.where, call.value, [0, -1])
     after = [size for size in shape[axis:] if isinstance(size, int)]
     if len(after) < len(shape[axis:]):
         raise NotOursError("the length of an axis that it joins is not known")
