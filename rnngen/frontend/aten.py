@@ -2,84 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
-from rnngen.frontend.layout import position
-from rnngen.frontend.program import FLOATS, Length
-from rnngen.frontend.tracing import Constant, Host, Steps, Tracer, Value
-from rnngen.ir.layers import ArgmaxLayer, FloatArray
-
-END = (1 << 63) - 1
-"""What the program says for "to the end"."""
-
-
-@dataclass(frozen=True, eq=False)
-class Operation:
-    """One call on values that depend on the model's input.
-
-    Attributes:
-        tracer: Who follows the model.
-        name: The operation without namespace and overload, for instance ``add``.
-        where: Its place.
-        arguments: By the names of its schema; tensors are ``Value``, numbers are numbers.
-        shape: Sizes of the first result.
-        source: Sizes of the first argument.
-    """
-
-    tracer: Tracer
-    name: str
-    where: str
-    arguments: Mapping[str, Any]
-    shape: tuple[int, ...]
-    source: tuple[int, ...]
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """An argument, or its default."""
-        value = self.arguments.get(name)
-        return default if value is None else value
-
-    @property
-    def first(self) -> Any:
-        """The first argument."""
-        return next(iter(self.arguments.values()))
-
-    def constant(self, name: str) -> FloatArray | None:
-        """An argument that must be a constant; None where it is not given.
-
-        Raises:
-            ModelError: if it depends on the model's input.
-        """
-        value = self.arguments.get(name)
-        if value is None:
-            return None
-        if not isinstance(value, Constant):
-            raise self.tracer.refuse(
-                self.where, f"({self.name}) takes its {name} from the model's input and not from its parameters; "
-                f"only fixed parameters are supported."
-            )
-        return value.array
-
-    def parameter(self, name: str) -> FloatArray:
-        """An argument that must be a constant and be there."""
-        value = self.constant(name)
-        if value is None:
-            raise self.tracer.refuse(self.where, f"({self.name}) has no {name}; give it one or leave it out.")
-        return value
-
-    def host(self, reason: str = "") -> Host:
-        """The same on the host."""
-        values: list[Value] = []
-        for argument in self.arguments.values():
-            for entry in argument if isinstance(argument, list) else [argument]:
-                values += [entry] if isinstance(entry, (Steps, Host)) else []
-        return self.tracer.unsupported(self.where, self.name, values, reason)
-
-
-Handler: TypeAlias = Callable[[Operation], "Value | tuple[Value | None, ...]"]
+from rnngen.frontend.aten_axes import AXES
+from rnngen.frontend.operation import Handler, Operation
+from rnngen.frontend.program import Length
+from rnngen.frontend.tracing import Constant, Host, Steps, Value
 
 
 def _same(op: Operation) -> Value:
@@ -93,12 +23,7 @@ def _dropout(op: Operation) -> Value:
 
 
 def _cast(op: Operation) -> Value:
-    value: Value = op.first
-    code = op.get("dtype")
-    if code is None or code in FLOATS:
-        return value
-    index = isinstance(value, Steps) and (not value.stages or isinstance(value.stages[-1], ArgmaxLayer))
-    return value if index and not getattr(value, "stack", None) else op.host("it makes whole numbers of features")
+    return op.host("it makes whole numbers of others") if op.rounds else op.tracer.identity(op.first)
 
 
 def _function(function: str) -> Handler:
@@ -178,8 +103,9 @@ def _batch_norm(op: Operation) -> Value:
     mean, variance = op.constant("running_mean"), op.constant("running_var")
     if op.get("training", False) or mean is None or variance is None:
         raise op.tracer.refuse(
-            op.where, "is a batch norm that takes its statistics from the input; "
-            "export the model in eval mode, with track_running_stats=True."
+            op.where,
+            "is a batch norm that takes its statistics from the input; "
+            "export the model in eval mode, with track_running_stats=True.",
         )
     weight, bias = op.constant("weight"), op.constant("bias")
     axis = 1 if len(op.source) > 1 else 0
@@ -192,89 +118,6 @@ def _embedding(op: Operation) -> Value:
 
 def _one_hot(op: Operation) -> Value:
     return op.tracer.one_hot(op.where, op.first, int(op.shape[-1]))
-
-
-def _transpose(op: Operation) -> Value:
-    rank = len(op.source)
-    order = list(range(rank))
-    one, two = (position(int(op.get(name, default)), rank) for name, default in (("dim0", 0), ("dim1", 1)))
-    order[one], order[two] = two, one
-    return op.tracer.permute(op.where, op.first, order)
-
-
-def _reversed_axes(op: Operation) -> Value:
-    return op.tracer.permute(op.where, op.first, list(range(len(op.source)))[::-1])
-
-
-def _permute(op: Operation) -> Value:
-    return op.tracer.permute(op.where, op.first, op.get("dims"))
-
-
-def _squeeze(op: Operation) -> Value:
-    dim = op.get("dim")
-    return op.tracer.squeeze(op.where, op.first, [dim] if isinstance(dim, int) else dim)
-
-
-def _unsqueeze(op: Operation) -> Value:
-    return op.tracer.unsqueeze(op.where, op.first, int(op.get("dim")))
-
-
-def _reshape(op: Operation) -> Value:
-    return op.tracer.reshape(op.where, op.first, op.shape)
-
-
-def _expand(op: Operation) -> Value:
-    return op.first if op.shape == op.source else op.host("it repeats the tensor")
-
-
-def _select(op: Operation) -> Value:
-    return op.tracer.select(op.where, op.first, int(op.get("dim")), int(op.get("index")))
-
-
-def _slice(op: Operation) -> Value:
-    start, stop = int(op.get("start", 0)), min(int(op.get("end", END)), END)
-    return op.tracer.slice(op.where, op.first, int(op.get("dim", 0)), start, stop, int(op.get("step", 1)))
-
-
-def _narrow(op: Operation) -> Value:
-    dim = int(op.get("dim"))
-    start = int(op.get("start")) % op.source[dim]
-    return op.tracer.slice(op.where, op.first, dim, start, start + int(op.get("length")))
-
-
-def _pieces(op: Operation, sizes: Sequence[int]) -> tuple[Value, ...]:
-    dim, at, values = int(op.get("dim", 0)), 0, []
-    for size in sizes:
-        values.append(op.tracer.slice(op.where, op.first, dim, at, at + size))
-        at += size
-    return tuple(values)
-
-
-def _split(op: Operation) -> tuple[Value, ...]:
-    sizes = op.get("split_size", op.get("split_sizes"))
-    total = op.source[int(op.get("dim", 0))]
-    if isinstance(sizes, int):
-        sizes = [min(sizes, total - at) for at in range(0, total, sizes)]
-    return _pieces(op, sizes)
-
-
-def _chunk(op: Operation) -> tuple[Value, ...]:
-    total = op.source[int(op.get("dim", 0))]
-    each = -(-total // int(op.get("chunks")))
-    return _pieces(op, [min(each, total - at) for at in range(0, total, each)])
-
-
-def _unbind(op: Operation) -> tuple[Value, ...]:
-    dim = int(op.get("dim", 0))
-    return tuple(op.tracer.select(op.where, op.first, dim, index) for index in range(op.source[dim]))
-
-
-def _cat(op: Operation) -> Value:
-    return op.tracer.cat(op.where, op.first, int(op.get("dim", 0)))
-
-
-def _stack(op: Operation) -> Value:
-    return op.tracer.stack(op.where, op.first, int(op.get("dim", 0)))
 
 
 def _softmax(op: Operation) -> Value:
@@ -295,6 +138,7 @@ def _max(op: Operation) -> tuple[Value | None, ...]:
 
 
 HANDLERS: dict[str, Handler] = {
+    **AXES,
     **dict.fromkeys(("contiguous", "clone", "detach", "alias", "lift_fresh", "lift_fresh_copy", "detach_"), _same),
     **dict.fromkeys(("dropout", "feature_dropout", "alpha_dropout", "native_dropout"), _dropout),
     **dict.fromkeys(("to", "_to_copy", "type_as"), _cast),
@@ -319,21 +163,6 @@ HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(("batch_norm", "_native_batch_norm_legit_no_training"), _batch_norm),
     "embedding": _embedding,
     "one_hot": _one_hot,
-    "transpose": _transpose,
-    "permute": _permute,
-    **dict.fromkeys(("t", "numpy_T"), _reversed_axes),
-    "squeeze": _squeeze,
-    "unsqueeze": _unsqueeze,
-    **dict.fromkeys(("view", "reshape", "flatten", "unflatten", "_unsafe_view"), _reshape),
-    **dict.fromkeys(("expand", "expand_as"), _expand),
-    "select": _select,
-    "slice": _slice,
-    "narrow": _narrow,
-    **dict.fromkeys(("split", "split_with_sizes"), _split),
-    "chunk": _chunk,
-    "unbind": _unbind,
-    **dict.fromkeys(("cat", "concat", "concatenate"), _cat),
-    "stack": _stack,
     **dict.fromkeys(("softmax", "log_softmax", "_softmax", "_log_softmax"), _softmax),
     "argmax": _argmax,
     "max": _max,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rnngen.frontend.aten import Operation
+from rnngen.frontend.operation import Operation
 from rnngen.frontend.tracing import Constant, Steps, Value
 from rnngen.ir.layers import FloatArray, RecurrentLayer
 
@@ -17,6 +17,12 @@ CELLS = {"lstm": "lstm", "gru": "gru", "rnn_tanh": "rnn_tanh", "rnn_relu": "rnn_
 
 STEPS = {f"{operation}_cell": cell for operation, cell in CELLS.items()}
 """Cell of each operation on one step."""
+
+PACKED = (
+    "runs on packed sequences; leave pack_padded_sequence out of forward, because the accelerator ends each sequence "
+    "by itself."
+)
+"""Why a packed sequence is refused; stands behind the name of the layer."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +35,9 @@ class State:
 def _arrays(op: Operation, values: Sequence[Any]) -> list[FloatArray]:
     if not all(isinstance(value, Constant) for value in values):
         raise op.tracer.refuse(
-            op.where, f"({op.name}) takes weights from the model's input and not from its parameters; "
-            f"only fixed weights are supported."
+            op.where,
+            f"({op.name}) takes weights from the model's input and not from its parameters; "
+            f"only fixed weights are supported.",
         )
     return [np.asarray(value.array, dtype=np.float64) for value in values]
 
@@ -39,13 +46,15 @@ def _start(op: Operation, value: Any, label: str) -> FloatArray:
     """A constant initial state, (layers * directions, size), the same for all sequences."""
     if isinstance(value, State):
         raise op.tracer.refuse(
-            op.where, f"takes its initial state from the model's input '{value.name}'; "
-            f"a state that is zero or a parameter is supported, so leave the input out."
+            op.where,
+            f"takes its initial state from the model's input '{value.name}'; "
+            f"a state that is zero or a parameter is supported, so leave the input out.",
         )
     if not isinstance(value, Constant):
         raise op.tracer.refuse(
-            op.where, f"computes its initial state {label} from the model's input; "
-            f"a state that is zero or a parameter is supported."
+            op.where,
+            f"computes its initial state {label} from the model's input; "
+            f"a state that is zero or a parameter is supported.",
         )
     array = np.asarray(value.array, dtype=np.float64)
     if array.ndim == 2:
@@ -89,10 +98,7 @@ def _layer(
 def sequence(op: Operation) -> tuple[Value, ...]:
     """lstm.input, gru.input, rnn_tanh.input, rnn_relu.input: y, h_n (and c_n)."""
     if "batch_sizes" in op.arguments:
-        raise op.tracer.refuse(
-            op.where, "runs on packed sequences; leave pack_padded_sequence out of forward, because the accelerator "
-            "ends each sequence by itself."
-        )
+        raise op.tracer.refuse(op.where, PACKED)
     dropout = float(op.get("dropout", 0.0))
     if dropout and op.get("train", False):
         raise op.tracer.refuse(op.where, "has a dropout in training mode; export the model in eval mode.")
@@ -135,6 +141,8 @@ def step(op: Operation) -> tuple[Value | State, ...]:
             f"unrolled by torch.export); use nn.LSTM, nn.GRU or nn.RNN with the same weights, or pass the state in "
             f"and out.",
         )
+    if len(set(states)) < len(states):
+        raise op.tracer.refuse(op.where, "takes the same input as h and as c; each needs an input of its own.")
     names = ("w_ih", "w_hh", "b_ih", "b_hh")
     group = _arrays(op, [op.get(name) for name in names if op.get(name) is not None])
     layer = _layer(op.where, STEPS[op.name], group, len(group) == 4, False, [])

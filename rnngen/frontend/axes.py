@@ -189,8 +189,9 @@ class AxisTracer:
         if len(axis) == 1 and self._roles.get(axis[0].label) == "sequences":
             name = value.stages[-1].name if value.stack is None else value.stack.name
             raise self.refuse(
-                name, f"gives sequences along axis {at}, of which entry {index} is taken as if they were steps; "
-                f"check batch_first."
+                name,
+                f"gives sequences along axis {at}, of which entry {index} is taken as if they were steps; "
+                f"check batch_first.",
             )
         if len(axis) != 1 or self._roles.get(axis[0].label) != "steps":
             raise Unsupported(f"it takes entry {index} of axis {at}, which is not that of the steps")

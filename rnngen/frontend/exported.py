@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rnngen.frontend import aten_constants, aten_recurrent
-from rnngen.frontend.aten import HANDLERS, IN_PLACE, VIEWS, Operation
+from rnngen.frontend.aten import HANDLERS, IN_PLACE, VIEWS
 from rnngen.frontend.aten_recurrent import CELLS, STEPS, State
 from rnngen.frontend.chain import Chain
+from rnngen.frontend.operation import Operation
 from rnngen.frontend.program import FOLLOWED, Call, Name, Program, read_program
 from rnngen.frontend.traced import Direction
 from rnngen.frontend.tracing import Constant, Host, Steps, Tracer, Value
@@ -35,6 +36,7 @@ class Follower:
         alias: Of each tensor that shares memory, the one it came from.
         stale: Tensors that were changed in place behind another name, and by what.
         states: New states of cells.
+        taken: States that cells have taken.
         used: Places that have given their name to a layer.
         input, output: The first input and output of forward.
     """
@@ -46,6 +48,7 @@ class Follower:
     alias: dict[str, str] = field(default_factory=dict)
     stale: dict[str, str] = field(default_factory=dict)
     states: list[str] = field(default_factory=list)
+    taken: set[str] = field(default_factory=set)
     used: set[str] = field(default_factory=set)
     input: Steps = field(init=False)
     output: Value = field(init=False)
@@ -62,7 +65,9 @@ class Follower:
         for call in self.program.calls:
             if not call.target.startswith(FOLLOWED):
                 if any(self.program.shapes.get(name) is not None for name in call.outputs):
-                    raise self.tracer.refuse(call.where, "is an operation of its own that is not followed.")
+                    raise self.tracer.refuse(
+                        call.where, "is an operation of its own that is not followed; export the model without it."
+                    )
                 continue
             if not call.target.startswith(("aten.sym_", "aten._assert")):
                 self._call(call)
@@ -96,8 +101,9 @@ class Follower:
             return self.program.numbers[argument.name]
         if argument.name in self.stale:
             raise self.tracer.refuse(
-                call.where, f"reads a tensor that '{self.stale[argument.name]}' changed in place; "
-                f"use the form that gives a new tensor."
+                call.where,
+                f"reads a tensor that '{self.stale[argument.name]}' changed in place; "
+                f"use the form that gives a new tensor.",
             )
         return self.values.get(argument.name)
 
@@ -123,8 +129,9 @@ class Follower:
             return self._constant(call, name, arguments, bool(tensors))
         if name not in (*CELLS, *STEPS) and (state := next((t for t in tensors if isinstance(t, State)), None)):
             raise self.tracer.refuse(
-                call.where, f"({name}) takes the model's input '{state.name}'; only the first input of forward can be "
-                f"followed, so leave the others out."
+                call.where,
+                f"({name}) takes the model's input '{state.name}'; only the first input of forward can be "
+                f"followed, so leave the others out.",
             )
         call = call if name in VIEWS else replace(call, where=self._unused(call.where))
         return self._operation(call, name, arguments, shape)
@@ -141,16 +148,22 @@ class Follower:
         first = next((value for value in call.arguments.values() if isinstance(value, Name)), None)
         source = self.program.shapes.get(first.name, ()) if first is not None else ()
         base = name[:-1] if name in IN_PLACE else name
-        op = Operation(self.tracer, base, call.where, arguments, shape, source)
+        whole = self.program.whole
+        rounds = first is not None and first.name not in whole and not whole.isdisjoint(call.outputs)
+        op = Operation(self.tracer, base, call.where, arguments, shape, source, rounds)
         if name.endswith("_") and name not in IN_PLACE:
             raise self.tracer.refuse(
-                call.where, f"({name}) changes a tensor in place, which is not followed; use the form that gives a "
-                f"new tensor."
+                call.where,
+                f"({name}) changes a tensor in place, which is not followed; use the form that gives a new tensor.",
             )
         if name in CELLS:
             return aten_recurrent.sequence(op)
         if name in STEPS:
             results = aten_recurrent.step(op)
+            taken = {name.name for name in _flat([call.arguments["hx"]])}
+            if taken & self.taken:
+                raise self.tracer.refuse(call.where, "takes a state that another cell takes too; give each its own.")
+            self.taken |= taken
             self.states += call.outputs
             return results
         handler = HANDLERS.get(base)
@@ -159,7 +172,12 @@ class Follower:
 
     def _own(self, call: Call, arguments: Mapping[str, Any]) -> Sequence[Known]:
         """A module of rnngen.nn, for which a number stands."""
-        layer = self.own[arguments["number"]]
+        number = arguments.get("number")
+        if not isinstance(number, int) or not 0 <= number < len(self.own):
+            raise self.tracer.refuse(
+                call.where, f"({call.target}) stands for a module that the file does not hold; import the live module."
+            )
+        layer = self.own[number]
         return self.tracer.recurrent(layer.name, arguments["x"], [[layer]], int(arguments["time_axis"]))
 
     def _constant(self, call: Call, name: str, arguments: dict[str, Any], any_tensor: bool) -> Sequence[Known]:
@@ -177,10 +195,10 @@ class Follower:
         if not isinstance(first, Name):
             return
         root = self.alias.get(first.name, first.name)
-        if name in IN_PLACE:
+        if name.endswith("_"):
             shared = {root, *(other for other, origin in self.alias.items() if origin == root)}
             self.stale |= dict.fromkeys(shared, call.where)
-        if name in VIEWS or name in IN_PLACE:
+        if name in VIEWS or name.endswith("_"):
             self.alias |= dict.fromkeys(call.outputs, root)
 
 

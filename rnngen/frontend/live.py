@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rnngen.errors import ModelError
+from rnngen.frontend.aten_recurrent import PACKED
 from rnngen.frontend.chain import Chain
 from rnngen.frontend.confirm import confirm
 from rnngen.frontend.exported import follow, to_program
@@ -159,6 +160,31 @@ def _example(module: torch.nn.Module, title: str) -> tuple[Any, ...]:
     )
 
 
+def _packed(module: torch.nn.Module, example: tuple[Any, ...]) -> str:
+    """The recurrent module that runs on packed sequences; empty if none does."""
+    import torch
+
+    found: list[str] = []
+
+    def look(path: str) -> Any:
+        def hook(_: Any, inputs: tuple[Any, ...]) -> None:
+            if inputs and isinstance(inputs[0], torch.nn.utils.rnn.PackedSequence):
+                found.append(path)
+
+        return hook
+
+    children = [(path, child) for path, child in module.named_modules() if isinstance(child, torch.nn.RNNBase)]
+    hooks = [child.register_forward_pre_hook(look(path)) for path, child in children]
+    try:
+        module(*example)
+    except Exception:  # noqa: BLE001 (forward is the user's code and may raise anything)
+        return ""
+    finally:
+        for handle in hooks:
+            handle.remove()
+    return found[0] if found else ""
+
+
 def _export(module: torch.nn.Module, example: tuple[Any, ...], title: str) -> torch.export.ExportedProgram:
     import torch
 
@@ -176,6 +202,8 @@ def _export(module: torch.nn.Module, example: tuple[Any, ...], title: str) -> to
             return torch.export.export(module, example, dynamic_shapes=shapes)
         except Exception as error:  # noqa: BLE001 (export raises what forward raises, and much of its own)
             reason = _first_line(error)
+    if packed := _packed(module, example):
+        raise ModelError(f"{title}: '{packed}' {PACKED}")
     raise ModelError(
         f"{title}: torch.export cannot follow its forward ({reason}); give another example input as example=, "
         f"or save the state dict and select the layers in it (--select)."

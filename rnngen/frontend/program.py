@@ -66,7 +66,8 @@ class Program:
         parameters: Parameters, buffers and constants by their names in the graph; floats as float64.
         inputs, outputs: Names, in the order of forward; an output that is no tensor has the name ``""``.
         calls: The operations in their order.
-        shapes: Sizes of every tensor, those of the exported example where they are not fixed.
+        shapes: Sizes of every tensor; a ``Length`` where they are not fixed.
+        whole: Tensors of whole numbers or truth values.
         numbers: Sizes that the graph computes with, the same.
     """
 
@@ -75,6 +76,7 @@ class Program:
     outputs: tuple[str, ...]
     calls: tuple[Call, ...]
     shapes: Mapping[str, tuple[int, ...]]
+    whole: frozenset[str]
     numbers: Mapping[str, Length]
 
 
@@ -144,7 +146,7 @@ def _integer(size: Mapping[str, Any]) -> int:
     hint = size["as_expr"]["hint"]
     if hint is None or "as_int" not in hint:
         raise ValueError("a size without an example")
-    return int(hint["as_int"])
+    return Length(int(hint["as_int"]))
 
 
 def _number(argument: Mapping[str, Any]) -> int | float | Name:
@@ -242,11 +244,10 @@ def _program(reader: _Reader) -> Program:
                 f"export it in eval mode, and pass a state in and out."
             )
         outputs += _outputs([spec["arg"]])
-    shapes = {
-        name: tuple(_integer(size) for size in meta["sizes"]) for name, meta in graph["tensor_values"].items()
-    }
+    shapes = {name: tuple(_integer(size) for size in meta["sizes"]) for name, meta in graph["tensor_values"].items()}
+    whole = frozenset(name for name, meta in graph["tensor_values"].items() if meta["dtype"] not in FLOATS)
     numbers = {name: Length(_integer(size)) for name, size in graph["sym_int_values"].items()}
-    return Program(parameters, tuple(inputs), tuple(outputs), _calls(graph), shapes, numbers)
+    return Program(parameters, tuple(inputs), tuple(outputs), _calls(graph), shapes, whole, numbers)
 
 
 def read_program(path: Path, title: str) -> Program:
