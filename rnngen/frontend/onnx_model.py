@@ -15,9 +15,10 @@ from rnngen.errors import ModelError
 from rnngen.frontend.chain import Chain
 from rnngen.frontend.onnx_graph.file import check_model, convert, load_file
 from rnngen.frontend.onnx_graph.graph import holds, is_recurrent_output, is_state, recurrent_nodes
-from rnngen.frontend.onnx_graph.operations import separate
+from rnngen.frontend.onnx_graph.moves import separate
+from rnngen.frontend.onnx_graph.sequences import Source
 from rnngen.frontend.onnx_graph.values import Known
-from rnngen.frontend.onnx_graph.walk import Source, Walk, listing
+from rnngen.frontend.onnx_graph.walk import Walk, listing
 from rnngen.frontend.traced import UNIT
 from rnngen.frontend.tracing import Host, Size, Steps, Tracer, Value
 
@@ -168,7 +169,7 @@ def _shapes(model: onnx.ModelProto) -> dict[str, tuple[Size, ...]]:
         tensor = entry.type.tensor_type
         if tensor.HasField("shape"):
             shapes[entry.name] = tuple(
-                int(dim.dim_value) if dim.HasField("dim_value") else dim.dim_param or f"{entry.name}.{number}"
+                int(dim.dim_value) if dim.dim_value > 0 else dim.dim_param or f"{entry.name}.{number}"
                 for number, dim in enumerate(tensor.shape.dim)
             )
     return shapes

@@ -449,3 +449,55 @@ def test_batch_is_not_squeezed_with_the_directions():
     proto = model([rnn("LSTM", direction="bidirectional"), node("Squeeze", ["Y", "a1"], ["y"], "op")], arrays)
     chain = read_onnx_model(proto)
     assert chain.host_after == ("'op' (Squeeze) is computed on the host: an axis that it drops is not of length 1.",)
+
+
+def test_local_functions_are_expanded():
+    proto = _model(_one("Tanh"))
+    step = proto.graph.node[-1]
+    step.domain, step.op_type = "own", "Squash"
+    body = [node("Tanh", ["a"], ["b"])]
+    proto.functions.append(helper.make_function("own", "Squash", ["a"], ["b"], body, [helper.make_opsetid("", 20)]))
+    proto.opset_import.append(helper.make_opsetid("own", 1))
+    chain = read_onnx_model(proto)
+    assert [type(layer).__name__ for layer in chain.layers] == ["RecurrentLayer", "ActivationLayer"]
+
+
+def test_operations_of_others_stay_on_the_host():
+    proto = _model(_one("Tanh"))
+    proto.graph.node[-1].domain = "own"
+    proto.opset_import.append(helper.make_opsetid("own", 1))
+    assert read_onnx_model(proto).host_after == ("'op' (own.Tanh) is computed on the host.",)
+
+
+def test_weights_that_the_graph_computes():
+    arrays = weights() | {"a": RNG.normal(size=(1, 16, 2)), "b": RNG.normal(size=(1, 2, 4))}
+    del arrays["R"]
+    proto = model([node("MatMul", ["a", "b"], ["R"]), rnn("LSTM", outputs="y")], arrays)
+    x = RNG.normal(size=(6, 2, 3))
+    result = run_chain(read_onnx_model(proto), x.swapaxes(0, 1))
+    assert np.abs(result - judge(proto, {"x": x})[0][:, 0].swapaxes(0, 1)).max() < 1e-12
+
+
+def test_a_random_number_stays_on_the_host():
+    nodes = [node("RandomNormal", [], ["r"], "dice", shape=[3]), node("Add", ["x", "r"], ["z"], "add")]
+    chain = read_onnx_model(model([*nodes, rnn("LSTM", "z W R B", "y")], weights()))
+    assert chain.host_before == (
+        "'dice' (RandomNormal) is computed on the host.",
+        "'add' (add) is computed on the host.",
+    )
+
+
+def test_a_loop_reads_what_is_outside_it():
+    body = helper.make_graph(
+        [node("Identity", ["c"], ["d"]), node("Tanh", ["Y"], ["v"])],
+        "body",
+        [helper.make_tensor_value_info("n", onnx.TensorProto.INT64, []),
+         helper.make_tensor_value_info("c", onnx.TensorProto.BOOL, [])],
+        [helper.make_tensor_value_info("d", onnx.TensorProto.BOOL, []),
+         helper.make_tensor_value_info("v", onnx.TensorProto.DOUBLE, None)],
+    )  # fmt: skip
+    loop = helper.make_node("Loop", ["times", ""], ["y"], name="loop", body=body)
+    proto = model([rnn("LSTM"), loop], weights() | {"times": np.array(2)})
+    chain = read_onnx_model(proto)
+    assert [layer.name for layer in chain.layers] == ["rnn"]
+    assert chain.host_after == ("'loop' (Loop) is computed on the host.",)

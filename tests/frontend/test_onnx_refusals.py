@@ -339,6 +339,25 @@ def test_a_decoder_does_not_begin_with_zeros_in_place_of_its_encoders_state():
     _refused(proto, sentence, select="decoder")
 
 
+@pytest.mark.parametrize("bounds", [(3, 5), (0, 1)])
+def test_a_state_for_each_sequence(bounds):
+    """Cut out of a batch whose size is not known: there may be no such rows."""
+    arrays = weights() | {"h0": np.ones((1, 1, 4)), "one": np.array([1]), "four": np.array([4])}
+    arrays |= {"from": np.array([bounds[0]]), "to": np.array([bounds[1]])}
+    nodes = [
+        node("Shape", ["x"], ["batch"], start=1, end=2),
+        node("Concat", ["one", "batch", "four"], ["shape"], axis=0),
+        node("Expand", ["h0", "shape"], ["h"]),
+        node("Slice", ["h", "from", "to", "one"], ["k"]),
+        rnn("LSTM", "x W R B - k", "y"),
+    ]
+    _refused(
+        model(nodes, arrays),
+        f"{HEAD} (LSTM): initial_h ('k') is computed by the model from its input, which is not supported; a sequence "
+        f"can begin with constants or zeros.",
+    )
+
+
 def test_state_kept_inside():
     proto = _small(inputs="x W R B - h", shape={**X, "h": (1, "b", 4)})
     chain = read_onnx_model(proto, select="rnn")
@@ -392,6 +411,15 @@ def test_two_outputs():
     chain = read_onnx_model(proto, output="z")
     assert [layer.name for layer in chain.layers] == ["rnn", "z"]
     assert chain.notes == ("The output 'y' of the model is not taken; 'z' is.",)
+
+
+def test_a_second_output_of_more_than_states():
+    nodes = [rnn("LSTM", outputs="y h"), node("Tanh", ["y"], ["z"]), node("Concat", ["h", "z"], ["w"], axis=0)]
+    _refused(
+        model(nodes, weights(), outputs=["y", "w"]),
+        "Model 'small' has the outputs y, w, and 'w' is no final state; one output is supported, so export a model "
+        "that returns it alone.",
+    )
 
 
 def test_final_states_beside_the_output():

@@ -251,16 +251,45 @@ def _where(attributes: Attributes, inputs: Inputs) -> Array:
     return np.where(condition, a, b)
 
 
-def _product(attributes: Attributes, inputs: Inputs) -> Array:
-    array, axes = _first(inputs), axes_of(attributes, inputs)
-    if not known(array):
+def _reduction(function: Callable[..., Any]) -> Callable[[Attributes, Inputs], Array]:
+    def run(attributes: Attributes, inputs: Inputs) -> Array:
+        array, axes = _first(inputs), axes_of(attributes, inputs)
+        if not known(array) or attributes.get("noop_with_empty_axes", 0):
+            raise NotFoldedError
+        axis = None if axes is None else tuple(axes)
+        return np.asarray(function(array, axis=axis, keepdims=bool(attributes.get("keepdims", 1))))
+
+    return run
+
+
+def _real(function: Callable[[Any], Any]) -> Callable[[Attributes, Inputs], Array]:
+    """Of known floats alone."""
+
+    def run(attributes: Attributes, inputs: Inputs) -> Array:
+        array = _first(inputs)
+        if array.dtype != np.float64:
+            raise NotFoldedError
+        return np.asarray(function(array))
+
+    return run
+
+
+def _power(attributes: Attributes, inputs: Inputs) -> Array:
+    base, exponent = _two(inputs)
+    if base.dtype != np.float64 or not known(exponent):
         raise NotFoldedError
-    return np.asarray(
-        np.prod(array, axis=None if axes is None else tuple(axes), keepdims=bool(attributes.get("keepdims", 1)))
-    )
+    return np.asarray(np.power(base, exponent))
+
+
+def _matmul(attributes: Attributes, inputs: Inputs) -> Array:
+    a, b = _two(inputs)
+    if a.dtype != np.float64 or b.dtype != np.float64:
+        raise NotFoldedError
+    return np.asarray(a @ b)
 
 
 _FOLDS: dict[str, Callable[[Attributes, Inputs], Array]] = {
+    "Abs": _elementwise(np.abs),
     "Add": _elementwise(operator.add),
     "And": _elementwise(np.logical_and),
     "Cast": _cast,
@@ -268,6 +297,7 @@ _FOLDS: dict[str, Callable[[Attributes, Inputs], Array]] = {
     "ConstantOfShape": _filled,
     "Div": _elementwise(_divide),
     "Equal": _equal,
+    "Exp": _real(np.exp),
     "Expand": _expand,
     "Gather": _gather,
     "Greater": _elementwise(operator.gt),
@@ -275,20 +305,29 @@ _FOLDS: dict[str, Callable[[Attributes, Inputs], Array]] = {
     "Identity": lambda attributes, inputs: _first(inputs),
     "Less": _elementwise(operator.lt),
     "LessOrEqual": _elementwise(operator.le),
+    "Log": _real(np.log),
+    "MatMul": _matmul,
     "Max": _elementwise(lambda first, *rest: _chain(np.maximum, first, *rest)),
     "Min": _elementwise(lambda first, *rest: _chain(np.minimum, first, *rest)),
     "Mul": _elementwise(operator.mul),
     "Neg": _elementwise(operator.neg),
     "Not": _elementwise(np.logical_not),
     "Or": _elementwise(np.logical_or),
+    "Pow": _power,
     "Range": _range,
-    "ReduceProd": _product,
+    "Reciprocal": _real(np.reciprocal),
+    "ReduceL2": _reduction(lambda array, **where: np.sqrt(np.sum(array * array, **where))),
+    "ReduceProd": _reduction(np.prod),
+    "ReduceSum": _reduction(np.sum),
+    "Relu": _real(lambda array: np.maximum(array, 0.0)),
     "Reshape": _reshape,
+    "Sigmoid": _real(lambda array: 0.5 * (1.0 + np.tanh(0.5 * array))),
     "Size": lambda attributes, inputs: np.asarray(_first(inputs).size, dtype=np.int64),
     "Slice": _slice,
-    "Sqrt": _elementwise(np.sqrt),
+    "Sqrt": _real(np.sqrt),
     "Squeeze": _squeeze,
     "Sub": _elementwise(operator.sub),
+    "Tanh": _real(np.tanh),
     "Tile": _tile,
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,

@@ -3,95 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
 
-from rnngen.frontend.onnx_graph.file import Array
-from rnngen.frontend.onnx_graph.folding import (
-    NotFoldedError,
-    axes_of,
-    known,
-    sizes,
-    slices,
-    split_sizes,
-)
-from rnngen.frontend.onnx_graph.graph import Node
-from rnngen.frontend.onnx_graph.values import Constant, Host, Joined, Known, Size, Steps, Value, shape_of
-from rnngen.frontend.tracing import Tracer
-
-
-class NotOursError(Exception):
-    """The accelerator cannot do the operation; the text says why, where the name alone does not."""
-
-
-@dataclass(frozen=True, eq=False)
-class Call:
-    """One operation on a value that the tracer follows.
-
-    Attributes:
-        tracer: What follows the model.
-        node: The operation.
-        opset: Its version.
-        inputs: Its inputs; None for one that is left out.
-    """
-
-    tracer: Tracer
-    node: Node
-    opset: int
-    inputs: tuple[Known | None, ...]
-
-    @property
-    def where(self) -> str:
-        """The operation's place."""
-        return self.node.name
-
-    @property
-    def value(self) -> Value:
-        """The first input, which the tracer follows."""
-        value = self.inputs[0]
-        if not isinstance(value, (Steps, Host)):
-            raise NotOursError("its first input is a constant")
-        return value
-
-    @property
-    def shape(self) -> tuple[Size | None, ...]:
-        """Of the first input."""
-        shape = shape_of(self.value)
-        if shape is None:
-            raise NotOursError("the shape of its input is not known")
-        return shape
-
-    def axis(self, default: int) -> int:
-        """The attribute, not negative."""
-        axis = int(self.node.attributes.get("axis", default))
-        return axis + len(self.shape) if axis < 0 else axis
-
-    def number(self, name: str, default: float) -> float:
-        """An attribute, which ONNX keeps as float32; so is its default."""
-        return float(np.float32(self.node.attributes.get(name, default)))
-
-    def constant(self, place: int) -> Array | None:
-        """An input that must be constant; None if it is left out."""
-        value = self.inputs[place] if place < len(self.inputs) else None
-        if value is None:
-            return None
-        if not isinstance(value, np.ndarray):
-            raise NotOursError(f"its input '{self.node.inputs[place]}' is not constant")
-        return value
-
-    def numbers(self, place: int) -> Array:
-        """An input that must be there, constant, and known."""
-        array = self.constant(place)
-        if array is None or not known(array):
-            raise NotOursError(f"its input number {place + 1} is not constant")
-        return array
-
-    @property
-    def constants(self) -> list[Array | None]:
-        """The inputs behind the first, for the readers of axes and sizes."""
-        return [None, *(self.constant(place) for place in range(1, len(self.inputs)))]
+from rnngen.frontend.onnx_graph import moves
+from rnngen.frontend.onnx_graph.call import Call, NotOursError
+from rnngen.frontend.onnx_graph.folding import NotFoldedError
+from rnngen.frontend.onnx_graph.values import Constant, Host, Joined, Steps, Value
 
 
 def _activation(function: str) -> Callable[[Call], Value]:
@@ -155,127 +75,6 @@ def _conv(call: Call) -> Value:
     value = call.tracer.permute(call.where, call.value, [0, 2, 1])
     value = call.tracer.linear(call.where, value, weight[:, :, 0], bias)
     return call.tracer.permute(call.where, value, [0, 2, 1])
-
-
-def _gather(call: Call) -> Value:
-    data, where = call.inputs[:2]
-    if isinstance(data, np.ndarray) and isinstance(where, (Steps, Host)):
-        if data.ndim != 2 or call.node.attributes.get("axis", 0) != 0 or data.dtype != np.float64:
-            raise NotOursError("it is no embedding")
-        return call.tracer.embedding(call.where, where, data)
-    axis, index = call.axis(0), call.numbers(1)
-    if index.size != 1 or index.ndim > 1 or index.dtype != np.int64:
-        raise NotOursError("it takes several entries of an axis")
-    at = int(index.reshape(()))
-    if index.ndim == 0:
-        return call.tracer.select(call.where, call.value, axis, at)
-    stop = at + 1 if at != -1 else 2**62
-    return call.tracer.slice(call.where, call.value, axis, at, stop)
-
-
-def _slice(call: Call) -> Value:
-    value = call.value
-    for axis, start, stop, step in slices(call.node.attributes, call.constants):
-        value = call.tracer.slice(call.where, value, axis, start, stop, step)
-    return value
-
-
-def _split(call: Call) -> list[Value]:
-    axis, pieces = call.axis(0), len(call.node.outputs)
-    length = call.shape[axis]
-    if not isinstance(length, int):
-        raise NotOursError("the length of the axis that it splits is not known")
-    lengths = split_sizes(call.node.attributes, call.constants, length, pieces)
-    ends = [int(end) for end in np.cumsum(lengths)]
-    return [
-        call.tracer.slice(call.where, call.value, axis, end - size, end) for size, end in zip(lengths, ends)
-    ]
-
-
-def _concat(call: Call) -> Value | Joined:
-    steps = [value for value in call.inputs if isinstance(value, Steps) and value.stack is not None]
-    axis = int(call.node.attributes["axis"])
-    if len(steps) == len(call.inputs) and len({id(value.stack) for value in steps}) > 1:
-        return Joined(call.where, tuple(steps), axis % len(steps[0].axes))
-    values = [value if isinstance(value, (Steps, Host)) else Constant(np.zeros(0)) for value in call.inputs]
-    return call.tracer.cat(call.where, values, axis)
-
-
-def _part(call: Call, joined: Joined) -> Value | None:
-    """One entry of joined states; None if it is more than that."""
-    index = call.constant(1)
-    axis = int(call.node.attributes.get("axis", 0)) % len(joined.values[0].axes)
-    if call.node.operation != "Gather" or axis != joined.axis or index is None or index.ndim or not known(index):
-        return None
-    found = joined.find(int(index))
-    return None if found is None else call.tracer.select(call.where, found[0], axis, found[1])
-
-
-def _transpose(call: Call) -> Value:
-    order = call.node.attributes.get("perm") or list(range(len(call.shape)))[::-1]
-    return call.tracer.permute(call.where, call.value, order)
-
-
-def _squeeze(call: Call) -> Value:
-    return _without(call, axes_of(call.node.attributes, call.constants))
-
-
-def _without(call: Call, axes: Sequence[int] | None) -> Value:
-    """Axes of length 1 dropped; one that is named has this length, or the model does not run."""
-    value, shape = call.value, call.shape
-    if axes is None:
-        return call.tracer.squeeze(call.where, value)
-    if any(not -len(shape) <= axis < len(shape) for axis in axes):
-        raise NotOursError("it names an axis that its input has not")
-    gone = {axis % len(shape) for axis in axes}
-    if any(isinstance(shape[axis], int) and shape[axis] != 1 for axis in gone):
-        raise NotOursError("an axis that it drops is not of length 1")
-    free = {axis for axis in gone if shape[axis] != 1}
-    if free and isinstance(value, Steps):
-        if any(not atom.label.startswith("axis") for axis in free for atom in value.axes[axis]):
-            raise NotOursError("an axis that it drops is not of length 1")
-        value = value.with_axes(tuple(() if at in free else axis for at, axis in enumerate(value.axes)))
-    return call.tracer.squeeze(call.where, value, sorted(gone))
-
-
-def _unsqueeze(call: Call) -> Value:
-    axes = axes_of(call.node.attributes, call.constants)
-    if axes is None:
-        raise NotOursError("it names no axes")
-    value, rank = call.value, len(call.shape) + len(axes)
-    for axis in sorted(axis % rank for axis in axes):
-        value = call.tracer.unsqueeze(call.where, value, axis)
-    return value
-
-
-def _reshape(call: Call) -> Value:
-    target = sizes(call.constant(1))
-    if target.count(None) == 1 and -1 not in target:
-        target = [-1 if size is None else size for size in target]
-    shape = [size for size in target if size is not None]
-    if len(shape) < len(target):
-        raise NotOursError("its shape is not known")
-    if 0 in shape and call.node.attributes.get("allowzero", 0):
-        raise NotOursError("it makes an empty tensor")
-    return call.tracer.reshape(call.where, call.value, shape)
-
-
-def _flatten(call: Call) -> Value:
-    shape, axis = call.shape, call.axis(1)
-    if axis == 0:
-        return call.tracer.reshape(call.where, call.value, [1, -1])
-    after = [size for size in shape[axis:] if isinstance(size, int)]
-    if len(after) < len(shape[axis:]):
-        raise NotOursError("the length of an axis that it joins is not known")
-    return call.tracer.reshape(call.where, call.value, [-1, int(np.prod(after))])
-
-
-def _reduce(call: Call) -> Value:
-    """A mean, sum or extreme along axes of length 1 changes nothing."""
-    axes = axes_of(call.node.attributes, call.constants)
-    if not axes or any(call.shape[axis] != 1 for axis in axes):
-        raise NotOursError("")
-    return call.value if call.node.attributes.get("keepdims", 1) else _without(call, axes)
 
 
 def _cast(call: Call) -> Value:
@@ -352,12 +151,12 @@ OPERATIONS: dict[str, Operation] = {
     "BatchNormalization": _batch_norm,
     "Cast": _cast,
     "Clip": _clip,
-    "Concat": _concat,
+    "Concat": moves.concat,
     "Conv": _conv,
     "Div": _arithmetic("div"),
     "Dropout": _dropout,
-    "Flatten": _flatten,
-    "Gather": _gather,
+    "Flatten": moves.flatten,
+    "Gather": moves.gather,
     "Gemm": _gemm,
     "HardSigmoid": _hard_sigmoid,
     "Identity": _identity,
@@ -365,32 +164,32 @@ OPERATIONS: dict[str, Operation] = {
     "MatMul": _matmul,
     "Mul": _arithmetic("mul"),
     "OneHot": _one_hot,
-    "ReduceMax": _reduce,
-    "ReduceMean": _reduce,
-    "ReduceMin": _reduce,
-    "ReduceSum": _reduce,
+    "ReduceMax": moves.reduce,
+    "ReduceMean": moves.reduce,
+    "ReduceMin": moves.reduce,
+    "ReduceSum": moves.reduce,
     "Relu": _activation("relu"),
-    "Reshape": _reshape,
+    "Reshape": moves.reshape,
     "Sigmoid": _activation("sigmoid"),
-    "Slice": _slice,
+    "Slice": moves.slice_,
     "Softmax": _softmax,
-    "Split": _split,
-    "Squeeze": _squeeze,
+    "Split": moves.split,
+    "Squeeze": moves.squeeze,
     "Sub": _arithmetic("sub"),
     "Tanh": _activation("tanh"),
-    "Transpose": _transpose,
-    "Unsqueeze": _unsqueeze,
+    "Transpose": moves.transpose,
+    "Unsqueeze": moves.unsqueeze,
 }
 """What the accelerator can do of each operation."""
 
 
 def run(call: Call) -> Sequence[Value | Joined]:
     """The outputs of an operation; of one that the accelerator cannot do, what the host makes of it."""
-    if isinstance(call.inputs[0], Joined):
-        part = _part(call, call.inputs[0])
+    if call.inputs and isinstance(call.inputs[0], Joined):
+        part = moves.part_of(call, call.inputs[0])
         if part is not None:
             return [part]
-    call = replace(call, inputs=tuple(separate(call.tracer, value) for value in call.inputs))
+    call = replace(call, inputs=tuple(moves.separate(call.tracer, value) for value in call.inputs))
     traced = [value for value in call.inputs if isinstance(value, (Steps, Host))]
     blind = any(isinstance(value, Host) and value.base is None and value.shape is None for value in traced)
     operation = OPERATIONS.get(call.node.operation)
@@ -405,8 +204,3 @@ def run(call: Call) -> Sequence[Value | Joined]:
             reason = "it names an axis that its input has not"
     host = call.tracer.unsupported(call.where, call.node.operation, traced, reason)
     return [host] * len(call.node.outputs)
-
-
-def separate(tracer: Tracer, value: Known | None) -> Known | None:
-    """A value that is not ``Joined``: states of several nodes together are refused by the tracer."""
-    return tracer.cat(value.where, value.values, value.axis) if isinstance(value, Joined) else value

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnngen.errors import ModelError
 from rnngen.frontend import layout
+from rnngen.frontend.onnx_graph.call import Call
 from rnngen.frontend.onnx_graph.file import Array, to_array
-from rnngen.frontend.onnx_graph.folding import NotFoldedError, axes_of, fold, known, settle
+from rnngen.frontend.onnx_graph.folding import NotFoldedError, axes_of, fold, known, settle, slices
 from rnngen.frontend.onnx_graph.graph import (
     BRANCHES,
     MOVES,
@@ -25,21 +25,20 @@ from rnngen.frontend.onnx_graph.graph import (
     read_node,
     recurrent_nodes,
 )
-from rnngen.frontend.onnx_graph.operations import Call, run
-from rnngen.frontend.onnx_graph.recurrent import INPUTS, read_layers
+from rnngen.frontend.onnx_graph.moves import separate
+from rnngen.frontend.onnx_graph.operations import run
+from rnngen.frontend.onnx_graph.sequences import Sequences, Source
 from rnngen.frontend.onnx_graph.values import (
     Host,
     Known,
     Repeated,
     Scope,
-    Size,
     Steps,
     Value,
     repeated,
     shape_of,
 )
 from rnngen.frontend.tracing import Tracer
-from rnngen.ir.layers import RecurrentLayer
 
 if TYPE_CHECKING:
     import onnx
@@ -47,25 +46,6 @@ if TYPE_CHECKING:
 _FILLS = ("ConstantOfShape", "Expand")
 _KEEPS = ("Cast", "Identity", "Slice")
 """Operations on a ``Repeated`` that leave its axes where they are."""
-
-
-@dataclass(frozen=True, eq=False)
-class Source:
-    """What is followed.
-
-    Attributes:
-        title: How messages call the model.
-        folder: Where its data outside the file may lie; None: nowhere.
-        opset: Version of its operations.
-        select: Name of the recurrent node to begin at; None: the accelerator begins where it can.
-        shapes: Lengths of the axes of values by name, where the file or ONNX's shape inference tell them.
-    """
-
-    title: str
-    folder: Path | None
-    opset: int
-    select: str | None
-    shapes: Mapping[str, tuple[Size, ...]]
 
 
 class Walk:
@@ -79,9 +59,7 @@ class Walk:
     def __init__(self, source: Source, tracer: Tracer) -> None:
         self.source, self.tracer = source, tracer
         self._begun = source.select is None
-        self._given: dict[str, str] = {}
-        """Inputs of the model and parts of them, and which input: there a state comes from that is kept outside."""
-        self._ones: dict[str, tuple[int, ...]] = {}
+        self._sequences = Sequences(source, tracer)
 
     # Graphs
 
@@ -103,7 +81,7 @@ class Walk:
             if entry.name in constants:
                 scope.set(entry.name, constants[entry.name])
             elif scope.get(entry.name) is None:
-                self._given[entry.name] = entry.name
+                self._sequences.given[entry.name] = entry.name
                 scope.set(entry.name, self._input(entry.name))
         values = self._values(graph, scope, wanted)
         if not self._begun:
@@ -151,21 +129,33 @@ class Walk:
     ) -> Sequence[Known]:
         if node.operation == "If":
             return self._if(proto, node, inputs, scope, names)
+        if node.branches:
+            return self._inner(node, inputs, scope)
         if node.recurrent:
-            return self._recurrent(node, inputs)
+            self._begun = self._begun or node.name == self.source.select
+            return self._sequences.follow(node, inputs) if self._begun else self._traced(node, inputs)
         if node.operation == "Constant":
             return [self._constant(node)]
-        if node.operation in MOVES and node.inputs[0] in self._given:
-            self._given.update(dict.fromkeys(node.outputs, self._given[node.inputs[0]]))
+        if node.operation in MOVES and node.inputs[0] in self._sequences.given:
+            self._sequences.given.update(dict.fromkeys(node.outputs, self._sequences.given[node.inputs[0]]))
         if node.operation == "Unsqueeze":
             self._note_axes(node, inputs)
         return self._known(node, inputs) or self._traced(node, inputs)
+
+    def _inner(self, node: Node, inputs: tuple[Known | None, ...], scope: Scope) -> Sequence[Known]:
+        """A loop or another operation with a graph inside, which also reads values from outside it."""
+        read = set().union(*(
+            needed_nodes(graph, [entry.name for entry in graph.output])[1] for graph in node.branches.values()
+        ))  # fmt: skip
+        values = [*inputs, *(scope.get(name) for name in sorted(read))]
+        traced = [value for value in (separate(self.tracer, v) for v in values) if isinstance(value, (Steps, Host))]
+        return [self.tracer.unsupported(node.name, node.operation, traced)] * len(node.outputs)
 
     def _note_axes(self, node: Node, inputs: tuple[Known | None, ...]) -> None:
         """Remember which axes have length 1 by their making; the host's values have no shape that says it."""
         arrays = [value if isinstance(value, np.ndarray) else None for value in inputs]
         with suppress(NotFoldedError):
-            self._ones[node.outputs[0]] = tuple(axes_of(node.attributes, arrays) or ())
+            self._sequences.ones[node.outputs[0]] = tuple(axes_of(node.attributes, arrays) or ())
 
     def _constant(self, node: Node) -> Array:
         for key, value in node.attributes.items():
@@ -209,22 +199,21 @@ class Walk:
         arrays = [item for item in inputs[1:] if item is None or isinstance(item, np.ndarray)]
         if len(arrays) < len(inputs) - 1:
             raise NotFoldedError
+        if node.operation == "Slice":
+            cut = {axis % value.array.ndim for axis, *_ in slices(node.attributes, [None, *arrays])}
+            if cut & value.axes:
+                raise NotFoldedError
         (array,) = fold(node.operation, node.attributes, [value.array, *arrays])
-        if any(array.shape[axis] != 1 for axis in value.axes):
-            raise NotFoldedError
         return [Repeated(array, value.axes)]
 
     def _traced(self, node: Node, inputs: tuple[Known | None, ...]) -> Sequence[Known]:
-        if not self._begun:
+        counted = any(isinstance(value, Repeated) and value.array.dtype != np.float64 for value in inputs)
+        if counted or not self._begun:
             values = [value for value in inputs if isinstance(value, (Steps, Host))]
             return [self.tracer.unsupported(node.name, node.operation, values)] * len(node.outputs)
-        plain = tuple(self._plain(value) for value in inputs)
+        # A repeated constant is the constant that broadcasts to it.
+        plain = tuple(value.array if isinstance(value, Repeated) else value for value in inputs)
         return run(Call(self.tracer, node, self.source.opset, plain))
-
-    @staticmethod
-    def _plain(value: Known | None) -> Known | None:
-        """A repeated constant as the constant that broadcasts to it."""
-        return value.array if isinstance(value, Repeated) else value
 
     # If
 
@@ -266,8 +255,8 @@ class Walk:
         values = dict(zip(wanted, self._values(graph, self._scope(graph, scope), wanted), strict=True))
         result = []
         for inner, name in zip(graph.output, node.outputs, strict=True):
-            if inner.name in self._given:
-                self._given[name] = self._given[inner.name]
+            if inner.name in self._sequences.given:
+                self._sequences.given[name] = self._sequences.given[inner.name]
             result.append(values.get(inner.name, np.zeros(0)))
         return result
 
@@ -281,86 +270,6 @@ class Walk:
             return left if len(left.axes) > len(right.axes) else right
         values = [value for value in (left, right, condition) if isinstance(value, (Steps, Host))]
         return self.tracer.unsupported(node.name, "If", values, "its condition is not known before run time")
-
-    # Recurrent nodes
-
-    def _recurrent(self, node: Node, inputs: tuple[Known | None, ...]) -> Sequence[Known]:
-        if node.name == self.source.select:
-            self._begun = True
-        given = dict(zip(INPUTS, inputs))
-        if not self._begun:
-            values = [value for value in inputs if isinstance(value, (Steps, Host))]
-            return [self.tracer.unsupported(node.name, node.operation, values)] * len(node.outputs)
-        label = f"{self.source.title}: '{node.name}' ({node.operation})"
-        if given.get("sequence_lens") is not None:
-            raise ModelError(
-                f"{label} is given sequence_lens, which is not supported; export the model without it, and end each "
-                f"sequence at the accelerator's input."
-            )
-        arrays = {key: self._weight(label, key, given.get(key)) for key in ("W", "R", "B", "P")}
-        names = dict(zip(INPUTS, node.inputs))
-        for key in ("initial_h", "initial_c"):
-            arrays[key] = self._state(label, key, names.get(key, ""), given.get(key))
-        layers = read_layers(node.operation, node.name, label, node.attributes, arrays)
-        return self._sequences(node, self._sequence(node, label, given.get("X"), layers[0].input_size), layers)
-
-    def _weight(self, label: str, key: str, value: Known | None) -> Array | None:
-        if value is None:
-            return None
-        if not isinstance(value, np.ndarray) or not known(value):
-            raise ModelError(f"{label}: {key} must be constant, not computed from the model's input.")
-        return value
-
-    def _state(self, label: str, key: str, name: str, value: Known | None) -> Array | None:
-        """The array of an initial state, or None for zeros: the one place that says which states there can be."""
-        if value is None or isinstance(value, np.ndarray):
-            return value
-        if isinstance(value, Repeated):
-            return value.array
-        if name not in self._given:
-            raise ModelError(
-                f"{label}: {key} ('{name}') is computed by the model from its input, which is not supported; a "
-                f"sequence can begin with constants or zeros."
-            )
-        origin = f"{key} is an input of the model ('{self._given[name]}')"
-        if self.source.select is None:
-            raise ModelError(
-                f"{label}: {origin}, which is not supported; name the node (--select) to begin every sequence with "
-                f"zeros and keep the state inside the accelerator."
-            )
-        self.tracer.note(f"{label}: {origin}; it is kept inside the accelerator and begins with zeros.")
-        return None
-
-    def _sequence(self, node: Node, label: str, value: Known | None, size: int) -> Value:
-        """X, with the lengths of its axes where the accelerator begins at it."""
-        if not isinstance(value, (Steps, Host)):
-            raise ModelError(f"{label}: X must come from the model's input, not be constant.")
-        if isinstance(value, Steps) or value.base is not None:
-            return value
-        lengths: list[Size] = list(value.shape or (f"{node.name}.0", f"{node.name}.1", size))
-        if isinstance(lengths[-1], str):
-            lengths[-1] = size
-        for axis in self._ones.get(node.inputs[0], ()):
-            lengths[axis] = 1
-        return replace(value, shape=tuple(lengths))
-
-    def _sequences(self, node: Node, value: Value, layers: tuple[RecurrentLayer, ...]) -> Sequence[Known]:
-        """Y, Y_h and Y_c in ONNX's shapes: Y (T, D, B, H), states (D, B, H); of layout 1 (B, T, D, H), (B, D, H)."""
-        batch_first = node.attributes.get("layout", 0) == 1
-        y, h, c = self.tracer.recurrent(node.name, value, [layers], 1 if batch_first else 0)
-        if not isinstance(y, Steps) or not isinstance(h, Steps) or not isinstance(c, Steps) or len(y.axes) != 3:
-            raise self.tracer.refuse(node.name, "must take X of three axes.")
-        first, second, (directions, units) = y.axes
-        if batch_first:
-            y = y.with_axes((first, second, (directions,), (units,)))
-        else:
-            y = y.with_axes((first, (directions,), second, (units,)))
-        if y.shape[1 if batch_first else 0] == 1:
-            # Of a sequence of one step the only output is also the final state.
-            h = y.with_axes(((directions,), first if batch_first else second, (units,)))
-        if batch_first:
-            h, c = (state.with_axes((state.axes[1], state.axes[0], state.axes[2])) for state in (h, c))
-        return [y, h, c][: len(node.outputs)]
 
 
 def _same(left: Steps, right: Steps) -> bool:
