@@ -13,6 +13,7 @@ from rnngen.frontend import aten_constants, aten_recurrent
 from rnngen.frontend.aten import HANDLERS, IN_PLACE, VIEWS
 from rnngen.frontend.aten_recurrent import CELLS, STEPS, State
 from rnngen.frontend.chain import Chain
+from rnngen.frontend.layout import Unsupported
 from rnngen.frontend.operation import Operation
 from rnngen.frontend.program import FOLLOWED, Call, Name, Program, read_program
 from rnngen.frontend.traced import Direction
@@ -70,8 +71,18 @@ class Follower:
                     )
                 continue
             if not call.target.startswith(("aten.sym_", "aten._assert")):
-                self._call(call)
+                self._follow(call)
         return self._finish()
+
+    def _follow(self, call: Call) -> None:
+        try:
+            self._call(call)
+        except (Unsupported, TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
+            raise self.tracer.refuse(
+                call.where,
+                f"({call.target}) has arguments that are not followed ({str(error) or type(error).__name__}); "
+                f"save the state dict instead and select the layers in it (--select).",
+            ) from error
 
     def _finish(self) -> Chain:
         outputs = self.program.outputs

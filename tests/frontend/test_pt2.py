@@ -226,6 +226,17 @@ def test_an_operation_of_its_own(saved: Path, tmp_path: Path) -> None:
     )
 
 
+def test_arguments_that_are_not_followed(saved: Path, tmp_path: Path) -> None:
+    def change(tree: Any) -> None:
+        node = next(n for n in tree["graph_module"]["graph"]["nodes"] if n["target"].endswith("select.int"))
+        node["inputs"][1]["arg"] = {"as_string": "T"}
+
+    assert refusal(edited(saved, tmp_path / "m.pt2", "model.json", change)) == (
+        "Model 'm.pt2': 'select' (aten.select.int) has arguments that are not followed (invalid literal for int() with "
+        "base 10: 'T'); save the state dict instead and select the layers in it (--select)."
+    )
+
+
 def test_an_operation_of_rnngen_without_its_module(saved: Path, tmp_path: Path) -> None:
     def change(tree: Any) -> None:
         tree["graph_module"]["graph"]["nodes"][-1]["target"] = "torch.ops.rnngen.recurrent.default"
