@@ -45,6 +45,7 @@ def read_keras(path: Path) -> Chain:
         kinds = ", ".join(layer.kind for layer in graph.layers)
         raise ModelError(f"{title} holds no recurrent layer but {kinds}; give a model with LSTM, GRU or SimpleRNN.")
     _check_stateful(title, reading)
+    _check_groups(title, graph, reading.weights)
     Network("network", tuple(reading.layers))
     return Chain(
         title=title,
@@ -86,6 +87,17 @@ def _input(title: str, graph: Graph) -> tuple[int, int | None]:
             f"of symbols before an Embedding, are supported."
         )
     return rank, None if symbols else graph.shape[-1]
+
+
+def _check_groups(title: str, graph: Graph, weights: Weights) -> None:
+    """A group that no layer claims would mean that the rule which group is whose is another in this file."""
+    known = {layer.group for layer in graph.layers}
+    for group in weights.layers():
+        if group not in known and not group.startswith("layers/input_layer"):
+            raise ModelError(
+                f"{title} has the group '{group}' in model.weights.h5, which belongs to no layer of config.json; "
+                f"{_ADVICE}."
+            )
 
 
 def _check_stateful(title: str, reading: Reading) -> None:

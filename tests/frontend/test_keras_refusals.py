@@ -13,6 +13,7 @@ import pytest
 from rnngen.errors import ModelError, ToolError
 from rnngen.frontend import archive as archive_module
 from rnngen.frontend.keras_format.graph import _snake_case
+from rnngen.frontend.keras_format.weights import Weights
 from rnngen.frontend.keras_model import read_keras
 from tests.frontend.keras_cases.files import CASES, config_of, layer_of, sequential, write_case, write_h5, write_keras
 
@@ -579,13 +580,14 @@ def test_variance(tmp_path):
     )
 
 
-def test_stored_name(tmp_path):
+def test_groups_that_no_layer_has(tmp_path):
+    """Else arrays might be taken for another layer's."""
     case = CASES["stacked"]
-    tree = case["h5"] | {"layers/dense/vars": "dense_1"}
+    tree = case["h5"] | {"layers/dense_2/vars/0": [3, 3]}
     refused(
         write_keras(tmp_path / "model.keras", case["config"], write_h5(tree)),
-        "Model 'model.keras': the arrays in 'layers/dense' of model.weights.h5 are those of layer 'dense_1', not of "
-        "'dense' as config.json says; save the model again with model.save(path).",
+        f"Model 'model.keras' has the group 'layers/dense_2' in model.weights.h5, which belongs to no layer of "
+        f"config.json; {AGAIN}",
     )
 
 
@@ -696,3 +698,63 @@ def test_keras_rule_of_group_names():
         "spatial_dropout1d",
         "time_distributed",
     ]
+
+
+def test_damage_inside_hdf5(tmp_path, monkeypatch):
+    """The archive is whole, the HDF5 file inside is not."""
+    case = CASES["LSTM last step"]
+    data = bytearray(write_h5(case["h5"]))
+    position = data.rindex(b"SNOD")  # the list of the arrays in the last group
+    data[position] = 0
+    again = "copy it or save it again with model.save(path)."
+    refused(
+        write_keras(tmp_path / "model.keras", case["config"], bytes(data)),
+        f"Model 'model.keras' has a damaged model.weights.h5 (the arrays in 'layers/lstm/cell' cannot be read); {again}",
+    )
+    path = write_case(tmp_path / "model.keras", "LSTM last step")
+    whole = Weights._group
+
+    def damaged(self, name, group):
+        if group == "layers":
+            raise RuntimeError("bad symbol table node signature")
+        return whole(self, name, group)
+
+    monkeypatch.setattr(Weights, "_group", damaged)
+    refused(path, f"Model 'model.keras' has a damaged model.weights.h5 (its layers cannot be listed); {again}")
+
+
+def test_odd_settings(tmp_path):
+    """Settings of kinds that Keras does not write."""
+
+    def activation(config):
+        layer_of(config, 1)["activation"] = 5
+
+    def history(config):
+        node(config, 1)["args"] = [5]
+
+    def none(config):
+        layer_of(config, 1)["activation"] = None
+
+    refused(
+        changed(tmp_path, "LSTM last step", activation),
+        "Layer 'lstm' (LSTM) has the activation 5, which is not supported; tanh is.",
+    )
+    refused(
+        changed(tmp_path, "LSTM last step", none),
+        "Layer 'lstm' (LSTM) has the activation linear, which is not supported; tanh is.",
+    )
+    refused(
+        changed(tmp_path, "functional", history),
+        f"Model 'model.keras' is no chain of layers: layer 'lstm' is called with something other than one output of "
+        f"one layer; {CHAIN}",
+    )
+
+
+def test_input_as_a_list(tmp_path):
+    """Older versions write the one input and output as lists of lists."""
+
+    def nest(config):
+        for key in ("input_layers", "output_layers"):
+            config["config"][key] = [config["config"][key]]
+
+    read_keras(changed(tmp_path, "functional", nest))

@@ -7,6 +7,5 @@ A ``.keras`` file is a ZIP archive of three members:
     model.weights.h5  HDF5: ``layers/GROUP/vars/0, 1, ...``; GROUP is the layer's class in snake case, with _1, _2
                       for the second and third of that class in the order of config.json.  A recurrent layer has its
                       arrays at ``GROUP/cell/vars``, Bidirectional at ``GROUP/forward_layer/cell/vars`` and
-                      ``GROUP/backward_layer/cell/vars``, TimeDistributed at ``GROUP/layer/vars``.  Newer versions
-                      keep the layer's own name in the attribute ``name`` of ``vars``; it is checked where present.
+                      ``GROUP/backward_layer/cell/vars``, TimeDistributed at ``GROUP/layer/vars``.
 """

@@ -195,9 +195,9 @@ def _dense(config: LayerConfig, reading: Reading) -> None:
     units = config.count("units")
     labels, shapes = ("kernel",), ((reading.size, units),)
     arrays = (
-        reading.weights.read(config.name, config.group, (*labels, "bias"), (*shapes, (units,)), config.stored)
+        reading.weights.read(config.name, config.group, (*labels, "bias"), (*shapes, (units,)))
         if config.flag("use_bias", True)
-        else [*reading.weights.read(config.name, config.group, labels, shapes, config.stored), np.zeros(units)]
+        else [*reading.weights.read(config.name, config.group, labels, shapes), np.zeros(units)]
     )
     reading.add(LinearLayer(config.name, np.ascontiguousarray(arrays[0].T), arrays[1]))
     _activation(config, config.function("activation"), reading, f"{config.name}.activation")
@@ -270,7 +270,7 @@ def _embedding(config: LayerConfig, reading: Reading) -> None:
             f"steps)."
         )
     shape: Shape = (config.count("input_dim"), config.count("output_dim"))
-    (table,) = reading.weights.read(config.name, config.group, ("table",), (shape,), config.stored)
+    (table,) = reading.weights.read(config.name, config.group, ("table",), (shape,))
     if config.flag("mask_zero"):
         reading.host_before.append(
             f"Embedding '{config.name}' masks symbol 0: leave the steps with symbol 0 out of a sequence."
@@ -297,7 +297,7 @@ def _batch_normalization(config: LayerConfig, reading: Reading) -> None:
     labels += ["moving mean", "moving variance"]
     renorm = ("moving deviation", "renorm mean", "renorm deviation") if config.flag("renorm") else ()  # for training
     shapes: tuple[Shape, ...] = ((reading.size,),) * len(labels)
-    arrays = reading.weights.read(config.name, config.group, tuple(labels), shapes, config.stored, renorm)
+    arrays = reading.weights.read(config.name, config.group, tuple(labels), shapes, renorm)
     read = dict(zip(labels, arrays))
     mean, variance = read["moving mean"], read["moving variance"] + config.number("epsilon", 1e-3)
     if mean.shape != variance.shape or not np.all(variance > 0):
@@ -329,7 +329,7 @@ def _normalization(config: LayerConfig, reading: Reading) -> None:
 def _adapted(config: LayerConfig, reading: Reading, shape: Shape) -> list[FloatArray]:
     """Mean and variance that ``adapt`` found; the third variable counts what it has seen."""
     labels = ("mean", "variance")
-    return reading.weights.read(config.name, config.group, labels, (shape, shape), config.stored, more=("count",))
+    return reading.weights.read(config.name, config.group, labels, (shape, shape), more=("count",))
 
 
 def _given(config: LayerConfig, key: str, size: int) -> FloatArray:

@@ -18,14 +18,12 @@ class LayerConfig:
         name: Name of the layer in the model.
         settings: Its ``config``.
         group: Where its arrays are in model.weights.h5, for instance ``layers/lstm_1``.
-        stored: Name that the arrays' own group must carry where it carries one; empty: any.
     """
 
     kind: str
     name: str
     settings: Mapping[str, Any]
     group: str
-    stored: str = ""
 
     def _get(self, key: str, kinds: tuple[type, ...], default: object) -> Any:
         value = self.settings.get(key, default)
@@ -70,7 +68,7 @@ class LayerConfig:
                 f"Layer '{self.name}' ({self.kind}) has no layer under '{key}' in config.json; "
                 f"save the model again with model.save(path)."
             )
-        return read_entry(value, f"{self.group}/{part}", stored="")
+        return read_entry(value, f"{self.group}/{part}")
 
     def precision(self) -> str:
         """Type that the layer computes in: ``float32``, ``float64``, ``float16`` or ``bfloat16``.
@@ -96,8 +94,8 @@ class LayerConfig:
         return known
 
 
-def read_entry(entry: object, group: str, stored: str | None = None) -> LayerConfig:
-    """A layer from its entry in config.json; ``stored`` None: the arrays' group must carry the layer's own name.
+def read_entry(entry: object, group: str) -> LayerConfig:
+    """A layer from its entry in config.json, with the group of its arrays.
 
     Raises:
         ModelError: if the entry is malformed, or its class is not one of Keras' own layers.
@@ -122,4 +120,4 @@ def read_entry(entry: object, group: str, stored: str | None = None) -> LayerCon
             f"Layer '{name}' is of the custom class {kind}, whose meaning no file holds; "
             f"use a layer of Keras itself in its place."
         )
-    return LayerConfig(kind, name, settings, group, name if stored is None else stored)
+    return LayerConfig(kind, name, settings, group)

@@ -13,7 +13,7 @@ from rnngen.ir.layers import FloatArray
 if TYPE_CHECKING:
     import h5py
 
-_DAMAGE = (OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, MemoryError)
+_DAMAGE = (OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, MemoryError, ArithmeticError)
 """What h5py was seen to raise on damaged files."""
 
 Shape = tuple[int | None, ...]
@@ -55,7 +55,6 @@ class Weights:
         group: str,
         labels: tuple[str, ...],
         shapes: tuple[Shape, ...],
-        stored: str = "",
         more: tuple[str, ...] = (),
     ) -> list[FloatArray]:
         """The arrays ``group/vars/0, 1, ...``, as many as there are labels, each of its shape (None: any size).
@@ -65,14 +64,32 @@ class Weights:
             group: For instance ``layers/lstm/cell``.
             labels: What each array is, for messages.
             shapes: Of each array.
-            stored: Layer name that the group must carry where it carries one; empty: any.
             more: Variables behind these that must be there and are not read.
 
         Raises:
             ModelError: if an array is missing, too many, of another shape or type, not plain, or not finite.
         """
+        try:
+            return self._read(name, group, labels, shapes, more)
+        except _DAMAGE as error:
+            raise self._damaged(f"the arrays in '{group}' cannot be read") from error
+
+    def layers(self) -> tuple[str, ...]:
+        """The groups of all layers, for instance ``layers/lstm_1``."""
+        try:
+            return tuple(f"layers/{name}" for name in self._group("layers", "layers") or ())
+        except _DAMAGE as error:
+            raise self._damaged("its layers cannot be listed") from error
+
+    def _read(
+        self,
+        name: str,
+        group: str,
+        labels: tuple[str, ...],
+        shapes: tuple[Shape, ...],
+        more: tuple[str, ...],
+    ) -> list[FloatArray]:
         variables = self._group(name, f"{group}/vars")
-        self._check_stored(name, group, variables, stored)
         every = labels + more
         keys = [str(number) for number in range(len(every))]
         if variables is None or sorted(variables) != sorted(keys):
@@ -90,43 +107,29 @@ class Weights:
         """The group at a path of plain groups; None where there is none."""
         here: Any = self._file
         for part in path.split("/"):
-            try:
-                link = here.get(part, getlink=True)
-                if link is None:
-                    return None
-                if not isinstance(link, self._h5py.HardLink):
-                    raise self._not_plain(name, path)
-                here = here[part]
-            except _DAMAGE as error:
-                raise self._damaged(f"'{path}' cannot be read") from error
+            link = here.get(part, getlink=True)
+            if link is None:
+                return None
+            if not isinstance(link, self._h5py.HardLink):
+                raise self._not_plain(name, path)
+            here = here[part]
             if not isinstance(here, self._h5py.Group):
                 raise self._not_plain(name, path)
         return here
 
-    def _check_stored(self, name: str, group: str, variables: h5py.Group | None, stored: str) -> None:
-        found = None if variables is None else variables.attrs.get("name")
-        if stored and found is not None and str(found) != stored:
-            raise ModelError(
-                f"{self._title}: the arrays in '{group}' of model.weights.h5 are those of layer '{found}', not of "
-                f"'{name}' as config.json says; save the model again with model.save(path)."
-            )
-
     def _array(self, name: str, label: str, group: h5py.Group, key: str, shape: Shape) -> FloatArray:
-        try:
-            hard = isinstance(group.get(key, getlink=True), self._h5py.HardLink)
-            if not hard or not isinstance(group[key], self._h5py.Dataset) or not _is_plain(group[key]):
-                raise self._not_plain(name, f"{group.name}/{key}")
-            dataset: h5py.Dataset = group[key]
-            found = dataset.shape
-            if len(found) != len(shape) or any(want not in (None, size) for want, size in zip(shape, found)):
-                expected = "(" + ", ".join("any" if size is None else str(size) for size in shape) + ")"
-                raise ModelError(
-                    f"{self._title}: {label} of layer '{name}' must have the shape {expected}, not {found}; "
-                    f"save the model again with model.save(path)."
-                )
-            return self._values(name, label, dataset)
-        except _DAMAGE as error:
-            raise self._damaged(f"{label} of layer '{name}' cannot be read") from error
+        hard = isinstance(group.get(key, getlink=True), self._h5py.HardLink)
+        if not hard or not isinstance(group[key], self._h5py.Dataset) or not _is_plain(group[key]):
+            raise self._not_plain(name, f"{group.name}/{key}")
+        dataset: h5py.Dataset = group[key]
+        found = dataset.shape
+        if len(found) != len(shape) or any(want not in (None, size) for want, size in zip(shape, found)):
+            expected = "(" + ", ".join("any" if size is None else str(size) for size in shape) + ")"
+            raise ModelError(
+                f"{self._title}: {label} of layer '{name}' must have the shape {expected}, not {found}; "
+                f"save the model again with model.save(path)."
+            )
+        return self._values(name, label, dataset)
 
     def _values(self, name: str, label: str, dataset: h5py.Dataset) -> FloatArray:
         brain = str(dataset.attrs.get("dtype", "")) == "bfloat16"
