@@ -10,6 +10,8 @@ import torch
 from examples import g2p
 from rnngen.errors import DataError, ToolError
 from rnngen.frontend.npz_model import read_npz
+from rnngen.ir.layers import LastStepLayer
+from rnngen.ir.network import Network
 
 torch.set_num_threads(1)
 
@@ -109,6 +111,16 @@ def test_symbols():
         sentence = f"A word must be lower-case letters, not '{word}'."
         with pytest.raises(DataError, match=f"^{re.escape(sentence)}$"):
             g2p.symbols(word)
+
+
+def test_mapping_of_another_network(monkeypatch):
+    encoder, decoder = g2p.float_networks()
+    table, _, head = decoder.layers
+    other = Network("other", (table, LastStepLayer("last", 256), head))
+    monkeypatch.setattr(g2p, "float_networks", lambda: (encoder, other))
+    sentence = "The decoder's second layer must be a GRU, not LastStepLayer; check the mapping file."
+    with pytest.raises(DataError, match=f"^{re.escape(sentence)}$"):
+        g2p.float_callables()
 
 
 def test_longest_word(callables):

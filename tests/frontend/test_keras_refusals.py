@@ -709,7 +709,8 @@ def test_damage_inside_hdf5(tmp_path, monkeypatch):
     again = "copy it or save it again with model.save(path)."
     refused(
         write_keras(tmp_path / "model.keras", case["config"], bytes(data)),
-        f"Model 'model.keras' has a damaged model.weights.h5 (the arrays in 'layers/lstm/cell' cannot be read); {again}",
+        f"Model 'model.keras' has a damaged model.weights.h5 (the arrays in 'layers/lstm/cell' cannot be read); "
+        f"{again}",
     )
     path = write_case(tmp_path / "model.keras", "LSTM last step")
     whole = Weights._group
