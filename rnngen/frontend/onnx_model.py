@@ -150,12 +150,10 @@ def _joined(value: Known | None, tracer: Tracer) -> Value:
 def _side_by_side(value: Steps) -> Steps:
     if value.stack is None:
         return value
-    directions = [atom for axis in value.axes for atom in axis if atom.stacked]
-    axes = []
-    for axis in value.axes:
-        rest = tuple(atom for atom in axis if not atom.stacked)
-        axes.append((*directions, *rest) if any(atom.label == UNIT for atom in rest) else rest)
-    return value.with_axes(tuple(axes))
+    atoms = [atom for axis in value.axes for atom in axis]
+    features = (*(atom for atom in atoms if atom.stacked), *(atom for atom in atoms if atom.label == UNIT))
+    rest = tuple(tuple(atom for atom in axis if atom not in features) for axis in value.axes)
+    return value.with_axes((*rest, features))
 
 
 def _shapes(model: onnx.ModelProto) -> dict[str, tuple[Size, ...]]:

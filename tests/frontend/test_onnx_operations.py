@@ -33,6 +33,7 @@ CONSTANTS = {
     "end": np.array([2**63 - 1]),
     "shape4": np.array([0, 0, 2, 2]),
     "shape3": np.array([0, 0, -1]),
+    "rest": np.array([0, -1]),
     "flat": np.array([-1, HIDDEN]),
     "never": np.array(False),
     "half": np.array(0.5),
@@ -501,3 +502,25 @@ def test_a_loop_reads_what_is_outside_it():
     chain = read_onnx_model(proto)
     assert [layer.name for layer in chain.layers] == ["rnn"]
     assert chain.host_after == ("'loop' (Loop) is computed on the host.",)
+
+
+def test_axes_that_are_longer_are_not_squeezed():
+    sentence = "'op' (Squeeze) is computed on the host: an axis that it drops is not of length 1."
+    fixed = _model(_one("Squeeze", "a0"), inputs={"x": (6, 2, 3)})
+    assert read_onnx_model(fixed).host_after == (sentence,)
+    merged = _steps(
+        node("Transpose", ["s"], ["t"], perm=[1, 0, 2]),
+        node("Reshape", ["t", "rest"], ["f"]),
+        node("Squeeze", ["f", "a1"], ["y"], "op"),
+    )
+    assert sentence in read_onnx_model(_model(merged)).host_after
+
+
+def test_integers_of_unknown_number_are_no_shape():
+    minus = numpy_helper.from_array(np.array([-1]), "v")
+    nodes = _steps(
+        node("Shape", ["x"], ["b"], start=1, end=2),
+        node("ConstantOfShape", ["b"], ["shape"], value=minus),
+        node("Reshape", ["s", "shape"], ["y"], "op"),
+    )
+    assert read_onnx_model(_model(nodes)).host_after == ("'op' (Reshape) is computed on the host.",)

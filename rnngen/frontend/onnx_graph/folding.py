@@ -203,11 +203,7 @@ def _gather(attributes: Attributes, inputs: Inputs) -> Array:
 def _slice(attributes: Attributes, inputs: Inputs) -> Array:
     array = _first(inputs)
     for axis, start, end, step in slices(attributes, inputs):
-        size = array.shape[axis]
-        start = max(start, -size - 1) if start < 0 else start
-        # An end before the first element, as a reversed slice has, is None to Python.
-        stop = None if step < 0 and end < -size else end
-        array = array[(slice(None),) * (axis % array.ndim) + (slice(start, stop, step),)]
+        array = array[(slice(None),) * (axis % array.ndim) + (slice(start, end, step),)]
     return array
 
 
