@@ -308,3 +308,11 @@ def test_hand_worked():
     assert made.integers.tolist() == [[6], [-8], [1], [-4]]
     assert (made.fraction, made.scale, made.bits) == (3, 0.125, 5)
     assert made.values.tolist() == [[0.75], [-1.0], [0.125], [-0.5]]
+
+
+def test_unsigned_weights_need_a_sign():
+    one = tensor([[3.75]], 0.25)
+    one.signed = False
+    made = _weights("w", [one])
+    assert (made.integers.tolist(), made.bits) == ([[15]], 5)
+    assert made.format.maximum == 15
