@@ -17,9 +17,6 @@ from rnngen.ir.reference import run_layers
 if TYPE_CHECKING:
     import torch
 
-TOLERANCE = 1e-9
-"""Largest difference of the module's and the network's outputs, both float64, relative to the largest output."""
-
 
 class Followed(Protocol):
     """What is asked of how a module was followed: by whom, and the first input and output of forward."""
@@ -58,8 +55,15 @@ def _flat(output: Any) -> Any:
     return output
 
 
-def confirm(chain: Chain, followed: Followed, module: torch.nn.Module, example: tuple[Any, ...]) -> None:
+def confirm(
+    chain: Chain, followed: Followed, module: torch.nn.Module, example: tuple[Any, ...], tolerance: float
+) -> None:
     """Compare the chain with the module on its example and on a longer one; nothing where the host has a part.
+
+    Args:
+        chain, followed: What was found of the module.
+        module, example: The module and its inputs.
+        tolerance: Largest difference of the two outputs, relative to the largest word (at least 1).
 
     Raises:
         ModelError: if they differ.
@@ -77,7 +81,7 @@ def confirm(chain: Chain, followed: Followed, module: torch.nn.Module, example: 
             if number == 0:
                 raise
             return
-        _compare(chain, network, tracer, value, start, inputs[0], expected)
+        _compare(chain, network, tracer, value, start, inputs[0], expected, tolerance)
 
 
 def _longer(example: tuple[Any, ...], axis: int) -> tuple[Any, ...]:
@@ -97,6 +101,7 @@ def _compare(
     start: Steps,
     tensor: Any,
     expected: FloatArray,
+    tolerance: float,
 ) -> None:
     x = np.asarray(tensor.detach().cpu().double().numpy())
     y = run_layers(network, _arrange(start, tracer, x))[-1]
@@ -104,7 +109,7 @@ def _compare(
     if got.size == expected.size:
         scale = max(1.0, float(np.max(np.abs(expected), initial=0.0)))
         difference = float(np.max(np.abs(got - expected.ravel()), initial=0.0)) / scale
-        if difference <= TOLERANCE:
+        if difference <= tolerance:
             return
         found = f"differs by {difference:.3g}"
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import logging
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     import torch
 
 _PRIMES = (3, 7, 5, 11, 13, 17, 19, 23, 29, 31)
+
+
+class _UnusableError(ModelError):
+    """A copy of the module that does not run or cannot be exported; another type of its parameters may do."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +79,8 @@ def _floats(like: torch.nn.Module, *shape: int) -> torch.Tensor:
 
 def _candidates(module: torch.nn.Module, sizes: _Sizes) -> Iterator[tuple[Any, ...]]:
     """Inputs that forward may take, the likeliest first."""
-    import torch
-
     if sizes.symbols:
-        for shape in ((sizes.batch, sizes.steps), (sizes.steps,)):
-            symbols = torch.arange(sizes.batch * sizes.steps)[: shape[0] * (shape + (1,))[1]].reshape(shape)
-            yield (symbols % sizes.symbols,)
+        yield from _symbols(sizes, sizes.symbols)
     for states in _states(module, sizes):
         for features in sizes.features:
             yield (_floats(module, sizes.batch, features), *states)
@@ -88,6 +89,17 @@ def _candidates(module: torch.nn.Module, sizes: _Sizes) -> Iterator[tuple[Any, .
         yield (_floats(module, sizes.batch, features, sizes.steps),)
         yield (_floats(module, sizes.steps, features),)
     yield (_floats(module, sizes.batch, sizes.steps),)
+    for features in sizes.features:
+        yield from _symbols(sizes, features)  # a forward that makes a one-hot code
+
+
+def _symbols(sizes: _Sizes, count: int) -> Iterator[tuple[Any, ...]]:
+    """Symbols with and without a batch axis."""
+    import torch
+
+    whole = torch.arange(sizes.batch * sizes.steps).reshape(sizes.batch, sizes.steps) % count
+    yield (whole,)
+    yield (whole[0],)
 
 
 def _states(module: torch.nn.Module, sizes: _Sizes) -> Iterator[tuple[Any, ...]]:
@@ -102,12 +114,12 @@ def _states(module: torch.nn.Module, sizes: _Sizes) -> Iterator[tuple[Any, ...]]
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """PyTorch without warnings and gradients, and float64 where a forward makes tensors without saying a type."""
+def _quiet(kind: torch.dtype) -> Iterator[None]:
+    """PyTorch without warnings and gradients; ``kind`` where a forward makes tensors without saying a type."""
     import torch
 
     before, disabled = torch.get_default_dtype(), logging.root.manager.disable
-    torch.set_default_dtype(torch.float64)
+    torch.set_default_dtype(kind)
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings(), torch.no_grad():
@@ -127,14 +139,14 @@ def _tuple(example: Any) -> tuple[Any, ...]:
     return tuple(example) if isinstance(example, (tuple, list)) else (example,)
 
 
-def _double(module: torch.nn.Module, example: Any) -> Any:
+def _cast(example: Any, kind: torch.dtype) -> Any:
     """The example in the type of the copy."""
     import torch
 
     if isinstance(example, (tuple, list)):
-        return type(example)(_double(module, entry) for entry in example)
+        return type(example)(_cast(entry, kind) for entry in example)
     if isinstance(example, torch.Tensor) and example.is_floating_point():
-        return example.detach().cpu().double()
+        return example.detach().cpu().to(kind)
     return example
 
 
@@ -154,7 +166,7 @@ def _example(module: torch.nn.Module, title: str) -> tuple[Any, ...]:
             continue
         return candidate
     reason = reason or "it has no layer that says its input size"
-    raise ModelError(
+    raise _UnusableError(
         f"{title}: no example input for forward({', '.join(needed)}) was found ({reason}); give one as example=, "
         f"or save the state dict and select the layers in it (--select)."
     )
@@ -204,14 +216,14 @@ def _export(module: torch.nn.Module, example: tuple[Any, ...], title: str) -> to
             reason = _first_line(error)
     if packed := _packed(module, example):
         raise ModelError(f"{title}: '{packed}' {PACKED}")
-    raise ModelError(
+    raise _UnusableError(
         f"{title}: torch.export cannot follow its forward ({reason}); give another example input as example=, "
         f"or save the state dict and select the layers in it (--select)."
     )
 
 
-def _copy(module: torch.nn.Module, title: str) -> torch.nn.Module:
-    """The module on the CPU in eval mode with float64 parameters, so that they are exact."""
+def _copy(module: torch.nn.Module, title: str, kind: torch.dtype) -> torch.nn.Module:
+    """The module on the CPU in eval mode, with parameters of another type."""
     if any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers())):
         raise ModelError(
             f"{title} has parameters without values (meta device); load the parameters before importing it."
@@ -222,7 +234,7 @@ def _copy(module: torch.nn.Module, title: str) -> torch.nn.Module:
         raise ModelError(
             f"{title} cannot be copied ({_first_line(error)}); give a module that copy.deepcopy copies."
         ) from error
-    return twin.cpu().double().eval()
+    return twin.cpu().to(kind).eval()
 
 
 def read_live(module: torch.nn.Module, example: Any = None) -> Chain:
@@ -240,15 +252,31 @@ def read_live(module: torch.nn.Module, example: Any = None) -> Chain:
             supported.
         ToolError: if PyTorch has no torch.export.
     """
+    import torch
+
+    try:
+        return _read(module, example, torch.float64)
+    except _UnusableError:
+        if any(tensor.dtype == torch.float64 for tensor in (*module.parameters(), *module.buffers())):
+            raise
+        first = sys.exc_info()[1]
+    try:
+        return _read(module, example, torch.float32)  # a forward that says float32 itself; parameters stay exact
+    except _UnusableError:
+        raise ModelError(str(first)) from first
+
+
+def _read(module: torch.nn.Module, example: Any, kind: torch.dtype) -> Chain:
+    """The chain of a copy with parameters of one type."""
     label = type(module).__name__
     title = f"Module {label}"
-    twin = _copy(module, title)
-    with _quiet():
-        inputs: Sequence[Any] = _example(twin, title) if example is None else _double(twin, _tuple(example))
+    twin = _copy(module, title, kind)
+    with _quiet(kind):
+        inputs: Sequence[Any] = _example(twin, title) if example is None else _cast(_tuple(example), kind)
         original = copy.deepcopy(twin)
         own = replace_own(twin)
         program = to_program(_export(twin, tuple(inputs), title), title)
         tracer = Tracer(title, label.lower(), f"torch.nn.Module {label}", "module")
         chain, follower = follow(program, tracer, own)
-        confirm(chain, follower, original, tuple(inputs))
+        confirm(chain, follower, original, tuple(inputs), 1e-9 if kind.itemsize == 8 else 1e-4)
     return chain

@@ -305,6 +305,27 @@ def test_one_hot_front() -> None:
     assert kinds(chain) == ["Embedding", "Recurrent"]
 
 
+def test_a_forward_that_says_float32_itself() -> None:
+    def forward(m: Any, x: Any) -> Any:
+        return m.fc(m.rnn(functional.one_hot(x, 9).float())[0][:, -1])
+
+    module = settle(Model(forward, rnn=nn.LSTM(9, 4, batch_first=True), fc=nn.Linear(4, 2)))
+    chain = read_live(module)  # its example, symbols, is found too
+    assert kinds(chain) == ["Embedding", "Recurrent", "LastStep", "Linear"]
+    x = symbols(9, 2, 6)
+    with torch.no_grad():
+        expected = module(x).double().numpy()
+    np.testing.assert_allclose(run(chain, x)[:, 0], expected, rtol=0, atol=1e-6)
+    module.double()
+    with torch.no_grad():
+        y = module.rnn(functional.one_hot(x, 9).double())[0][:, -1]
+        np.testing.assert_allclose(run(chain, x)[:, 0], module.fc(y).numpy(), rtol=0, atol=1e-12)
+    assert refusal(module) == (
+        "Module Model: no example input for forward(x) was found (one_hot is only applicable to index tensor of type "
+        "LongTensor); give one as example=, or save the state dict and select the layers in it (--select)."
+    )
+
+
 def test_initial_states_that_are_parameters() -> None:
     def forward(m: Any, x: Any) -> Any:
         return m.rnn(

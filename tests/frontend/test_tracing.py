@@ -162,6 +162,15 @@ def test_a_step_of_a_known_number() -> None:
     assert isinstance(t.select("s", y, 1, 0), Host)
 
 
+def test_the_ends_of_both_directions_are_their_final_states() -> None:
+    t, y, h, _ = started(stack(both=True))
+    forward = t.select("s", t.slice("s", y, 2, 0, 4), 1, -1)
+    for backward in (t.select("s", t.slice("s", y, 2, 4, 8), 1, 0), t.select("s", h, 0, 1)):
+        assert layers_of(t, t.cat("c", [forward, backward], 1))[1] == LastStepLayer("rnn.l0.final", 8, True)
+    backward = t.select("s", t.slice("s", y, 2, 4, 8), 1, -1)
+    assert layers_of(t, t.cat("c", [forward, backward], 1))[1] == LastStepLayer("rnn.l0.last", 8, False)
+
+
 def test_a_step_of_a_step() -> None:
     t, y, _, _ = started()
     one = t.slice("s", y, 1, -1, 1 << 62)
