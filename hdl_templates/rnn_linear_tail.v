@@ -1,11 +1,14 @@
-// Element-wise path of LANES Linear outputs: y = narrow(sum + bias), valid 2 cycles after sums and bias are
-// presented; saturated counts the lanes that saturated, together with y.
+// Element-wise path of LANES Linear outputs: y = narrow(sum + bias), kept within LOW .. HIGH with LIMIT = 1, valid
+// 2 cycles after sums and bias are presented; saturated counts the lanes that saturated, together with y.
 module rnn_linear_tail #(
     parameter LANES = 1,
     parameter ACC_WIDTH = 32,
     parameter BIAS_WIDTH = 26,
     parameter SHIFT = 10,
     parameter OUT_WIDTH = 16,
+    parameter LIMIT = 0,
+    parameter signed [31:0] LOW = 0,
+    parameter signed [31:0] HIGH = 0,
     parameter COUNT_WIDTH = 2
 ) (
     input  wire                        clk,
@@ -19,7 +22,8 @@ module rnn_linear_tail #(
     generate
         for (l = 0; l < LANES; l = l + 1) begin : lane
             rnn_narrow #(
-                .IN_WIDTH(ACC_WIDTH), .BIAS_WIDTH(BIAS_WIDTH), .SHIFT(SHIFT), .OUT_WIDTH(OUT_WIDTH)
+                .IN_WIDTH(ACC_WIDTH), .BIAS_WIDTH(BIAS_WIDTH), .SHIFT(SHIFT), .OUT_WIDTH(OUT_WIDTH),
+                .LIMIT(LIMIT), .LOW(LOW), .HIGH(HIGH)
             ) narrow (
                 .clk(clk), .in(sums[l*ACC_WIDTH +: ACC_WIDTH]), .bias(bias[l*BIAS_WIDTH +: BIAS_WIDTH]),
                 .out(y[l*OUT_WIDTH +: OUT_WIDTH]), .saturated(over[l])

@@ -7,6 +7,9 @@
 //   group     if the last word of a tile is presented in cycle n: rows [k*GROUP_ROWS, (k+1)*GROUP_ROWS) in cycle
 //             n + LATENCY + k, k = 0 .. GROUPS-1, row r of them at r*ACC_WIDTH, 0 for rows beyond the last one;
 //             undefined otherwise.  GROUPS = ceil(ROWS / GROUP_ROWS)
+//   SPLIT     1: the rows come in threes (a GRU's gates r, z, n), and the third of each begins a new sum where first_h
+//             is set; the sum before it leaves as group_x, one for three rows, together with group. first_h is set
+//             between first and last, at neither of them but where the sweep has one word behind it: then at last
 //   LATENCY   PRODUCT_STAGES + ceil(ceil(log2(COLUMNS)) / TREE_STAGES_EVERY) + 1
 //
 // A word is taken every cycle; words after a last and before the next first are ignored.  Lasts are at
@@ -28,14 +31,17 @@ module rnn_mac_array #(
     parameter ACC_WIDTH         = 36,
     parameter PRODUCT_STAGES    = 3,
     parameter TREE_STAGES_EVERY = 1,
-    parameter [63:0] MULTIPLIER = "generic"
+    parameter [63:0] MULTIPLIER = "generic",
+    parameter SPLIT             = 0
 ) (
     input  wire                                  clk,
     input  wire                                  first,
+    input  wire                                  first_h,
     input  wire                                  last,
     input  wire [ROWS*COLUMNS*WEIGHT_WIDTH-1:0]  weights,
     input  wire [COLUMNS*VECTOR_WIDTH-1:0]       vector,
-    output wire [GROUP_ROWS*ACC_WIDTH-1:0]        group
+    output wire [GROUP_ROWS*ACC_WIDTH-1:0]        group,
+    output wire [(SPLIT ? GROUP_ROWS/3 : 1)*ACC_WIDTH-1:0] group_x
 );
 `ifdef SYNTHESIS
     localparam LANES = 1;
@@ -53,17 +59,19 @@ module rnn_mac_array #(
             rnn_mac_lanes #(
                 .ROWS(ROWS), .COLUMNS(COLUMNS), .GROUP_ROWS(GROUP_ROWS), .WEIGHT_WIDTH(WEIGHT_WIDTH),
                 .VECTOR_WIDTH(VECTOR_WIDTH), .ACC_WIDTH(ACC_WIDTH), .PRODUCT_STAGES(PRODUCT_STAGES),
-                .TREE_STAGES_EVERY(TREE_STAGES_EVERY), .MULTIPLIER(MULTIPLIER)
+                .TREE_STAGES_EVERY(TREE_STAGES_EVERY), .MULTIPLIER(MULTIPLIER), .SPLIT(SPLIT)
             ) lanes (
-                .clk(clk), .first(first), .last(last), .weights(weights), .vector(vector), .group(group)
+                .clk(clk), .first(first), .first_h(first_h), .last(last), .weights(weights), .vector(vector),
+                .group(group), .group_x(group_x)
             );
         end else begin : g_model
             rnn_mac_model #(
                 .ROWS(ROWS), .COLUMNS(COLUMNS), .GROUP_ROWS(GROUP_ROWS), .WEIGHT_WIDTH(WEIGHT_WIDTH),
                 .VECTOR_WIDTH(VECTOR_WIDTH), .ACC_WIDTH(ACC_WIDTH), .PRODUCT_STAGES(PRODUCT_STAGES),
-                .TREE_STAGES_EVERY(TREE_STAGES_EVERY)
+                .TREE_STAGES_EVERY(TREE_STAGES_EVERY), .SPLIT(SPLIT)
             ) model (
-                .clk(clk), .first(first), .last(last), .weights(weights), .vector(vector), .group(group)
+                .clk(clk), .first(first), .first_h(first_h), .last(last), .weights(weights), .vector(vector),
+                .group(group), .group_x(group_x)
             );
         end
     endgenerate
@@ -72,6 +80,11 @@ module rnn_mac_array #(
         if (ROWS < 1 || COLUMNS < 1 || GROUP_ROWS < 1 || GROUP_ROWS > ROWS) begin
             $display("rnn_mac_array: ROWS, COLUMNS and GROUP_ROWS must be at least 1 and GROUP_ROWS at most ROWS, not %0d, %0d and %0d.",
                      ROWS, COLUMNS, GROUP_ROWS);
+            $finish;
+        end
+        if (SPLIT != 0 && (ROWS % 3 != 0 || GROUP_ROWS % 3 != 0)) begin
+            $display("rnn_mac_array: with SPLIT, ROWS and GROUP_ROWS must be multiples of 3, not %0d and %0d.",
+                     ROWS, GROUP_ROWS);
             $finish;
         end
         if (MULTIPLIER != GENERIC && MULTIPLIER != ECP5) begin

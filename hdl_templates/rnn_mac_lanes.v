@@ -1,5 +1,5 @@
-// rnn_mac_array as a circuit: the same contract.  The rows are built as slices of 8, each with its own
-// copies of the broadcast controls; equal slices are synthesised once.
+// rnn_mac_array as a circuit: the same contract.  The rows are built as slices of 8 (with SPLIT
+// of 9), each with its own copies of the broadcast controls; equal slices are synthesised once.
 `default_nettype none
 module rnn_mac_lanes #(
     parameter ROWS              = 4,
@@ -10,16 +10,19 @@ module rnn_mac_lanes #(
     parameter ACC_WIDTH         = 36,
     parameter PRODUCT_STAGES    = 3,
     parameter TREE_STAGES_EVERY = 1,
-    parameter [63:0] MULTIPLIER = "generic"
+    parameter [63:0] MULTIPLIER = "generic",
+    parameter SPLIT             = 0
 ) (
     input  wire                                  clk,
     input  wire                                  first,
+    input  wire                                  first_h,
     input  wire                                  last,
     input  wire [ROWS*COLUMNS*WEIGHT_WIDTH-1:0]  weights,
     input  wire [COLUMNS*VECTOR_WIDTH-1:0]       vector,
-    output wire [GROUP_ROWS*ACC_WIDTH-1:0]        group
+    output wire [GROUP_ROWS*ACC_WIDTH-1:0]        group,
+    output wire [(SPLIT ? GROUP_ROWS/3 : 1)*ACC_WIDTH-1:0] group_x
 );
-    localparam PER_SLICE = 8;
+    localparam PER_SLICE = SPLIT ? 9 : 8;
     localparam ROW_BITS  = COLUMNS * WEIGHT_WIDTH;
 
     // `held` is a shift register of groups; zeros follow the last one.
@@ -27,19 +30,36 @@ module rnn_mac_lanes #(
     assign held[ROWS*ACC_WIDTH +: GROUP_ROWS*ACC_WIDTH] = 0;
     assign group = held[GROUP_ROWS*ACC_WIDTH-1:0];
 
+    // Likewise the sums before first_h, one for three rows.
+    localparam X_GROUP = SPLIT ? GROUP_ROWS / 3 : 1;
+    localparam X_ROWS  = SPLIT ? ROWS / 3 : 1;
+    wire [(X_ROWS+X_GROUP)*ACC_WIDTH-1:0] held_x;
+    assign held_x[X_ROWS*ACC_WIDTH +: X_GROUP*ACC_WIDTH] = 0;
+    assign group_x = held_x[X_GROUP*ACC_WIDTH-1:0];
+
     genvar s;
     generate
         for (s = 0; s < ROWS; s = s + PER_SLICE) begin : g_slice
             localparam COUNT = ROWS - s < PER_SLICE ? ROWS - s : PER_SLICE;
+            localparam X_FIRST = SPLIT ? s / 3 : 0;
+            localparam X_COUNT = SPLIT ? COUNT / 3 : 1;
+            wire [X_COUNT*ACC_WIDTH-1:0] own_x;
+            if (SPLIT || s == 0) begin : g_x
+                assign held_x[X_FIRST*ACC_WIDTH +: X_COUNT*ACC_WIDTH] = own_x;
+            end else begin : g_no_x
+                wire unused = &{1'b0, own_x};
+            end
             rnn_mac_slice #(
                 .ROWS(COUNT), .COLUMNS(COLUMNS), .SHIFT(GROUP_ROWS < ROWS), .WEIGHT_WIDTH(WEIGHT_WIDTH),
                 .VECTOR_WIDTH(VECTOR_WIDTH), .ACC_WIDTH(ACC_WIDTH), .PRODUCT_STAGES(PRODUCT_STAGES),
-                .TREE_STAGES_EVERY(TREE_STAGES_EVERY), .MULTIPLIER(MULTIPLIER)
+                .TREE_STAGES_EVERY(TREE_STAGES_EVERY), .MULTIPLIER(MULTIPLIER), .SPLIT(SPLIT)
             ) slice (
-                .clk(clk), .first(first), .last(last),
+                .clk(clk), .first(first), .first_h(first_h), .last(last),
                 .weights(weights[s*ROW_BITS +: COUNT*ROW_BITS]), .vector(vector),
                 .above(held[(s+GROUP_ROWS)*ACC_WIDTH +: COUNT*ACC_WIDTH]),
-                .held(held[s*ACC_WIDTH +: COUNT*ACC_WIDTH])
+                .held(held[s*ACC_WIDTH +: COUNT*ACC_WIDTH]),
+                .above_x(held_x[(X_FIRST+X_GROUP)*ACC_WIDTH +: X_COUNT*ACC_WIDTH]),
+                .held_x(own_x)
             );
         end
     endgenerate

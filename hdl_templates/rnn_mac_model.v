@@ -11,22 +11,29 @@ module rnn_mac_model #(
     parameter VECTOR_WIDTH      = 16,
     parameter ACC_WIDTH         = 36,
     parameter PRODUCT_STAGES    = 3,
-    parameter TREE_STAGES_EVERY = 1
+    parameter TREE_STAGES_EVERY = 1,
+    parameter SPLIT             = 0
 ) (
     input  wire                                  clk,
     input  wire                                  first,
+    input  wire                                  first_h,
     input  wire                                  last,
     input  wire [ROWS*COLUMNS*WEIGHT_WIDTH-1:0]  weights,
     input  wire [COLUMNS*VECTOR_WIDTH-1:0]       vector,
-    output reg  [GROUP_ROWS*ACC_WIDTH-1:0]        group
+    output reg  [GROUP_ROWS*ACC_WIDTH-1:0]        group,
+    output reg  [(SPLIT ? GROUP_ROWS/3 : 1)*ACC_WIDTH-1:0] group_x
 );
     localparam TREE_STAGES   = ($clog2(COLUMNS) + TREE_STAGES_EVERY - 1) / TREE_STAGES_EVERY;
     localparam LATENCY       = PRODUCT_STAGES + TREE_STAGES + 1;
     localparam SLOTS         = LATENCY + 3;  // tiles in flight, tiles of one word included
     localparam PRODUCT_WIDTH = WEIGHT_WIDTH + VECTOR_WIDTH;
+    localparam X_ROWS        = SPLIT ? ROWS / 3 : 1;
+    localparam X_GROUP       = SPLIT ? GROUP_ROWS / 3 : 1;
 
     reg signed [ACC_WIDTH-1:0] sums     [0:ROWS-1];
     reg signed [ACC_WIDTH-1:0] finished [0:SLOTS*ROWS-1];
+    reg signed [ACC_WIDTH-1:0] sums_x   [0:X_ROWS-1];
+    reg signed [ACC_WIDTH-1:0] finished_x [0:SLOTS*X_ROWS-1];
     reg        [LATENCY-1:0]   ending;
     integer                    fill, drain, position;
 
@@ -51,16 +58,23 @@ module rnn_mac_model #(
         fill     = 0;
         drain    = (SLOTS - 1) * ROWS;
         position = ROWS;
+        group_x  = 0;
     end
 
     // Only `group` leaves this block; everything else is private to it, hence assigned at once.
     // verilator lint_off BLKSEQ
     integer r;
     always @(posedge clk) begin
+        if (SPLIT != 0 && first_h)
+            for (r = 0; r < X_ROWS; r = r + 1) begin
+                sums_x[r]   = sums[3*r+2];
+                sums[3*r+2] = 0;
+            end
         for (r = 0; r < ROWS; r = r + 1)
             sums[r] = (first ? 0 : sums[r]) + dot(weights[r*COLUMNS*WEIGHT_WIDTH +: COLUMNS*WEIGHT_WIDTH], vector);
         if (last) begin
             for (r = 0; r < ROWS; r = r + 1) finished[fill + r] = sums[r];
+            if (SPLIT != 0) for (r = 0; r < X_ROWS; r = r + 1) finished_x[fill / 3 + r] = sums_x[r];
             fill = fill == (SLOTS - 1) * ROWS ? 0 : fill + ROWS;
         end
         if (ending[LATENCY-2]) begin
@@ -70,6 +84,10 @@ module rnn_mac_model #(
         if (position < ROWS) begin
             for (r = 0; r < GROUP_ROWS; r = r + 1)
                 group[r*ACC_WIDTH +: ACC_WIDTH] <= position + r < ROWS ? finished[drain + position + r] : 0;
+            if (SPLIT != 0)
+                for (r = 0; r < X_GROUP; r = r + 1)
+                    group_x[r*ACC_WIDTH +: ACC_WIDTH] <=
+                        position / 3 + r < X_ROWS ? finished_x[(drain + position) / 3 + r] : 0;
             position = position + GROUP_ROWS;
         end
         ending = {ending[LATENCY-2:0], last};

@@ -5,6 +5,8 @@
 //   held         row r at r*ACC_WIDTH; SHIFT 0: the sum up to and including the word of cycle n, in cycle
 //                n + LATENCY (LATENCY as in rnn_mac_array); SHIFT 1: that sum for a `last`, else `above`
 //   above        what `held` takes in a cycle without a finished sum (SHIFT 1)
+//   SPLIT        rows in threes, the third begins a new sum at first_h; held_x, above_x: as held and above, for the
+//                sums that ended there
 //
 // The accumulator is cleared one cycle before the first word reaches it, through the registers'
 // synchronous reset, so that no logic stands before or behind its adder.
@@ -20,15 +22,19 @@ module rnn_mac_slice #(
     parameter ACC_WIDTH         = 36,
     parameter PRODUCT_STAGES    = 3,
     parameter TREE_STAGES_EVERY = 1,
-    parameter [63:0] MULTIPLIER = "generic"
+    parameter [63:0] MULTIPLIER = "generic",
+    parameter SPLIT             = 0
 ) (
     input  wire                                  clk,
     input  wire                                  first,
+    input  wire                                  first_h,
     input  wire                                  last,
     input  wire [ROWS*COLUMNS*WEIGHT_WIDTH-1:0]  weights,
     input  wire [COLUMNS*VECTOR_WIDTH-1:0]       vector,
     input  wire [ROWS*ACC_WIDTH-1:0]             above,
-    output wire [ROWS*ACC_WIDTH-1:0]             held
+    output wire [ROWS*ACC_WIDTH-1:0]             held,
+    input  wire [(SPLIT ? ROWS/3 : 1)*ACC_WIDTH-1:0] above_x,
+    output wire [(SPLIT ? ROWS/3 : 1)*ACC_WIDTH-1:0] held_x
 );
     localparam TREE_STAGES   = ($clog2(COLUMNS) + TREE_STAGES_EVERY - 1) / TREE_STAGES_EVERY;
     localparam AHEAD         = PRODUCT_STAGES + TREE_STAGES;  // cycles from a word to the accumulator's input
@@ -36,20 +42,9 @@ module rnn_mac_slice #(
     localparam SUM_WIDTH     = PRODUCT_WIDTH + $clog2(COLUMNS);
     localparam [63:0] ECP5   = "ecp5";
 
-    wire clear;
-    generate
-        if (AHEAD > 1) begin : g_clear
-            reg [AHEAD-2:0] line;
-            if (AHEAD > 2) begin : g_line
-                always @(posedge clk) line <= {line[AHEAD-3:0], first};
-            end else begin : g_single
-                always @(posedge clk) line <= first;
-            end
-            assign clear = line[AHEAD-2];
-        end else begin : g_clear_now
-            assign clear = first;
-        end
-    endgenerate
+    wire clear, clear_h;
+    rnn_delay #(.WIDTH(2), .CYCLES(AHEAD-1)) delay_clear (
+        .clk(clk), .in({first_h, first}), .out({clear_h, clear}));
 
     wire take;
     generate
@@ -91,6 +86,10 @@ module rnn_mac_slice #(
 
     genvar r, c;
     generate
+        if (SPLIT == 0) begin : g_whole
+            wire unused = &{1'b0, clear_h, above_x};
+            assign held_x = 0;
+        end
         for (r = 0; r < ROWS; r = r + 1) begin : g_row
             wire [COLUMNS*PRODUCT_WIDTH-1:0] products;
             for (c = 0; c < COLUMNS; c = c + 1) begin : g_column
@@ -111,10 +110,20 @@ module rnn_mac_slice #(
             rnn_adder_tree #(.INPUTS(COLUMNS), .IN_WIDTH(PRODUCT_WIDTH), .STAGES_EVERY(TREE_STAGES_EVERY))
                 tree (.clk(clk), .words(products), .sum(sum));
 
+            localparam SPLITS = SPLIT != 0 && r % 3 == 2;
             reg  [ACC_WIDTH-1:0] total, result;
             wire [ACC_WIDTH-1:0] next = total + {{(ACC_WIDTH-SUM_WIDTH){sum[SUM_WIDTH-1]}}, sum};
+            wire                 restart = SPLITS ? clear | clear_h : clear;
+            if (SPLITS) begin : g_split
+                reg [ACC_WIDTH-1:0] total_x, result_x;
+                always @(posedge clk) begin
+                    if (clear_h) total_x <= next;
+                    result_x <= take ? total_x : above_x[(r/3)*ACC_WIDTH +: ACC_WIDTH];
+                end
+                assign held_x[(r/3)*ACC_WIDTH +: ACC_WIDTH] = result_x;
+            end
             always @(posedge clk) begin
-                total  <= clear ? {ACC_WIDTH{1'b0}} : next;
+                total  <= restart ? {ACC_WIDTH{1'b0}} : next;
                 result <= take ? next : above[r*ACC_WIDTH +: ACC_WIDTH];
             end
             assign held[r*ACC_WIDTH +: ACC_WIDTH] = result;

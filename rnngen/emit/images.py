@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from rnngen.arith.activation import TanhTable
 from rnngen.arith.format import IntArray
-from rnngen.ir.quantised import QuantisedLayer, QuantisedLstm
-from rnngen.plan.engine import EnginePlan
+from rnngen.ir.quantised import LinearFormats, QuantisedLayer
+from rnngen.plan.branch import BranchPlan
+from rnngen.plan.engine import EnginePlan, unit_order
 
 
 def hex_lines(words: IntArray, width: int) -> str:
@@ -40,7 +44,7 @@ def weight_words(layer: QuantisedLayer, plan: EnginePlan) -> IntArray:
     """
     gates, units = plan.shape.gates, plan.shape.units
     parts = [(layer.weight_x, plan.x_words)]
-    if isinstance(layer, QuantisedLstm):
+    if layer.weight_h is not None:
         parts.append((layer.weight_h, plan.h_words))
     blocks = []
     for weight, words in parts:
@@ -50,34 +54,50 @@ def weight_words(layer: QuantisedLayer, plan: EnginePlan) -> IntArray:
     return np.concatenate(blocks, axis=1).reshape(plan.words, plan.rows * gates * plan.columns)
 
 
-def bias_words(layer: QuantisedLayer, plan: EnginePlan) -> IntArray:
-    """Biases with their rounding constants, group by group: (groups of a step, elements * gates).
+def as_handed_over(layer: QuantisedLayer, branch: BranchPlan) -> QuantisedLayer:
+    """The second stage with its columns in the order in which several engines side by side write them.
 
-    Lanes without a unit hold 0.
+    A write holds E units of each of them; lanes without a unit get columns of zeros.
     """
-    gates, units = plan.shape.gates, plan.shape.units
-    bias = layer.formats.rounded_bias(layer.bias).reshape(gates, units).T
+    count, writer = len(branch.stages[0]), branch.first
+    if count == 1:
+        return layer
+    order = unit_order(writer)  # (groups, elements), -1 where a lane is empty
+    each = np.where(order[:, None] >= 0, order[:, None] + np.arange(count)[:, None] * writer.shape.units, -1)
+    columns = each.reshape(-1)
+    weight = np.where(columns >= 0, layer.weight_x[:, columns], 0)
+    return replace(layer, weight_x=weight)
+
+
+def bias_words(layer: QuantisedLayer, plan: EnginePlan) -> IntArray:
+    """Biases with their rounding constants, group by group: (groups of a step, elements * bias slots).
+
+    Where x is a symbol, one symbol's groups behind the other's.  Lanes without a unit hold 0.
+    """
+    slots, units = len(layer.formats.bias_slots), plan.shape.units
     rows = []
-    for tile in range(plan.tiles):
-        part = bias[tile * plan.rows : (tile + 1) * plan.rows]
-        groups = -(-len(part) // plan.elements)
-        rows.append(_pad(part, (groups * plan.elements, gates)).reshape(groups, plan.elements * gates))
+    for bias in layer.rounded_bias():
+        by_unit = bias.reshape(slots, units).T
+        for tile in range(plan.tiles):
+            part = by_unit[tile * plan.rows : (tile + 1) * plan.rows]
+            groups = -(-len(part) // plan.elements)
+            rows.append(_pad(part, (groups * plan.elements, slots)).reshape(groups, plan.elements * slots))
     return np.concatenate(rows)
 
 
+def table_image(table: TanhTable) -> str:
+    """An activation table as a ``$readmemh`` file."""
+    digits = -(-(table.base_width + table.slope_width) // 4)
+    return "".join(f"{word:0{digits}x}\n" for word in table.words)
+
+
 def memory_images(layer: QuantisedLayer, plan: EnginePlan) -> dict[str, str]:
-    """Texts of an engine's images by what they hold: ``weights``, ``bias`` and, for an LSTM, ``table``."""
-    product = layer.formats.product
+    """Texts of an engine's images by what they hold: ``weights``, ``bias`` and, where it has one, ``table``."""
+    product, formats = layer.formats.product, layer.formats
     images = {
         "weights": hex_lines(weight_words(layer, plan), product.weight_width),
         "bias": hex_lines(bias_words(layer, plan), product.bias.width),
     }
-    if isinstance(layer, QuantisedLstm):
-        table = layer.formats.table
-        digits = -(-(table.base_width + table.slope_width) // 4)
-        images["table"] = "".join(f"{word:0{digits}x}\n" for word in table.words)
+    if not isinstance(formats, LinearFormats) or formats.preactivation is not None:
+        images["table"] = table_image(formats.table)
     return images
-
-
-
-

@@ -9,9 +9,11 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from rnngen.arith.format import IntArray
+from rnngen.emit.document import integer_arrays
+from rnngen.emit.float_document import float_arrays
 from rnngen.errors import DesignError
-from rnngen.ir.network import Network, parameters
-from rnngen.ir.quantised import QuantisedLstm, QuantisedNetwork
+from rnngen.ir.network import Network
+from rnngen.ir.quantised import QuantisedNetwork
 
 FLOAT_FILE = "data/float.safetensors"
 INTEGER_FILE = "data/integers.safetensors"
@@ -19,23 +21,12 @@ INTEGER_FILE = "data/integers.safetensors"
 
 def float_bytes(network: Network) -> bytes:
     """The float64 parameters, named ``INDEX.FIELD``."""
-    return save(
-        {
-            f"{index}.{field}": np.ascontiguousarray(array)
-            for index, layer in enumerate(network.layers)
-            for field, array in parameters(layer).items()
-        }
-    )
+    return save(float_arrays(network))
 
 
 def integer_bytes(network: QuantisedNetwork) -> bytes:
     """The integer parameters, named ``INDEX.FIELD``, in the narrowest type that holds them."""
-    arrays: dict[str, IntArray] = {}
-    for index, layer in enumerate(network.layers):
-        arrays[f"{index}.weight_x"] = layer.weight_x
-        arrays[f"{index}.bias"] = layer.bias
-        if isinstance(layer, QuantisedLstm):
-            arrays[f"{index}.weight_h"] = layer.weight_h
+    arrays = integer_arrays(network)
     return save({name: np.ascontiguousarray(_narrowest(array)) for name, array in arrays.items()})
 
 

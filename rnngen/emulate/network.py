@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from rnngen.arith.format import FloatArray, IntArray
-from rnngen.emulate.layers import Saturations, Trace, make_emulator
-from rnngen.ir.quantised import QuantisedNetwork
-from rnngen.plan.network import NetworkPlan, run_schedule
+from rnngen.emulate.layers import LayerEmulator, Saturations, Trace, make_emulator, run_map
+from rnngen.ir.quantised import Block, Branch, QuantisedMap, QuantisedNetwork
+from rnngen.plan.network import NetworkPlan
+from rnngen.plan.schedule import run_schedule
 
 Progress = Callable[[int, int], None]
 
@@ -20,15 +21,15 @@ class Emulation:
     """Result of a run.
 
     Attributes:
-        output: Integers (sequences, steps, output size).
-        layers: Integers of every layer's output, where asked for; else empty.
-        saturations: By layer and point, how many narrowings saturated.
+        output: Integers (sequences, steps, output size); one step where the network gives one a sequence.
+        blocks: Integers of every block's output, where asked for; else empty.
+        saturations: By layer and point, how many narrowings saturated; behind the layers those of each block's post.
         input_saturations: Input values outside the input format.
         traces: By layer, every named point's integers (steps, units, sequences), where asked for.
     """
 
     output: IntArray
-    layers: tuple[IntArray, ...]
+    blocks: tuple[IntArray, ...]
     saturations: tuple[dict[str, int], ...]
     input_saturations: int
     traces: tuple[dict[str, IntArray], ...]
@@ -39,10 +40,83 @@ class Emulation:
         return sum(sum(counts.values()) for counts in self.saturations)
 
 
+class _BranchEmulator:
+    """One direction: one or two stages of engines, the last one's result being the first one's h."""
+
+    def __init__(self, network: QuantisedNetwork, branch: Branch) -> None:
+        self._branch = branch
+        self._layers = network.layers
+        self._engines: dict[int, LayerEmulator] = {k: make_emulator(network.layers[k]) for k in branch.indices}
+        self.output_size = network.layers[branch.last].output_size
+
+    def begin(self, sequences: int) -> None:
+        """Clears all state."""
+        self._h = np.zeros((self.output_size, sequences))
+        for engine in self._engines.values():
+            engine.begin(sequences)
+
+    def step(self, x: FloatArray, saturations: Sequence[Saturations], traces: Sequence[Trace | None]) -> FloatArray:
+        """h (words, sequences) of x; a view that the next step overwrites."""
+        values = x
+        for stage in self._branch.stages:
+            values = self._stage(stage, values, saturations, traces)
+        self._h = values
+        return values
+
+    def _stage(
+        self, stage: Sequence[int], x: FloatArray, saturations: Sequence[Saturations], traces: Sequence[Trace | None]
+    ) -> FloatArray:
+        results = []
+        for index in stage:
+            layer, product = self._layers[index], self._layers[index].formats.product
+            own_x = x if layer.symbols else x[layer.x_offset : layer.x_offset + product.input_size]
+            own_h = self._h[layer.h_offset : layer.h_offset + product.hidden_size]
+            results.append(self._engines[index].step(own_x, own_h, saturations[index], traces[index]))
+        return results[0] if len(results) == 1 else np.concatenate(results)
+
+
+def _run_block(
+    network: QuantisedNetwork, block: Block, x: FloatArray, saturations: Sequence[Saturations],
+    traces: Sequence[Trace | None], after_step: Callable[[], None],
+) -> FloatArray:  # fmt: skip
+    """Output (steps, words, sequences) of x, before anything is selected."""
+    steps, _, sequences = x.shape
+    pieces = []
+    for branch in block.branches:
+        emulator = _BranchEmulator(network, branch)
+        emulator.begin(sequences)
+        output = np.empty((steps, emulator.output_size, sequences))
+        for t in range(steps - 1, -1, -1) if branch.reverse else range(steps):
+            output[t] = emulator.step(x[t], saturations, traces)
+            after_step()
+        pieces.append(output)
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
+
+
+def _select(network: QuantisedNetwork, block: Block, output: FloatArray) -> FloatArray:
+    """The steps that go on."""
+    if block.select == "every":
+        return output
+    if block.select == "last":
+        return output[-1:]
+    ends = np.cumsum([network.layers[branch.last].output_size for branch in block.branches])[:-1]
+    pieces = zip(block.branches, np.split(output, ends, axis=1))
+    return np.concatenate([piece[:1] if branch.reverse else piece[-1:] for branch, piece in pieces], axis=1)
+
+
+def _post(block: Block, values: FloatArray, saturations: Saturations) -> FloatArray:
+    for post in block.post:
+        if isinstance(post, QuantisedMap):
+            values = run_map(post, values, saturations)
+        else:
+            values = np.argmax(values, axis=1, keepdims=True).astype(np.float64)
+    return values
+
+
 def run_values(
     network: QuantisedNetwork,
     x: FloatArray,
-    keep_layers: bool = False,
+    keep_blocks: bool = False,
     keep_traces: bool = False,
     progress: Progress | None = None,
 ) -> Emulation:
@@ -51,31 +125,41 @@ def run_values(
     Every sequence starts from zero state.  Time is steps * (one matrix product of
     (4H, I + H + 1) x (I + H + 1, sequences) a layer); many sequences at once are fastest.
     """
-    sequences, steps, _ = x.shape
     integers = np.ascontiguousarray(network.input_format.quantise(x).transpose(1, 2, 0), dtype=np.float64)
-    emulators = [make_emulator(layer) for layer in network.layers]
-    saturations = [Saturations() for _ in emulators]
-    traces = [Trace() if keep_traces else None for _ in emulators]
-    kept = [np.empty((steps, layer.output_size, sequences)) for layer in network.layers] if keep_layers else []
-    output = np.empty((steps, network.output_size, sequences))
-    for emulator in emulators:
-        emulator.begin(sequences)
-    for t in range(steps):
-        values = integers[t]
-        for index, emulator in enumerate(emulators):
-            values = emulator.step(values, saturations[index], traces[index])
-            if keep_layers:
-                kept[index][t] = values
-        output[t] = values
-        if progress is not None:
-            progress(t + 1, steps)
+    saturations = [Saturations() for _ in network.layers]
+    traces = [Trace() if keep_traces else None for _ in network.layers]
+    after_step = _counter(x.shape[1] * sum(len(block.branches) for block in network.blocks), progress)
+    kept, posts, values = [], [], integers
+    for block in network.blocks:
+        values = _select(network, block, _run_block(network, block, values, saturations, traces, after_step))
+        posts.append(Saturations())
+        values = _post(block, values, posts[-1])
+        if keep_blocks:
+            kept.append(_outward(values))
     return Emulation(
-        _outward(output),
-        tuple(_outward(values) for values in kept),
-        tuple(dict(sorted(counter.counts.items())) for counter in saturations),
+        _outward(values),
+        tuple(kept),
+        tuple(dict(sorted(counter.counts.items())) for counter in (*saturations, *posts)),
         network.input_format.count_saturated(x),
-        tuple({name: np.stack(values) for name, values in trace.points.items()} for trace in traces if trace),
+        tuple(_stacked(traces)),
     )
+
+
+def _counter(total: int, progress: Progress | None) -> Callable[[], None]:
+    """Called behind each step."""
+    done = 0
+
+    def after_step() -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(min(done, total), total)
+
+    return after_step
+
+
+def _stacked(traces: Iterable[Trace | None]) -> list[dict[str, IntArray]]:
+    return [{name: np.stack(values) for name, values in trace.points.items()} for trace in traces if trace]
 
 
 def _outward(values: FloatArray) -> IntArray:
@@ -90,19 +174,23 @@ class Cycles:
     Cycle 0 is that of the first input beat.
 
     Attributes:
-        input: (steps, input beats).  issue: (steps, engines).  output: (steps, output beats).
+        input: (steps, input beats).  output: (output steps, output beats).
+        issues: By engine, the first issue of each of its steps, in its own order.
     """
 
     input: IntArray
-    issue: IntArray
+    issues: tuple[IntArray, ...]
     output: IntArray
 
 
-def run_cycles(plan: NetworkPlan, steps: int) -> Cycles:
-    """Cycle of every input beat, first issue and output beat of consecutive steps."""
-    times = list(run_schedule(plan, steps))
-    return Cycles(
-        np.array([step.input for step in times], dtype=np.int64),
-        np.array([step.issue for step in times], dtype=np.int64),
-        np.array([step.output for step in times], dtype=np.int64),
-    )
+def run_cycles(plan: NetworkPlan, lengths: Sequence[int]) -> Cycles:
+    """Cycle of every input beat, first issue and output beat of sequences of given lengths, one behind the other."""
+    times = run_schedule(plan, lengths)
+    issues = [
+        np.array(at, dtype=np.int64) + (branch.offset if number else 0)
+        for at, block in zip(times.issues, plan.blocks)
+        for branch in block.branches
+        for number, stage in enumerate(branch.stages)
+        for _ in stage
+    ]
+    return Cycles(np.array(times.inputs, dtype=np.int64), tuple(issues), np.array(times.outputs, dtype=np.int64))

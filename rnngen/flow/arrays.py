@@ -10,11 +10,12 @@ import numpy as np
 from rnngen.arith.format import FloatArray
 from rnngen.emit.folder import write_atomically
 from rnngen.errors import DataError
-from rnngen.ir.inputs import check_array
+from rnngen.ir.inputs import check_input
+from rnngen.ir.network import Network
 
 
-def read_array(path: Path, features: int, what: str) -> FloatArray:
-    """(sequences, steps, features) float64 from a .npy file.
+def read_array(path: Path, network: Network, what: str) -> FloatArray:
+    """Input of a network, (sequences, steps, input size) float64, from a .npy file.
 
     Raises:
         DataError: if the file is missing or damaged, or the array is not what it should be.
@@ -27,7 +28,7 @@ def read_array(path: Path, features: int, what: str) -> FloatArray:
         raise DataError(f"{what} '{path}' cannot be read as .npy ({error}); save it with numpy.save.") from error
     if not isinstance(array, np.ndarray):
         raise DataError(f"{what} '{path}' is an archive of arrays; save one array with numpy.save.")
-    return check_array(array, features, f"{what} '{path}'")
+    return check_input(array, network, f"{what} '{path}'")
 
 
 def write_array(path: Path, array: FloatArray) -> None:

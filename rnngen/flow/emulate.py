@@ -14,7 +14,7 @@ from rnngen.emulate.network import Emulation, Progress, run_values
 from rnngen.flow.accuracy import ErrorFigures, error_figures, finite_or_none
 from rnngen.flow.arrays import read_array
 from rnngen.frontend import run_reference
-from rnngen.ir.inputs import check_array
+from rnngen.ir.inputs import check_input
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,11 +55,10 @@ def emulate(
         DesignError: if the folder holds no sound design.  DataError: if x is not what it should be.
     """
     design = design if isinstance(design, Design) else read_design(Path(design))
-    features = design.quantised.input_size
     if isinstance(x, str | Path):
-        values = read_array(Path(x), features, "Input")
+        values = read_array(Path(x), design.network, "Input")
     else:
-        values = check_array(x, features, "The input")
+        values = check_input(x, design.network, "The input")
     emulation = run_values(design.quantised, values, progress=progress)
     output = design.quantised.output_format.to_float(emulation.output)
     reference = run_reference(design.network, values)

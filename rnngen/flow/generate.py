@@ -17,15 +17,15 @@ from rnngen.flow.arrays import read_array
 from rnngen.frontend import ImportOptions, Model, load
 from rnngen.frontend.identifier import check_identifier
 from rnngen.frontend.options import DEFAULT_IMPORT
-from rnngen.ir.inputs import check_array
+from rnngen.ir.inputs import check_input
 from rnngen.ir.network import Network
 from rnngen.ir.quantised import QuantisedNetwork
+from rnngen.passes.fold import fold
 from rnngen.passes.quantise import quantise
-from rnngen.plan.engine import LayerShape
 from rnngen.plan.memory import total_memory_bits
 from rnngen.plan.network import NetworkPlan
-from rnngen.plan.search import Budget, plan_for_budget, plan_for_lanes
-from rnngen.plan.shapes import layer_shapes
+from rnngen.plan.search import DEFAULT_CAPACITY, Budget, plan_for_budget, plan_for_lanes
+from rnngen.plan.shapes import BlockShape, block_shapes
 
 DEFAULT_BOARD = "ulx3s-85f"
 DEFAULT_CLOCK_HZ = 100_000_000
@@ -45,6 +45,7 @@ class GenerateOptions:
         lanes: (gates, rows, columns) of every recurrent layer.
         weight_bits: 2..18.  activation_bits: 4..18.
         loadable: Weights and biases can be written over the control port at run time, besides being initialised.
+        max_steps: Steps of the longest sequence, where sequences are stored (backward layers).
         name: Name of the top module.
     """
 
@@ -57,6 +58,7 @@ class GenerateOptions:
     weight_bits: int = 8
     activation_bits: int = 16
     loadable: bool = False
+    max_steps: int = DEFAULT_CAPACITY
     name: str | None = None
 
 
@@ -77,10 +79,10 @@ def generate(
     _check_choice(options)
     board = _board(options)
     top = check_identifier(options.name) if options.name is not None else None
-    network = load(model, options.imports)
+    network = fold(load(model, options.imports))
     calibration, description = _calibration(options, network)
     quantised = quantise(network, options.weight_bits, options.activation_bits, calibration)
-    plan = _plan(layer_shapes(quantised), options, board)
+    plan = _plan(block_shapes(quantised), options, board)
     if board is not None:
         _check_memory(quantised, plan, board)
     return write_design(
@@ -103,6 +105,8 @@ def _check_choice(options: GenerateOptions) -> None:
         raise PlanError(f"Give only one of --board, --multipliers and --lanes, not {' and '.join(given)}.")
     if options.multipliers is not None and options.multipliers < 1:
         raise PlanError(f"--multipliers must be at least 1, not {options.multipliers}.")
+    if options.max_steps < 1:
+        raise PlanError(f"--max-steps must be at least 1, not {options.max_steps}.")
 
 
 def _board(options: GenerateOptions) -> Board | None:
@@ -117,18 +121,19 @@ def _calibration(options: GenerateOptions, network: Network) -> tuple[FloatArray
         return None, "ranges proved from the weights, input in [-1, 1]"
     if isinstance(options.calibrate, str | Path):
         path = Path(options.calibrate)
-        return read_array(path, network.input_size, "Calibration input"), options.calibration or path.name
-    array = check_array(options.calibrate, network.input_size, "The calibration input")
+        return read_array(path, network, "Calibration input"), options.calibration or path.name
+    array = check_input(options.calibrate, network, "The calibration input")
     return array, options.calibration or f"array of shape {array.shape}"
 
 
-def _plan(shapes: Sequence[LayerShape], options: GenerateOptions, board: Board | None) -> NetworkPlan:
+def _plan(shapes: Sequence[BlockShape], options: GenerateOptions, board: Board | None) -> NetworkPlan:
     if options.lanes is not None:
-        return plan_for_lanes(shapes, *options.lanes)
+        return plan_for_lanes(shapes, *options.lanes, capacity=options.max_steps)
     if options.multipliers is not None:
-        return plan_for_budget(shapes, Budget(options.multipliers))
+        return plan_for_budget(shapes, Budget(options.multipliers), capacity=options.max_steps)
     assert board is not None
-    return plan_for_budget(shapes, Budget(board.budget.multipliers, board.budget.dsps))
+    budget = Budget(board.budget.multipliers, board.budget.dsps)
+    return plan_for_budget(shapes, budget, capacity=options.max_steps)
 
 
 def _check_memory(quantised: QuantisedNetwork, plan: NetworkPlan, board: Board) -> None:

@@ -11,9 +11,9 @@ from rnngen.arith.beats import split_bits
 from rnngen.arith.format import IntArray
 from rnngen.emit.design import Design
 from rnngen.emulate.network import Emulation
-from rnngen.ir.quantised import QuantisedLayer, QuantisedLstm
-from rnngen.plan.engine import EnginePlan
-from rnngen.plan.memory import group_count
+from rnngen.gateware.tails import part_width
+from rnngen.ir.quantised import LinearFormats, LstmFormats, QuantisedLayer
+from rnngen.plan.engine import EnginePlan, unit_order
 from rnngen.verify.compare import Difference
 from rnngen.verify.locate import Trace, locate
 
@@ -23,23 +23,20 @@ LONGEST_SEARCH = 200_000
 Samples = Mapping[str, npt.NDArray[np.uint8]]
 
 
+def _path(design: Design, index: int) -> str:
+    """Where engine ``index`` sits in the circuit."""
+    blocks = enumerate(design.quantised.blocks)
+    block = next(k for k, block in blocks if any(index in branch.indices for branch in block.branches))
+    return f"block{block}.engine{index}"
+
+
 def data_probes(design: Design) -> tuple[str, ...]:
     """Probes that carry values, with their valid flags."""
     names: list[str] = []
     for index, layer in enumerate(design.quantised.layers):
-        points = ("z", "c", "h") if isinstance(layer, QuantisedLstm) else ("h",)
-        for point in points:
-            names += [f"engine{index}.probe_{point}", f"engine{index}.probe_{point}_valid"]
+        for point in dict.fromkeys(point for point, *_ in _points(layer)):
+            names += [f"{_path(design, index)}.probe_{point}", f"{_path(design, index)}.probe_{point}_valid"]
     return tuple(names)
-
-
-def _unit_order(plan: EnginePlan) -> IntArray:
-    """Unit of every (group, lane) of a step; -1 where a lane is empty."""
-    order = np.full((group_count(plan), plan.elements), -1, dtype=np.int64)
-    for unit in range(plan.shape.units):
-        tile, row = divmod(unit, plan.rows)
-        order[tile * plan.groups + row // plan.elements, row % plan.elements] = unit
-    return order
 
 
 def _sampled(
@@ -47,12 +44,12 @@ def _sampled(
 ) -> tuple[IntArray, IntArray]:
     """Values (steps, units, gates) of a point and the cycles (steps, units) they passed in."""
     valid = samples[f"{name}_valid"][:, 0].astype(bool)
-    groups = group_count(plan)
+    groups = plan.group_count
     steps = int(valid.sum()) // groups
     cycles = np.flatnonzero(valid)[: steps * groups] + start
     words = split_bits(samples[name][valid][: steps * groups], width, plan.elements * gates)
     words = words.reshape(steps, groups, plan.elements, gates)
-    order = _unit_order(plan)
+    order = unit_order(plan)
     filled = order >= 0
     rank = np.argsort(order[filled])
     values = words[:, filled][:, rank]
@@ -70,7 +67,7 @@ def find_origin(design: Design, emulation: Emulation, samples: Samples, start: i
     traces: list[Trace] = []
     for index, (layer, plan) in enumerate(zip(design.quantised.layers, design.plan.engines)):
         for point, gate, key, width, lanes, lane in _points(layer):
-            values, cycles = _sampled(plan, samples, f"engine{index}.probe_{point}", width, lanes, start)
+            values, cycles = _sampled(plan, samples, f"{_path(design, index)}.probe_{point}", width, lanes, start)
             expected = emulation.traces[index][key].transpose(2, 0, 1).reshape(-1, plan.shape.units)
             count = min(len(values), len(expected))
             traces.append(Trace(layer.name, point, gate, expected[:count], values[:count, :, lane], cycles[:count]))
@@ -83,10 +80,10 @@ Point = tuple[str, str | None, str, int, int, int]
 
 def _points(layer: QuantisedLayer) -> list[Point]:
     """The points of a layer in pipeline order."""
-    if not isinstance(layer, QuantisedLstm):
+    formats = layer.formats
+    if isinstance(formats, LinearFormats):
         return [("h", None, "y", layer.output_format.width, 1, 0)]
-    formats, gates = layer.formats, layer.gates
-    named: list[Point] = [
-        ("z", gate, f"z_{gate}", formats.preactivation.width, len(gates), k) for k, gate in enumerate(gates)
-    ]
-    return [*named, ("c", None, "c", formats.c.width, 1, 0), ("h", None, "h", formats.h.width, 1, 0)]
+    slots, width = formats.bias_slots, part_width(formats)
+    named: list[Point] = [("z", slot, f"z_{slot}", width, len(slots), k) for k, slot in enumerate(slots)]
+    state = formats.c if isinstance(formats, LstmFormats) else formats.state
+    return [*named, ("c", None, "c", state.width, 1, 0), ("h", None, "h", formats.h.width, 1, 0)]

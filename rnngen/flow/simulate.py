@@ -21,7 +21,7 @@ from rnngen.flow.arrays import read_array
 from rnngen.flow.locate import LONGEST_SEARCH, data_probes, find_origin
 from rnngen.flow.trace import Window, choose_window, planned_flags, probe_names, simulated_flags, trace_document
 from rnngen.frontend import ReferenceRun, run_reference
-from rnngen.ir.inputs import check_array
+from rnngen.ir.inputs import check_input
 from rnngen.verify.compare import Comparison, Counter, compare
 from rnngen.verify.simulator import FIRST_INPUT_CYCLE, RunOptions, RunResult, Stimulus, run
 
@@ -88,8 +88,8 @@ def simulate(
     given = _input(design, x, steps, description)
     sequences, length, _ = given.values.shape
     progress(f"emulating {sequences} x {length} steps")
-    emulation = run_values(design.quantised, given.values, keep_layers=True)
-    cycles = run_cycles(design.plan, sequences * length)
+    emulation = run_values(design.quantised, given.values, keep_blocks=True)
+    cycles = run_cycles(design.plan, [length] * sequences)
     reference = run_reference(design.network, given.values)
     window = choose_window(design.plan, cycles)
     options = _options(design, cycles, window, stall, waves)
@@ -110,16 +110,31 @@ def _input(design: Design, x: npt.ArrayLike | Path | str | None, steps: int | No
     """The input and what it is."""
     if steps is not None and steps < 1:
         raise DataError(f"--steps must be at least 1, not {steps}.")
-    features = design.quantised.input_size
     if x is None:
-        shape = (SYNTHETIC_SEQUENCES, steps or DEFAULT_STEPS, features)
-        values = np.random.default_rng(0).uniform(-1.0, 1.0, shape)
-        return _Input(values, description or "synthetic: uniform random numbers in [-1, 1]")
-    if isinstance(x, str | Path):
-        values, name = read_array(Path(x), features, "Input"), Path(x).name
+        values, name = _synthetic(design, steps or DEFAULT_STEPS)
+    elif isinstance(x, str | Path):
+        values, name = read_array(Path(x), design.network, "Input"), Path(x).name
     else:
-        values, name = check_array(x, features, "The input"), f"array of shape {np.shape(x)}"
-    return _Input(values[:, :steps], description or name)
+        values, name = check_input(x, design.network, "The input"), f"array of shape {np.shape(x)}"
+    values = values[:, :steps]
+    longest = design.plan.capacity
+    if longest and values.shape[1] > longest:
+        raise DataError(
+            f"The input has sequences of {values.shape[1]} steps and the design stores at most {longest}; "
+            f"simulate fewer (--steps) or generate the design with --max-steps {values.shape[1]}."
+        )
+    return _Input(values, description or name)
+
+
+def _synthetic(design: Design, steps: int) -> tuple[FloatArray, str]:
+    random = np.random.default_rng(0)
+    if design.plan.capacity:
+        steps = min(steps, design.plan.capacity)
+    shape = (SYNTHETIC_SEQUENCES, steps, design.quantised.input_size)
+    symbols = design.quantised.symbols
+    if symbols:
+        return random.integers(0, symbols, shape).astype(np.float64), "synthetic: uniform random symbols"
+    return random.uniform(-1.0, 1.0, shape), "synthetic: uniform random numbers in [-1, 1]"
 
 
 def _port(design: Design, name: str) -> PortFormat:
@@ -152,16 +167,16 @@ def _compare(
     expected_cycles = cycles.output.ravel() + FIRST_INPUT_CYCLE if exact_cycles else None
     last = design.quantised.layers[-1].name
     port, beats = _port(design, "m_axis"), design.plan.input_beats
-    counters = _counters(emulation, result)
+    counters = _counters(emulation, result, len(cycles.input))
     return compare(list(emulation.output), expected_cycles, result, port, beats, last, counters)
 
 
-def _counters(emulation: Emulation, result: RunResult) -> list[Counter]:
+def _counters(emulation: Emulation, result: RunResult, steps: int) -> list[Counter]:
     """Hardware counters beside what they must show once everything has come."""
     if not result.complete:
         return []
-    steps = int(np.prod(emulation.output.shape[:2]))
-    expected = {"STEPS_IN": steps, "STEPS_OUT": steps, "SATURATIONS": emulation.total_saturations}
+    sent = int(np.prod(emulation.output.shape[:2]))
+    expected = {"STEPS_IN": steps, "STEPS_OUT": sent, "SATURATIONS": emulation.total_saturations}
     return [Counter(name, min(expected[name], 2**32 - 1), got) for name, got in zip(_COUNTERS, result.registers)]
 
 
@@ -185,15 +200,22 @@ def _located(
 
 
 def _errors(design: Design, emulation: Emulation, reference: ReferenceRun) -> tuple[ErrorFigures, ...]:
+    network = design.quantised
     return tuple(
-        error_figures(layer.output_format.to_float(values), expected)
-        for layer, values, expected in zip(design.quantised.layers, emulation.layers, reference.layers)
+        error_figures(network.block_format(block).to_float(values), _as_many(reference.layers[block.source], values))
+        for block, values in zip(network.blocks, emulation.blocks)
     )
+
+
+def _as_many(expected: FloatArray, values: IntArray) -> FloatArray:
+    """The reference's last step where the accelerator gives one step of each sequence."""
+    return expected[:, -1:] if values.shape[1] == 1 else expected
 
 
 def _output(design: Design, result: RunResult, given: _Input) -> FloatArray | None:
     port = _port(design, "m_axis")
     sequences, steps, _ = given.values.shape
+    steps = 1 if design.quantised.one_step else steps
     if len(result.out_beats) != sequences * steps * port.beats_per_step:
         return None
     words: IntArray = unpack(result.out_beats, port, design.quantised.output_size)
@@ -214,9 +236,9 @@ def _figures(
     measured = comparison.measured
     interval = measured.step_interval_cycles
     macs, multipliers = design.plan.macs, design.plan.multipliers
-    saturations = {
-        layer.name: counts for layer, counts in zip(design.quantised.layers, emulation.saturations) if counts
-    }
+    names = [layer.name for layer in design.quantised.layers]
+    names += [f"{block.post[-1].name if block.post else index}" for index, block in enumerate(design.quantised.blocks)]
+    saturations = {name: counts for name, counts in zip(names, emulation.saturations) if counts}
     return {
         "bit_exact": comparison.bit_exact,
         "cycle_exact": comparison.cycle_exact if comparison.cycles_compared else None,
@@ -267,12 +289,12 @@ def _details(
             "sequences": int(error.shape[0]),
             "layers": [
                 {
-                    "name": layer.name,
+                    "name": design.network.layers[block.source].name,
                     "max_abs": figures.max_abs,
                     "mean_abs": figures.mean_abs,
                     "sqnr_db": finite_or_none(figures.sqnr_db),
                 }
-                for layer, figures in zip(design.quantised.layers, errors)
+                for block, figures in zip(design.quantised.blocks, errors)
             ],
             "step_max": error.max(axis=(0, 2)).tolist(),
             "step_mean": error.mean(axis=(0, 2)).tolist(),

@@ -45,26 +45,31 @@ def choose_window(plan: NetworkPlan, cycles: Cycles) -> Window:
     """From a settled step's first issue to its last output beat, or to the longest window."""
     steps = len(cycles.output)
     step = min(steps - 1, max(steps // 2, 2))
-    start = int(cycles.issue[step, 0])
+    start = int(cycles.issues[0][min(step, len(cycles.issues[0]) - 1)])
     end = max(int(cycles.output[step, -1]) + 1, start + plan.interval)
     return Window(step, start, min(end, start + LONGEST_WINDOW))
+
+
+def _paths(plan: NetworkPlan) -> list[str]:
+    """Where each engine sits in the circuit."""
+    blocks = [number for number, block in enumerate(plan.blocks) for _ in block.engines]
+    return [f"block{block}.engine{index}" for index, block in enumerate(blocks)]
 
 
 def probe_names(plan: NetworkPlan) -> tuple[str, ...]:
     """Control probes of every engine."""
     names = []
-    for index, engine in enumerate(plan.engines):
+    for path, engine in zip(_paths(plan), plan.engines):
         for stage in stages(engine):
-            names.append(f"engine{index}.probe_{_STAGES[stage]}")
-        names.append(f"engine{index}.probe_from_x")
+            names.append(f"{path}.probe_{_STAGES[stage]}")
+        names.append(f"{path}.probe_from_x")
     return tuple(dict.fromkeys(names))
 
 
 def stages(engine: EnginePlan) -> list[str]:
     """Timeline rows of an engine."""
     absent = set() if TAILS[engine.shape.kind].state_write is not None else {"pre-activations", "cell state"}
-    if not engine.shape.recurrent:
-        absent.add("h part")
+    absent |= {part for part, words in (("x part", engine.x_words), ("h part", engine.h_words)) if not words}
     return [stage for stage in _STAGES if stage not in absent]
 
 
@@ -72,7 +77,7 @@ def planned_flags(plan: NetworkPlan, cycles: Cycles, window: Window) -> list[dic
     """For every engine and stage, whether it works in each cycle of the window."""
     return [
         {
-            stage: _marked(_active_cycles(engine, stage), cycles.issue[:, index], window)
+            stage: _marked(_active_cycles(engine, stage), cycles.issues[index], window)
             for stage in stages(engine)
         }
         for index, engine in enumerate(plan.engines)
@@ -108,11 +113,11 @@ def _marked(offsets: IntArray, issues: IntArray, window: Window) -> Flags:
 def simulated_flags(plan: NetworkPlan, probes: Mapping[str, npt.NDArray[np.uint8]]) -> list[dict[str, Flags]]:
     """The same from the probes sampled over the window."""
     engines = []
-    for index, engine in enumerate(plan.engines):
-        from_x = probes[f"engine{index}.probe_from_x"][:, 0].astype(bool)
+    for path, engine in zip(_paths(plan), plan.engines):
+        from_x = probes[f"{path}.probe_from_x"][:, 0].astype(bool)
         flags = {}
         for stage in stages(engine):
-            sampled = probes[f"engine{index}.probe_{_STAGES[stage]}"][:, 0].astype(bool)
+            sampled = probes[f"{path}.probe_{_STAGES[stage]}"][:, 0].astype(bool)
             if stage == "x part":
                 sampled = sampled & from_x
             elif stage == "h part":
@@ -132,7 +137,7 @@ def busy(plan: NetworkPlan, engines: list[dict[str, Flags]]) -> list[int]:
     """Multipliers busy in each cycle."""
     total = np.zeros(len(next(iter(engines[0].values()))), dtype=np.int64)
     for engine, flags in zip(plan.engines, engines):
-        issued = flags["x part"] | flags["h part"] if "h part" in flags else flags["x part"]
+        issued = np.any([flags[part] for part in ("x part", "h part") if part in flags], axis=0)
         total += engine.multipliers * issued
     return [int(count) for count in total]
 

@@ -116,6 +116,6 @@ def _compare(
         found = f"has {got.size} words where the module gives {expected.size}"
     raise ModelError(
         f"{chain.title}: what was followed of its forward {found} on an input of shape {tuple(x.shape)}; "
-        f"its forward must compute the same of every input, for instance take the last step as y[:, -1], "
-        f"not by a fixed number."
+        f"its forward must do the same in every call and for every length, so keep no state in the module, and take "
+        f"the last step as y[:, -1], not by a fixed number."
     )

@@ -160,7 +160,7 @@ def _example(module: torch.nn.Module, title: str) -> tuple[Any, ...]:
     reason = ""
     for candidate in _candidates(module, _sizes(module)):
         try:
-            module(*candidate)
+            copy.deepcopy(module)(*candidate)  # a forward may leave something behind in its module
         except Exception as error:  # noqa: BLE001 (forward is the user's code and may raise anything)
             reason = reason or _first_line(error)
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import ClockSignal, Instance, Module, Mux, Signal
+from amaranth.hdl import ClockSignal, Instance, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -36,6 +36,8 @@ class VectorMemory(wiring.Component):
 
     Ports:
         write: One write a cycle; a step's words come in order, and after ``last`` the next slot begins.
+        write_base: First word of the slot that is being written.
+        rewind: Everything since the last ``sequence_last`` is forgotten; what is written in this cycle, too.
         address: Column word to read, over the whole ring (slot * column words + column word).
         data: The column word, one cycle later.
 
@@ -50,6 +52,8 @@ class VectorMemory(wiring.Component):
         super().__init__(
             {
                 "write": In(write_layout(width, lanes)),
+                "write_base": Out(range(max(2, self.depth))),
+                "rewind": In(1),
                 "address": In(address_width(self.depth)),
                 "data": Out(width * banks),
             }
@@ -61,7 +65,8 @@ class VectorMemory(wiring.Component):
         banks, words = self._banks, self.words
         bank = Signal(range(max(2, banks)))
         word = Signal(range(max(2, self.depth)))
-        base = Signal(range(max(2, self.depth)))
+        base = self.write_base
+        start = Signal.like(base)
         next_base = Signal.like(base)
         m.d.comb += next_base.eq(Mux(base == self.depth - words, 0, base + words))
         position = Signal(range(2 * banks + 1))
@@ -73,6 +78,10 @@ class VectorMemory(wiring.Component):
                 m.d.sync += [bank.eq(position - banks), word.eq(word + 1)]
             with m.Else():
                 m.d.sync += bank.eq(position)
+            with m.If(self.write.last & self.write.sequence_last):
+                m.d.sync += start.eq(next_base)
+        with m.If(self.rewind):
+            m.d.sync += [bank.eq(0), word.eq(start), base.eq(start)]
         m.submodules.memory = Instance(
             "rnn_vector_memory",
             p_WIDTH=self._width,
@@ -98,26 +107,37 @@ class VectorMemory(wiring.Component):
 class StepBuffer(wiring.Component):
     """An engine's input: whole steps are handed over, slot by slot.
 
+    ``stored``: whole sequences are; who writes and who reads them is somebody else's business, and ``full`` and
+    ``available`` say nothing.  ``reverse``: each stored sequence is read from its end.
+
     Ports:
-        write: As for ``VectorMemory``.  full: No slot is free; the writer must not begin a step.
+        write, rewind: As for ``VectorMemory``.  full: No slot is free; the writer must not begin a step.
         available: A complete step waits.  sequence_last: It is its sequence's last one.
-        base: First column word of that step.  take: The reader starts on it; the next step is shown in the next cycle.
+        base: First column word of the step that is next to be taken.  slot: Its slot.
+        take: The reader starts on it; the next step is shown in the next cycle.
+        take_last: That step is the last one of its sequence in the reader's order.
         address, data: Read port, one cycle.
         release: The oldest step taken is read for the last time in this cycle; its slot is free in the next.
     """
 
-    def __init__(self, width: int, lanes: int, banks: int, size: int, slots: int, aligned: bool) -> None:
-        self._slots = slots
+    def __init__(
+        self, width: int, lanes: int, banks: int, size: int, slots: int, aligned: bool, stored: bool, reverse: bool
+    ) -> None:
+        self._slots, self._stored, self._reverse = slots, stored, reverse
         self._memory = VectorMemory(width, lanes, banks, size, slots, aligned)
+        self.depth = self._memory.depth
         super().__init__(
             {
                 "write": In(write_layout(width, lanes)),
+                "rewind": In(1),
                 "full": Out(1),
                 "available": Out(1),
                 "sequence_last": Out(1),
-                "base": Out(range(max(2, self._memory.depth))),
+                "base": Out(range(max(2, self.depth))),
+                "slot": Out(range(max(2, slots))),
                 "take": In(1),
-                "address": In(address_width(self._memory.depth)),
+                "take_last": In(1),
+                "address": In(address_width(self.depth)),
                 "data": Out(width * banks),
                 "release": In(1),
             }
@@ -127,28 +147,71 @@ class StepBuffer(wiring.Component):
         """Amaranth's hook: builds the circuit."""
         m = Module()
         m.submodules.memory = memory = self._memory
-        slots, words = self._slots, self._memory.words
-        used, waiting = Signal(range(slots + 1)), Signal(range(slots + 1))
-        lasts = Signal(slots)
-        write_slot, read_slot = Signal(range(slots)), Signal(range(slots))
-        step_written = Signal()
         m.d.comb += [
             memory.write.eq(self.write),
+            memory.rewind.eq(self.rewind),
             memory.address.eq(self.address),
             self.data.eq(memory.data),
-            step_written.eq(self.write.enable & self.write.last),
+        ]
+        step_written = self.write.enable & self.write.last
+        if not self._stored:
+            self._count_steps(m, step_written)
+        if self._reverse:
+            self._read_backwards(m, step_written)
+        else:
+            self._read_forwards(m)
+        return m
+
+    def _count_steps(self, m: Module, step_written: Value) -> None:
+        slots = self._slots
+        used, waiting = Signal(range(slots + 1)), Signal(range(slots + 1))
+        lasts = Signal(slots)
+        write_slot = Signal(range(max(2, slots)))
+        m.d.comb += [
             self.full.eq(used == slots),
             self.available.eq(waiting != 0),
-            self.sequence_last.eq(lasts.bit_select(read_slot, 1)),
+            self.sequence_last.eq(lasts.bit_select(self.slot, 1)),
         ]
         m.d.sync += [used.eq(used + step_written - self.release), waiting.eq(waiting + step_written - self.take)]
         with m.If(step_written):
             m.d.sync += lasts.bit_select(write_slot, 1).eq(self.write.sequence_last)
             m.d.sync += write_slot.eq(Mux(write_slot == slots - 1, 0, write_slot + 1))
+
+    def _read_forwards(self, m: Module) -> None:
         with m.If(self.take):
-            wraps = read_slot == slots - 1
-            m.d.sync += [read_slot.eq(Mux(wraps, 0, read_slot + 1)), self.base.eq(Mux(wraps, 0, self.base + words))]
-        return m
+            wraps = self.slot == self._slots - 1
+            m.d.sync += self.slot.eq(Mux(wraps, 0, self.slot + 1))
+            m.d.sync += self.base.eq(Mux(wraps, 0, self.base + self._memory.words))
+
+    def _read_backwards(self, m: Module, step_written: Value) -> None:
+        """From where the sequence ends; two ends are known at once at most."""
+        words, slots = self._memory.words, self._slots
+        place = data.StructLayout({"base": self.base.shape(), "slot": self.slot.shape()})
+        ends = [Signal(place, name=f"end_{k}") for k in range(2)]
+        written, read, inside = Signal(), Signal(), Signal()
+        write_slot, start_slot = Signal(range(max(2, slots))), Signal(range(max(2, slots)))
+        next_slot = Mux(write_slot == slots - 1, 0, write_slot + 1)
+        with m.If(step_written):
+            m.d.sync += write_slot.eq(next_slot)
+            with m.If(self.write.sequence_last):
+                for number, end in enumerate(ends):
+                    with m.If(written == number):
+                        m.d.sync += [end.base.eq(self._memory.write_base), end.slot.eq(write_slot)]
+                m.d.sync += [written.eq(~written), start_slot.eq(next_slot)]
+        with m.If(self.rewind):
+            m.d.sync += write_slot.eq(start_slot)
+        running = Signal(place)
+        now = Signal(place)
+        m.d.comb += now.eq(Mux(inside, running, Mux(read, ends[1], ends[0])))
+        m.d.comb += [self.base.eq(now.base), self.slot.eq(now.slot)]
+        with m.If(self.take):
+            wraps = now.slot == 0
+            m.d.sync += [
+                running.slot.eq(Mux(wraps, slots - 1, now.slot - 1)),
+                running.base.eq(Mux(wraps, self.depth - words, now.base - words)),
+                inside.eq(~self.take_last),
+                read.eq(read ^ self.take_last),
+            ]
 
 
 class OutputBuffer(wiring.Component):

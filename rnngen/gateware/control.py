@@ -47,6 +47,7 @@ class ControlPort(wiring.Component):
         step_in, step_out: The last beat of a step is received, sent in this cycle.
         input_idle: s_axis_tready & ~s_axis_tvalid.  output_stall: m_axis_tvalid & ~m_axis_tready.
         saturations: Sum over the engines.  protocol_error: TLAST with a beat that is not its step's last.
+        overlong: A sequence has more steps than can be stored.  bad_symbol: A symbol that no table knows.
         idle: No step is inside.
         enable: Input beats may be accepted; 1 after reset.  clear: Counters are set to 0 (one cycle).
         digest: The first 128 bits of the design digest.
@@ -77,6 +78,8 @@ class ControlPort(wiring.Component):
                 "output_stall": In(1),
                 "saturations": In(WORD_BITS),
                 "protocol_error": In(1),
+                "overlong": In(1),
+                "bad_symbol": In(1),
                 "idle": In(1),
                 "digest": In(DIGEST_BITS),
                 "enable": Out(1, init=1),
@@ -109,8 +112,14 @@ class ControlPort(wiring.Component):
         m.d.comb += words["STATUS"].eq(_pack("STATUS", status))
         self._counters(m, words, reads["CYCLES_LOW"])
         rejected = self._loading(m, words, writes)
+        errors = {
+            "tlast_in_step": self.protocol_error,
+            "load_rejected": rejected,
+            "sequence_too_long": self.overlong,
+            "bad_symbol": self.bad_symbol,
+        }
         events = Signal(WORD_BITS)
-        m.d.sync += events.eq(_pack("ERRORS", {"tlast_in_step": self.protocol_error, "load_rejected": rejected}))
+        m.d.sync += events.eq(_pack("ERRORS", errors))
         cleared = Mux(writes["ERRORS"], self._data, 0)
         m.d.sync += words["ERRORS"].eq(words["ERRORS"] & ~cleared | events)
         return m

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -9,13 +11,19 @@ from amaranth.lib.wiring import In, Out
 from rnngen.gateware.buffers import StepBuffer, VectorMemory, address_width, write_layout
 from rnngen.gateware.loader import LoadableMemory, load_layout
 from rnngen.gateware.sequencer import Sequencer
-from rnngen.gateware.tails import TailSignals, bias_width, make_tail, state_width
+from rnngen.gateware.tails import (
+    SATURATION_COUNTER_BITS,
+    TailSignals,
+    bias_width,
+    count_saturations,
+    make_tail,
+    shifted_bias,
+)
 from rnngen.ir.quantised import QuantisedLayer
-from rnngen.plan.engine import EnginePlan, is_aligned
-from rnngen.plan.memory import group_count
+from rnngen.plan.engine import EnginePlan, ceil_div
+from rnngen.plan.memory import state_width
 from rnngen.plan.timing import NARROW_CYCLES, OPERAND_CYCLES, TAILS
 
-SATURATION_COUNTER_BITS = 32
 AHEAD = 2
 """Cycles by which a group is known before its sums: the bias memory's address, and a register behind the memory."""
 
@@ -31,8 +39,8 @@ def weight_word_width(layer: QuantisedLayer, plan: EnginePlan) -> int:
 
 
 def bias_word_width(layer: QuantisedLayer, plan: EnginePlan) -> int:
-    """Bits of one bias memory word: all gates of E units."""
-    return plan.elements * plan.shape.gates * bias_width(layer)
+    """Bits of one bias memory word: all biases of E units."""
+    return plan.elements * len(layer.formats.bias_slots) * bias_width(layer)
 
 
 LOADABLE = ("weights", "biases")
@@ -54,8 +62,38 @@ def parameter_memories(index: int, layer: QuantisedLayer, plan: EnginePlan) -> d
     """The memories of engine ``index`` that hold its parameters, by what they hold."""
     return {
         "weights": LoadableMemory(index, 0, weight_word_width(layer, plan), plan.words),
-        "bias": LoadableMemory(index, 1, bias_word_width(layer, plan), group_count(plan)),
+        "bias": LoadableMemory(
+            index, 1, bias_word_width(layer, plan), plan.group_count * max(1, layer.symbols)
+        ),
     }
+
+
+@dataclass(frozen=True)
+class EngineContext:
+    """What stands around an engine.
+
+    Attributes:
+        index: Of its memory images.
+        x_size, h_size: Words of the whole vectors that it reads from (an engine of a group reads slices).
+        x_lanes, h_lanes: Words that are written into their memories in a cycle.
+        x_aligned, h_aligned: Whether every such write begins at a multiple of its lanes.
+        multiplier: ``"generic"`` or ``"ecp5"``.
+        loadable: Parameters can be written at run time.
+        capacity: Steps of the longest stored sequence; 0: steps are taken as they come.
+        reverse: Takes a stored sequence from its end.
+    """
+
+    index: int
+    x_size: int
+    h_size: int
+    x_lanes: int
+    h_lanes: int
+    x_aligned: bool
+    h_aligned: bool
+    multiplier: str
+    loadable: bool
+    capacity: int = 0
+    reverse: bool = False
 
 
 _GROUP = data.StructLayout({"valid": 1, "first": 1, "tile_end": 1, "step_end": 1, "sequence_last": 1})
@@ -63,12 +101,16 @@ _GROUP = data.StructLayout({"valid": 1, "first": 1, "tile_end": 1, "step_end": 1
 
 
 class Engine(wiring.Component):
-    """One layer.
+    """One layer's matrix product and element-wise path.
 
     Ports:
-        write: Input words, as they come from the port or the engine before.
-        full: The input buffer has no free slot.  released: A slot gets free in this cycle.
-        space: The reader of the results has room for one more step.  go: A step starts, and will use that room.
+        write: Input words.  rewind: The sequence that is being written is forgotten.
+        available: A complete input step waits (steps as they come).  full: The input buffer has no free slot.
+        waiting_last: The waiting step is its sequence's last one.
+        slot: Number of the step in the buffer that ``go`` takes (stored sequences).
+        go: A step starts.  sequence_last: It is the last one of its sequence in this engine's order.
+        released: The step's input is read for the last time; released_last: of a sequence's last step.
+        feedback: Words of h, where h is multiplied.
         result: Output words.
         saturations: Narrowings that saturated since reset or clear; sticks at its largest value.
         clear: Sets the counter to 0.
@@ -77,33 +119,45 @@ class Engine(wiring.Component):
     Values and cycles are those of ``rnngen.emulate`` and ``rnngen.plan`` to the bit and the cycle.
     """
 
-    def __init__(
-        self,
-        index: int,
-        layer: QuantisedLayer,
-        plan: EnginePlan,
-        input_lanes: int,
-        input_aligned: bool,
-        multiplier: str,
-        loadable: bool,
-    ) -> None:
-        self._index, self._layer, self._plan = index, layer, plan
-        self._input_lanes, self._input_aligned, self._multiplier = input_lanes, input_aligned, multiplier
+    def __init__(self, layer: QuantisedLayer, plan: EnginePlan, context: EngineContext) -> None:
+        self._layer, self._plan, self._context = layer, plan, context
         product = layer.formats.product
-        self._memories = parameter_memories(index, layer, plan) if loadable else {}
+        self._memories = parameter_memories(context.index, layer, plan) if context.loadable else {}
+        self._buffer = StepBuffer(
+            product.x.width,
+            context.x_lanes,
+            1 if layer.symbols else plan.columns,
+            context.x_size,
+            2 * context.capacity or plan.input_slots,
+            context.x_aligned,
+            context.capacity > 0,
+            context.reverse,
+        )
+        h = {"feedback": In(write_layout(product.h.width, context.h_lanes))} if plan.shape.hidden else {}
         super().__init__(
             {
                 **{f"load_{what}": In(load_layout(memory)) for what, memory in self._memories.items()},
-                "write": In(write_layout(product.x.width, input_lanes)),
+                **h,
+                "write": In(write_layout(product.x.width, context.x_lanes)),
+                "rewind": In(1),
+                "available": Out(1),
+                "waiting_last": Out(1),
                 "full": Out(1),
+                "slot": Out(self._buffer.slot.shape()),
+                "go": In(1),
+                "sequence_last": In(1),
                 "released": Out(1),
-                "space": In(1),
-                "go": Out(1),
+                "released_last": Out(1),
                 "result": Out(write_layout(layer.output_format.width, plan.elements)),
                 "saturations": Out(SATURATION_COUNTER_BITS),
                 "clear": In(1),
             }
         )
+
+    @property
+    def elements(self) -> int:
+        """Words of a write of ``result``."""
+        return self._plan.elements
 
     def loads(self) -> list[tuple[LoadableMemory, Value]]:
         """Each memory that can be loaded, and its write port."""
@@ -112,35 +166,34 @@ class Engine(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Amaranth's hook: builds the circuit."""
         m = Module()
-        m.submodules.sequencer = sequencer = Sequencer(self._plan)
-        m.submodules.input = buffer = StepBuffer(
-            self._layer.formats.product.x.width,
-            self._input_lanes,
-            self._plan.columns,
-            self._plan.shape.inputs,
-            self._plan.input_slots,
-            self._input_aligned,
-        )
+        m.submodules.input = buffer = self._buffer
+        h_stride = ceil_div(self._context.h_size, self._plan.columns) if self._plan.shape.hidden else 0
+        m.submodules.sequencer = sequencer = Sequencer(self._plan, buffer.depth, h_stride)
         m.d.comb += [
             buffer.write.eq(self.write),
+            buffer.rewind.eq(self.rewind),
             self.full.eq(buffer.full),
-            buffer.take.eq(sequencer.go),
+            self.available.eq(buffer.available),
+            self.waiting_last.eq(buffer.sequence_last),
+            self.slot.eq(buffer.slot),
+            buffer.take.eq(self.go),
+            buffer.take_last.eq(self.sequence_last),
             buffer.release.eq(sequencer.release),
             self.released.eq(sequencer.release),
-            sequencer.available.eq(buffer.available),
-            sequencer.sequence_last.eq(buffer.sequence_last),
+            self.released_last.eq(sequencer.release & sequencer.step_last),
+            sequencer.go.eq(self.go),
+            sequencer.sequence_last.eq(self.sequence_last),
             sequencer.base.eq(buffer.base),
-            sequencer.space.eq(self.space),
-            self.go.eq(sequencer.go),
             buffer.address.eq(sequencer.x_address),
         ]
-        tail_leaf, tail = make_tail(self._layer, self._plan.elements, image_names(self._index)["table"])
+        tail_leaf, tail = make_tail(self._layer, self._plan.elements, image_names(self._context.index)["table"])
         m.submodules.tail = tail_leaf
         self._operand_path(m, sequencer, buffer, tail)
-        groups = self._group_pipeline(m, sequencer)
-        self._tail_memories(m, tail, groups)
+        groups, symbol = self._group_pipeline(m, sequencer, buffer)
+        self._tail_memories(m, tail, groups, symbol)
         self._results(m, tail, groups)
-        self._count_saturations(m, tail, groups)
+        passing = {delay: groups[delay + AHEAD].valid for _, delay in tail.saturated.values()}
+        count_saturations(m, tail, passing, self.saturations, self.clear)
         self._probe(m, sequencer, tail, groups)
         return m
 
@@ -151,13 +204,15 @@ class Engine(wiring.Component):
         from_x, first_step = Signal(), Signal()
         m.d.sync += [from_x.eq(sequencer.from_x), first_step.eq(sequencer.step_first)]
         h_word: Value = Const(0, product.h.width * plan.columns)
-        if plan.shape.recurrent:
+        if plan.shape.hidden:
             # h is written by lanes of the element-wise path and read beside x.
+            context = self._context
             m.submodules.hidden = hidden = VectorMemory(
-                product.h.width, plan.elements, plan.columns, plan.shape.units, 2, is_aligned(plan)
+                product.h.width, context.h_lanes, plan.columns, context.h_size, 2, context.h_aligned
             )
-            m.d.comb += [hidden.write.eq(self.result), hidden.address.eq(sequencer.h_address)]
+            m.d.comb += [hidden.write.eq(self.feedback), hidden.address.eq(sequencer.h_address)]
             h_word = hidden.data
+        x_word = buffer.data if plan.shape.inputs else Const(0, product.x.width * plan.columns)
         m.submodules.operand = Instance(
             "rnn_operand",
             p_COLUMNS=plan.columns,
@@ -169,7 +224,7 @@ class Engine(wiring.Component):
             i_clk=ClockSignal(),
             i_from_x=from_x,
             i_first_step=first_step,
-            i_x=buffer.data,
+            i_x=x_word,
             i_h=h_word,
             o_operand=operand,
         )
@@ -177,9 +232,12 @@ class Engine(wiring.Component):
         weights = Signal(width)
         address = Signal(range(max(2, plan.words)))
         issue_late, first, last = Signal(), Signal(OPERAND_CYCLES), Signal(OPERAND_CYCLES)
+        first_h = Signal(OPERAND_CYCLES)
+        split = self._layer.kind == "gru" and plan.shape.inputs > 0
         m.d.sync += [
             issue_late.eq(sequencer.issue),
             first.eq(Cat(sequencer.first, first)),
+            first_h.eq(Cat(sequencer.first_h, first_h)),
             last.eq(Cat(sequencer.last, last)),
         ]
         with m.If(issue_late):
@@ -195,13 +253,16 @@ class Engine(wiring.Component):
             p_ACC_WIDTH=product.accumulator_width,
             p_PRODUCT_STAGES=plan.pipeline.product_stages,
             p_TREE_STAGES_EVERY=plan.pipeline.tree_stages_every,
-            p_MULTIPLIER=self._multiplier,
+            p_MULTIPLIER=self._context.multiplier,
+            p_SPLIT=int(split),
             i_clk=ClockSignal(),
             i_first=first[-1],
+            i_first_h=first_h[-1] & split,
             i_last=last[-1],
             i_weights=weights,
             i_vector=operand,
             o_group=tail.sums,
+            o_group_x=tail.sums_x if split else Signal(product.accumulator_width, name="no_sums_x"),
         )
 
     def _parameter_memory(self, what: str, depth: int, address: Value, word: Signal) -> Instance:
@@ -210,7 +271,7 @@ class Engine(wiring.Component):
             "p_WIDTH": len(word),
             "p_DEPTH": depth,
             "p_ADDRESS_WIDTH": address_width(depth),
-            "p_INIT_FILE": image_names(self._index)[what],
+            "p_INIT_FILE": image_names(self._context.index)[what],
             "i_clk": ClockSignal(),
             "i_address": address,
             "o_data": word,
@@ -221,12 +282,18 @@ class Engine(wiring.Component):
         writes = {"i_write_enable": load.enable, "i_write_address": load.address, "i_write_data": load.data}
         return Instance("rnn_weight_memory", **ports, **writes)
 
-    def _group_pipeline(self, m: Module, sequencer: Sequencer) -> list[Signal]:
-        """``groups[k]``: the group whose sums were at the array's output k - AHEAD cycles ago (k < AHEAD: will be)."""
+    def _group_pipeline(
+        self, m: Module, sequencer: Sequencer, buffer: StepBuffer
+    ) -> tuple[list[Signal], Value]:
+        """``groups[k]``: the group whose sums were at the array's output k - AHEAD cycles ago (k < AHEAD: will be).
+
+        With them, for group 0, the first word of the step's symbol in the bias memory (0 where x is no symbol).
+        """
         plan = self._plan
         tile = Signal(4)
         m.d.comb += tile.eq(Cat(sequencer.last, sequencer.step_first, sequencer.last_tile, sequencer.step_last))
-        for _ in range(plan.sum_cycles - AHEAD):
+        delay = plan.sum_cycles - AHEAD
+        for _ in range(delay):
             later = Signal(4)
             m.d.sync += later.eq(tile)
             tile = later
@@ -247,24 +314,45 @@ class Engine(wiring.Component):
         m.d.sync += [flags.eq(flags_now), left.eq(left_now - head.valid)]
         for before, after in zip(groups, groups[1:]):
             m.d.sync += after.eq(before)
-        return groups
+        return groups, self._symbol_base(m, buffer, delay, starts)
 
-    def _tail_memories(self, m: Module, tail: TailSignals, groups: list[Signal]) -> None:
+    def _symbol_base(self, m: Module, buffer: StepBuffer, delay: int, starts: Value) -> Value:
+        """First bias word of the symbol of the tile that starts, held until the next one does."""
+        plan = self._plan
+        if not plan.shape.symbols:
+            return Const(0, 1)
+        # The buffer shows a step's symbol one cycle behind each of its issues.
+        symbol = Signal(range(max(2, plan.shape.symbols)))
+        line: Value = buffer.data[: len(symbol)]
+        for number in range(delay - 1):
+            later = Signal.like(symbol, name=f"symbol_{number}")
+            m.d.sync += later.eq(line)
+            line = later
+        base = Signal(range(max(2, plan.shape.symbols * plan.group_count)))
+        base_now = Signal.like(base)
+        m.d.comb += base_now.eq(Mux(starts, line * plan.group_count, base))
+        m.d.sync += base.eq(base_now)
+        return base_now
+
+    def _tail_memories(self, m: Module, tail: TailSignals, groups: list[Signal], symbol: Value) -> None:
         """Bias, and the state where there is one, read for each group in time."""
-        plan, timing = self._plan, TAILS[self._plan.shape.kind]
-        count = group_count(plan)
+        plan, timing, layer = self._plan, TAILS[self._plan.shape.kind], self._layer
+        count = plan.group_count
+        depth = count * max(1, plan.shape.symbols)
         # Block RAM is slow, and the bias goes straight into an adder: a register stands between them.
-        bias = Signal.like(tail.bias, name="bias_word")
-        m.d.sync += tail.bias.eq(bias)
-        m.submodules.bias = self._parameter_memory("bias", count, _group_counter(m, groups[0], count), bias)
+        bias = Signal(bias_word_width(layer, plan), name="bias_word")
+        m.d.sync += tail.bias.eq(shifted_bias(layer.formats.product, bias))
+        address = Signal(range(max(2, depth)), name="bias_address")
+        m.d.comb += address.eq(symbol + _group_counter(m, groups[0], count))
+        m.submodules.bias = self._parameter_memory("bias", depth, address, bias)
         if timing.state_read is None or timing.state_write is None:
             return
         state = Signal.like(tail.state, name="old_state")
-        # A sequence starts from c = 0.
+        # A sequence starts from a state of 0.
         m.d.comb += tail.state.eq(Mux(groups[timing.state_read + AHEAD].first, 0, state))
         m.submodules.state = Instance(
             "rnn_state_memory",
-            p_WIDTH=plan.elements * state_width(self._layer),
+            p_WIDTH=plan.elements * state_width(layer),
             p_DEPTH=count,
             p_ADDRESS_WIDTH=address_width(count),
             i_clk=ClockSignal(),
@@ -295,29 +383,16 @@ class Engine(wiring.Component):
         A ``..._valid`` probe tells that a group passes its point in this cycle.
         """
         timing = TAILS[self._plan.shape.kind]
-        points = {"issue": sequencer.issue, "from_x": sequencer.from_x, "sums_valid": groups[AHEAD].valid}
+        points: dict[str, Value] = {"issue": sequencer.issue, "from_x": sequencer.from_x}
+        points["sums_valid"] = groups[AHEAD].valid
+        if len(tail.parts):
+            points |= {"z_valid": groups[NARROW_CYCLES + AHEAD].valid, "z": tail.parts}
         if timing.state_write is not None:
-            points |= {"z_valid": groups[NARROW_CYCLES + AHEAD].valid, "z": tail.preactivation}
             points |= {"c_valid": groups[timing.state_write + AHEAD].valid, "c": tail.state_new}
         points |= {"h_valid": groups[timing.output + AHEAD].valid, "h": tail.output}
         for name, value in points.items():
             probe = Signal(len(value), name=f"probe_{name}")
             m.d.comb += probe.eq(value)
-
-    def _count_saturations(self, m: Module, tail: TailSignals, groups: list[Signal]) -> None:
-        """Each point's count is taken in the cycle in which its group passes there."""
-        timing = TAILS[self._plan.shape.kind]
-        delays = {"preactivation": NARROW_CYCLES, "c": timing.state_write, "h": timing.output, "y": timing.output}
-        now = Signal(range(16 * self._plan.elements))
-        counts = []
-        for point, count in tail.saturated.items():
-            delay = delays[point]
-            assert delay is not None
-            counts.append(Mux(groups[delay + AHEAD].valid, count, 0))
-        m.d.sync += now.eq(sum(counts, Const(0)))
-        total = Signal(SATURATION_COUNTER_BITS + 1)
-        m.d.comb += total.eq(self.saturations + now)
-        m.d.sync += self.saturations.eq(Mux(self.clear, 0, Mux(total[-1], ~0, total)))
 
 
 def _group_counter(m: Module, group: Signal, count: int) -> Signal:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 WORD_BITS = 32
 ADDRESS_BITS = 16
 IDENTITY = int.from_bytes(b"RNNG", "little")
-MAP_VERSION = (1, 0)
+MAP_VERSION = (1, 1)
 """Major: what existed has changed its meaning.  Minor: something was added."""
 
 Access = Literal["ro", "rw", "w1c", "wo"]
@@ -157,6 +157,8 @@ REGISTERS: tuple[Register, ...] = (
         (
             Field("tlast_in_step", 0, 1, "TLAST came with an input beat that is not its step's last."),
             Field("load_rejected", 1, 1, "LOAD_DATA was written for a memory or a word that does not exist."),
+            Field("sequence_too_long", 2, 1, "A sequence had more steps than can be stored; it was dropped."),
+            Field("bad_symbol", 3, 1, "An input symbol was none of the table's; 0 was taken in its place."),
         ),
         "Errors since reset; a bit stays until 1 is written to it.",
     ),

@@ -11,36 +11,38 @@ from rnngen.plan.engine import EnginePlan
 
 
 class Sequencer(wiring.Component):
-    """Starts steps and issues their column words without a gap.
+    """Issues a step's column words without a gap.
 
-    A step starts ("go") when a whole input step is there, the engine's interval has passed since the
-    last start, and the reader of the results has a slot for them.  The first word is issued one cycle
-    after go; from then on nothing can hold a step up.
+    The first word is issued one cycle after go; from then on nothing can hold a step up.
 
     Ports:
-        available, sequence_last, base: The waiting input step.  release: It is read for the last time.
-        space: The reader has room for one more step.  go: A step starts.
+        go: A step starts.  sequence_last: It is its sequence's last one.  base: Its first word in the input buffer.
+        release: The step's input is read for the last time.
         issue: A column word is read in this cycle, at x_address where from_x, else at h_address.
-        first, last: It is its tile's first, last word.  last_tile: The tile is the step's last.
+        first, last: It is its tile's first, last word.  first_h: It is its tile's first word of h.
+        last_tile: The tile is the step's last.
         step_first, step_last: The step is the first, last of its sequence.
+
+    Args:
+        plan: Of the engine.
+        x_depth: Words of the input buffer.  h_stride: Words of one h in its memory.
     """
 
-    def __init__(self, plan: EnginePlan) -> None:
+    def __init__(self, plan: EnginePlan, x_depth: int, h_stride: int) -> None:
         self._plan = plan
-        x_depth = plan.x_words * plan.input_slots
+        self._h_stride = h_stride
         super().__init__(
             {
-                "available": In(1),
+                "go": In(1),
                 "sequence_last": In(1),
                 "base": In(range(max(2, x_depth))),
                 "release": Out(1),
-                "space": In(1),
-                "go": Out(1),
                 "issue": Out(1),
                 "from_x": Out(1),
                 "x_address": Out(address_width(x_depth)),
-                "h_address": Out(address_width(max(1, 2 * plan.h_words))),
+                "h_address": Out(address_width(max(1, 2 * h_stride))),
                 "first": Out(1),
+                "first_h": Out(1),
                 "last": Out(1),
                 "last_tile": Out(1),
                 "step_first": Out(1, init=1),
@@ -52,7 +54,8 @@ class Sequencer(wiring.Component):
         """Amaranth's hook: builds the circuit."""
         m = Module()
         plan = self._plan
-        gap = Signal(range(plan.interval + 1))
+        shape = plan.shape
+        x_first, h_first = shape.x_offset // plan.columns, shape.h_offset // plan.columns
         active = Signal()
         column = Signal(range(max(2, plan.spacing)))
         tile = Signal(range(max(2, plan.tiles)))
@@ -61,21 +64,20 @@ class Sequencer(wiring.Component):
         previous_last = Signal(init=1)
         tile_end = Signal()
         m.d.comb += [
-            self.go.eq(self.available & self.space & (gap == 0)),
             tile_end.eq(column == plan.spacing - 1),
             self.last_tile.eq(tile == plan.tiles - 1),
             self.issue.eq(active & (column < plan.sweep)),
             self.from_x.eq(column < plan.x_words),
             self.first.eq(self.issue & (column == 0)),
             self.last.eq(active & (column == plan.sweep - 1)),
-            self.release.eq(active & self.last_tile & (column == plan.x_words - 1)),
+            self.first_h.eq(self.issue & (column == plan.x_words)),
+            self.release.eq(active & self.last_tile & (column == (plan.sweep if shape.symbols else plan.x_words) - 1)),
         ]
-        with m.If(gap != 0):
-            m.d.sync += gap.eq(gap - 1)
-        h_base = Mux(h_slot, plan.h_words, 0)
+        h_base = Mux(h_slot, self._h_stride + h_first, h_first)
         with m.If(active):
             m.d.sync += column.eq(column + 1)
-            m.d.sync += self.x_address.eq(self.x_address + 1)
+            if not shape.symbols:
+                m.d.sync += self.x_address.eq(self.x_address + 1)
             with m.If(~self.from_x):
                 m.d.sync += self.h_address.eq(self.h_address + 1)
             with m.If(tile_end):
@@ -85,14 +87,13 @@ class Sequencer(wiring.Component):
         with m.If(self.go):
             m.d.sync += [
                 active.eq(1),
-                gap.eq(plan.interval - 1),
                 column.eq(0),
                 tile.eq(0),
-                x_base.eq(self.base),
-                self.x_address.eq(self.base),
+                x_base.eq(self.base + x_first),
+                self.x_address.eq(self.base + x_first),
                 # The step before wrote its h to the slot that this step reads.
                 h_slot.eq(~h_slot),
-                self.h_address.eq(Mux(h_slot, 0, plan.h_words)),
+                self.h_address.eq(Mux(h_slot, h_first, self._h_stride + h_first)),
                 self.step_first.eq(previous_last),
                 self.step_last.eq(self.sequence_last),
                 previous_last.eq(self.sequence_last),

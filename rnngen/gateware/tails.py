@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from amaranth.hdl import ClockSignal, Instance, Signal
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Signal, Value
 
-from rnngen.ir.quantised import LinearFormats, LstmFormats, QuantisedLayer, QuantisedLstm
+from rnngen.arith.activation import TanhTable
+from rnngen.ir.quantised import GruFormats, LayerFormats, LinearFormats, LstmFormats, ProductFormats, QuantisedLayer
+from rnngen.plan.memory import state_width
+from rnngen.plan.timing import NARROW_CYCLES, TAILS
+
+SATURATION_COUNTER_BITS = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,18 +19,25 @@ class TailSignals:
     """The wires around an element-wise path.
 
     Attributes:
-        sums, bias: Presented together.  state: Old state, or None.
-        state_new, output: Results.  preactivation: For the probes, or None.
-        saturated: By point, how many lanes saturated.
+        sums, sums_x, bias: Presented together; sums_x only of a GRU, the x-parts of gate n.
+        state: Old state.  state_new, output: Results.  parts: What is narrowed first, for the probes.
+        saturated: By point, how many lanes saturated, and so many cycles behind the sums.
     """
 
     sums: Signal
+    sums_x: Signal
     bias: Signal
     state: Signal
     state_new: Signal
     output: Signal
-    preactivation: Signal
-    saturated: dict[str, Signal]
+    parts: Signal
+    saturated: dict[str, tuple[Signal, int]] = field(default_factory=dict)
+
+    def count(self, point: str, largest: int, delay: int) -> Signal:
+        """The signal of a point's saturations."""
+        signal = Signal(range(largest + 1), name=f"saturated_{point}")
+        self.saturated[point] = (signal, delay)
+        return signal
 
 
 def bias_width(layer: QuantisedLayer) -> int:
@@ -33,59 +45,76 @@ def bias_width(layer: QuantisedLayer) -> int:
     return layer.formats.product.bias.width
 
 
-def state_width(layer: QuantisedLayer) -> int:
-    """Bits of one unit's state (0: none)."""
-    return layer.formats.c.width if isinstance(layer, QuantisedLstm) else 0
+def part_width(formats: LayerFormats) -> int:
+    """Bits of one of a unit's first narrowings (0: none but the output)."""
+    if isinstance(formats, GruFormats):
+        return max(formats.preactivation.width, formats.inner.width)
+    preactivation = formats.preactivation
+    return 0 if preactivation is None else preactivation.width
 
 
 def make_tail(layer: QuantisedLayer, elements: int, table_file: str) -> tuple[Instance, TailSignals]:
     """The leaf for ``elements`` lanes and its wires."""
-    count = elements * len(layer.gates)
-    product = layer.formats.product
+    formats, product = layer.formats, layer.formats.product
+    rows, slots = elements * len(layer.gates), elements * len(formats.bias_slots)
     signals = TailSignals(
-        sums=Signal(count * product.accumulator_width, name="sums"),
-        bias=Signal(count * product.bias.width, name="bias"),
+        sums=Signal(rows * product.accumulator_width, name="sums"),
+        sums_x=Signal(elements * product.accumulator_width if layer.kind == "gru" else 0, name="sums_x"),
+        bias=Signal(slots * (product.bias.width + product.bias_shift), name="bias"),
         state=Signal(elements * state_width(layer), name="state"),
         state_new=Signal(elements * state_width(layer), name="state_new"),
         output=Signal(elements * layer.output_format.width, name="tail_output"),
-        preactivation=Signal(count * preactivation_width(layer), name="preactivation"),
-        saturated={},
+        parts=Signal(slots * part_width(formats), name="preactivation"),
     )
-    common = {
+    if isinstance(formats, LstmFormats):
+        return _lstm_tail(formats, elements, table_file, signals), signals
+    if isinstance(formats, GruFormats):
+        return _gru_tail(formats, elements, table_file, signals), signals
+    return make_function(formats, elements, table_file, signals), signals
+
+
+def shifted_bias(product: ProductFormats, word: Signal) -> Value:
+    """A bias memory word with every bias at the accumulator's point."""
+    if not product.bias_shift:
+        return word
+    width = product.bias.width
+    return Cat(*((Const(0, product.bias_shift), word[at : at + width]) for at in range(0, len(word), width)))
+
+
+def _common(product: ProductFormats, elements: int, signals: TailSignals) -> dict[str, object]:
+    return {
         "p_LANES": elements,
         "p_ACC_WIDTH": product.accumulator_width,
-        "p_BIAS_WIDTH": product.bias.width,
+        "p_BIAS_WIDTH": product.bias.width + product.bias_shift,
         "i_clk": ClockSignal(),
         "i_sums": signals.sums,
         "i_bias": signals.bias,
     }
-    if isinstance(layer, QuantisedLstm):
-        return _lstm_tail(layer.formats, elements, table_file, common, signals), signals
-    return _linear_tail(layer.formats, elements, common, signals), signals
 
 
-def preactivation_width(layer: QuantisedLayer) -> int:
-    """Bits of one pre-activation (0: none)."""
-    return layer.formats.preactivation.width if isinstance(layer, QuantisedLstm) else 0
+def _table(table: TanhTable, file: str) -> dict[str, object]:
+    return {
+        "p_REST_BITS": table.rest_bits,
+        "p_GUARD_BITS": table.guard_bits,
+        "p_BASE_WIDTH": table.base_width,
+        "p_SLOPE_WIDTH": table.slope_width,
+        "p_INIT_FILE": file,
+    }
 
 
-def _lstm_tail(
-    formats: LstmFormats, elements: int, table_file: str, common: dict[str, object], signals: TailSignals
-) -> Instance:
-    table = formats.table
+def _lstm_tail(formats: LstmFormats, elements: int, table_file: str, signals: TailSignals) -> Instance:
     left_fc, left_ig, right_c = formats.cell_shifts
-    count_width = (4 * elements).bit_length()
-    points = {"preactivation": "z", "c": "c", "h": "h"}
-    signals.saturated.update({point: Signal(count_width, name=f"saturated_{point}") for point in points})
+    timing = TAILS["lstm"]
+    assert timing.state_write is not None
+    z = signals.count("preactivation", 4 * elements, NARROW_CYCLES)
+    c = signals.count("c", 4 * elements, timing.state_write)
+    h = signals.count("h", 4 * elements, timing.output)
     return Instance(
         "rnn_lstm_tail",
-        **common,
-        p_SHIFT=formats.gate_shift("g"),
+        **_common(formats.product, elements, signals),
+        **_table(formats.table, table_file),
+        p_SHIFT=formats.slot_shift("g"),
         p_Z_WIDTH=formats.preactivation.width,
-        p_REST_BITS=table.rest_bits,
-        p_GUARD_BITS=table.guard_bits,
-        p_BASE_WIDTH=table.base_width,
-        p_SLOPE_WIDTH=table.slope_width,
         p_GATE_FRACTION=formats.gate_fraction,
         p_C_WIDTH=formats.c.width,
         p_SHIFT_FC=left_fc,
@@ -94,25 +123,96 @@ def _lstm_tail(
         p_TANH_SHIFT=formats.tanh_shift,
         p_SHIFT_H=formats.output_shift,
         p_H_WIDTH=formats.h.width,
-        p_COUNT_WIDTH=count_width,
-        p_INIT_FILE=table_file,
+        p_COUNT_WIDTH=len(z),
         i_c=signals.state,
         o_c_new=signals.state_new,
         o_h=signals.output,
-        o_z=signals.preactivation,
-        **{f"o_saturated_{suffix}": signals.saturated[point] for point, suffix in points.items()},
+        o_z=signals.parts,
+        o_saturated_z=z,
+        o_saturated_c=c,
+        o_saturated_h=h,
     )
 
 
-def _linear_tail(formats: LinearFormats, elements: int, common: dict[str, object], signals: TailSignals) -> Instance:
-    count_width = elements.bit_length()
-    signals.saturated["y"] = Signal(count_width, name="saturated_y")
+GRU_CANDIDATE_CYCLES = 11
+"""Sums to the narrowed argument of a GRU's gate n."""
+
+
+def _gru_tail(formats: GruFormats, elements: int, table_file: str, signals: TailSignals) -> Instance:
+    left_n, left_h, shift_state, shift_h = formats.state_shifts
+    end = TAILS["gru"].output
+    delays = {"z": NARROW_CYCLES, "inner": NARROW_CYCLES, "n": GRU_CANDIDATE_CYCLES, "state": end, "h": end}
+    counts = {point: signals.count(point, 4 * elements, delay) for point, delay in delays.items()}
     return Instance(
-        "rnn_linear_tail",
-        **common,
-        p_SHIFT=formats.output_shift,
-        p_OUT_WIDTH=formats.y.width,
-        p_COUNT_WIDTH=count_width,
-        o_y=signals.output,
-        o_saturated=signals.saturated["y"],
+        "rnn_gru_tail",
+        **_common(formats.product, elements, signals),
+        **_table(formats.table, table_file),
+        i_sums_x=signals.sums_x,
+        p_SHIFT_Z=formats.slot_shift("z"),
+        p_SHIFT_INNER=formats.slot_shift("n"),
+        p_SHIFT_N=formats.candidate_shift,
+        p_Z_WIDTH=formats.preactivation.width,
+        p_INNER_WIDTH=formats.inner.width,
+        p_PART_WIDTH=part_width(formats),
+        p_GATE_FRACTION=formats.gate_fraction,
+        p_STATE_WIDTH=formats.state.width,
+        p_LEFT_N=left_n,
+        p_LEFT_H=left_h,
+        p_SHIFT_STATE=shift_state,
+        p_SHIFT_H=shift_h,
+        p_H_WIDTH=formats.h.width,
+        p_COUNT_WIDTH=len(counts["h"]),
+        i_state=signals.state,
+        o_state_new=signals.state_new,
+        o_h=signals.output,
+        o_parts=signals.parts,
+        **{f"o_saturated_{point}": signal for point, signal in counts.items()},
     )
+
+
+def make_function(formats: LinearFormats, elements: int, table_file: str, signals: TailSignals) -> Instance:
+    """The leaf that narrows sums and takes a Linear layer's function of them."""
+    common = _common(formats.product, elements, signals)
+    if formats.preactivation is None:
+        count = signals.count("y", elements, NARROW_CYCLES)
+        low, high = formats.limits
+        return Instance(
+            "rnn_linear_tail",
+            **common,
+            p_SHIFT=formats.slot_shift("y"),
+            p_OUT_WIDTH=formats.y.width,
+            p_LIMIT=int((low, high) != (formats.y.minimum, formats.y.maximum)),
+            p_LOW=Const(low, 32),
+            p_HIGH=Const(high, 32),
+            p_COUNT_WIDTH=len(count),
+            o_y=signals.output,
+            o_saturated=count,
+        )
+    count = signals.count("z", elements, NARROW_CYCLES)
+    return Instance(
+        "rnn_table_tail",
+        **common,
+        **_table(formats.table, table_file),
+        p_SHIFT=formats.slot_shift("y"),
+        p_Z_WIDTH=formats.preactivation.width,
+        p_OUT_WIDTH=formats.y.width,
+        p_SIGMOID=int(formats.function == "sigmoid"),
+        p_COUNT_WIDTH=len(count),
+        o_y=signals.output,
+        o_z=signals.parts,
+        o_saturated=count,
+    )
+
+
+def count_saturations(m: Module, tail: TailSignals, valid: dict[int, Value], total: Signal, clear: Value) -> None:
+    """Adds each point's count in the cycle in which its words pass there; the total sticks at its largest value.
+
+    Args:
+        valid: By cycles behind the sums, whether words pass.
+    """
+    counts = [Mux(valid[delay], signal, 0) for signal, delay in tail.saturated.values()]
+    now = Signal.like(sum(counts, Const(0)), name="saturated_now")
+    m.d.sync += now.eq(sum(counts, Const(0)))
+    wide = Signal(len(total) + 1)
+    m.d.comb += wide.eq(total + now)
+    m.d.sync += total.eq(Mux(clear, 0, Mux(wide[-1], ~0, wide)))

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from amaranth.hdl import Cat, ClockDomain, ClockSignal, Const, Elaboratable, Instance, Module, Mux, Signal, Value
 
 from rnngen.errors import PlanError
+from rnngen.gateware.block import BlockCore, total
 from rnngen.gateware.buffers import OutputBuffer, write_layout
 from rnngen.gateware.control import AXIL_INPUTS, AXIL_OUTPUTS, DIGEST_BITS, ControlPort
-from rnngen.gateware.engine import LOADABLE, SATURATION_COUNTER_BITS, Engine, bus_widths, parameter_memories
+from rnngen.gateware.engine import LOADABLE, bus_widths, parameter_memories
 from rnngen.gateware.loader import LOAD_LIMIT, WIRE_LIMIT, LoadableMemory
 from rnngen.gateware.verilog import to_verilog
 from rnngen.ir.quantised import QuantisedNetwork
-from rnngen.plan.engine import is_aligned
 from rnngen.plan.network import NetworkPlan
 
 DIGEST_IMAGE = "digest.hex"
@@ -91,33 +91,43 @@ class Accelerator(Elaboratable):
         m.domains.sync = domain = ClockDomain("sync")
         m.d.comb += [domain.clk.eq(self.aclk), domain.rst.eq(~self.aresetn)]
         m.submodules.control = self._control
-        engines = self._engines(m)
-        self._input(m, engines[0])
-        output = self._output(m, engines[-1])
-        self._control_port(m, engines)
-        releases = [engine.released for engine in engines[1:]] + [output.released]
-        slots = [engine.input_slots for engine in self._plan.engines[1:]] + [self._plan.output_slots]
-        for index, (engine, released, depth) in enumerate(zip(engines, releases, slots)):
-            room = Signal(range(depth + 1), init=depth, name=f"room_{index}")
-            m.d.sync += room.eq(room + released - engine.go)
-            m.d.comb += engine.space.eq(room != 0)
+        blocks = self._blocks(m)
+        self._input(m, blocks[0])
+        output = self._output(m, blocks[-1])
+        rooms = self._rooms(m, blocks, output)
+        self._control_port(m, blocks, rooms)
         return m
 
-    def _engines(self, m: Module) -> list[Engine]:
-        """All engines, each writing into the next one's input buffer."""
-        engines: list[Engine] = []
-        lanes, aligned = self._plan.input_words, True
-        for index, (layer, plan) in enumerate(zip(self._network.layers, self._plan.engines)):
-            engine = Engine(index, layer, plan, lanes, aligned, self._multiplier, self._loadable)
-            m.submodules[f"engine{index}"] = engine
-            m.d.comb += engine.clear.eq(self._control.clear)
-            if engines:
-                m.d.comb += engine.write.eq(engines[-1].result)
-            engines.append(engine)
-            lanes, aligned = plan.elements, is_aligned(plan)
-        return engines
+    def _rooms(self, m: Module, blocks: Sequence[BlockCore], output: OutputBuffer) -> Value:
+        """Room behind each block; returns whether all of it is free."""
+        free: list[Value] = []
+        for index, block in enumerate(blocks):
+            last = index + 1 == len(blocks)
+            released = output.released if last else blocks[index + 1].released
+            depth = self._plan.slots(index + 1)
+            # In front of a stored block room is counted in sequences, and taken by their last steps.
+            by_sequence = not last and self._plan.blocks[index + 1].stored
+            room = Signal(range(depth + 1), init=depth, name=f"room_{index}")
+            m.d.sync += room.eq(room + released - (block.reserve_last if by_sequence else block.reserve))
+            m.d.comb += block.space.eq(room != 0)
+            free.append(room == depth)
+        return Cat(free).all()
 
-    def _input(self, m: Module, engine: Engine) -> None:
+    def _blocks(self, m: Module) -> list[BlockCore]:
+        """All blocks, each writing into the next one's input buffer."""
+        blocks: list[BlockCore] = []
+        lanes, aligned = self._plan.input_words, True
+        for index, plan in enumerate(self._plan.blocks):
+            block = BlockCore(self._network, index, plan, lanes, aligned, self._multiplier, self._loadable)
+            m.submodules[f"block{index}"] = block
+            m.d.comb += block.clear.eq(self._control.clear)
+            if blocks:
+                m.d.comb += block.write.eq(blocks[-1].result)
+            blocks.append(block)
+            lanes, aligned = plan.elements, plan.aligned
+        return blocks
+
+    def _input(self, m: Module, block: BlockCore) -> None:
         """Beats of the input port to writes of words."""
         plan, control, width = self._plan, self._control, self._network.input_format.width
         lane = word_lane_bits(width)
@@ -125,16 +135,16 @@ class Accelerator(Elaboratable):
         beat = Signal(range(max(2, plan.input_beats)))
         m.d.comb += self._between_steps.eq(beat == 0)
         last_beat = beat == plan.input_beats - 1
-        left = plan.engines[0].shape.inputs - (plan.input_beats - 1) * plan.input_words
+        left = plan.blocks[0].port_size - (plan.input_beats - 1) * plan.input_words
         count = Mux(last_beat, left, plan.input_words)
         m.d.comb += [
-            self.s_axis_tready.eq(~engine.full & self.aresetn & control.enable),
+            self.s_axis_tready.eq(~block.full & self.aresetn & control.enable),
             write.enable.eq(self.s_axis_tvalid & self.s_axis_tready),
             write.count.eq(count),
             write.last.eq(last_beat),
             write.sequence_last.eq(self.s_axis_tlast),
-            write.data.eq(Cat(self.s_axis_tdata[k * lane : k * lane + width] for k in range(plan.input_words))),
-            engine.write.eq(write),
+            write.data.eq(self._input_data(m, width, lane, write.enable)),
+            block.write.eq(write),
             control.input_idle.eq(self.s_axis_tready & ~self.s_axis_tvalid),
             control.step_in.eq(write.enable & last_beat),
             control.protocol_error.eq(write.enable & self.s_axis_tlast & ~last_beat),
@@ -142,17 +152,27 @@ class Accelerator(Elaboratable):
         with m.If(write.enable):
             m.d.sync += beat.eq(Mux(last_beat, 0, beat + 1))
 
-    def _output(self, m: Module, engine: Engine) -> OutputBuffer:
+    def _input_data(self, m: Module, width: int, lane: int, taken: Value) -> Value:
+        """The words of a beat; a symbol that no table knows is reported, and 0 in its place."""
+        words = Cat(self.s_axis_tdata[k * lane : k * lane + width] for k in range(self._plan.input_words))
+        symbols = self._network.symbols
+        if not symbols:
+            return words
+        unknown = self.s_axis_tdata[:lane] >= symbols
+        m.d.comb += self._control.bad_symbol.eq(taken & unknown)
+        return Mux(unknown, 0, words)
+
+    def _output(self, m: Module, block: BlockCore) -> OutputBuffer:
         """Results to beats of the output port, each word sign-extended to its lane."""
         plan, width = self._plan, self._network.output_format.width
-        last = plan.engines[-1]
+        last = plan.blocks[-1]
         m.submodules.output = output = OutputBuffer(
-            width, last.elements, plan.output_words, last.shape.units, plan.output_slots, is_aligned(last)
+            width, last.elements, plan.output_words, last.units, plan.output_slots, last.aligned
         )
         lane = word_lane_bits(width)
         words = [output.data[k * width : (k + 1) * width] for k in range(plan.output_words)]
         m.d.comb += [
-            output.write.eq(engine.result),
+            output.write.eq(block.result),
             self.m_axis_tdata.eq(Cat(*(Cat(word, word[-1].replicate(lane - width)) for word in words))),
             self.m_axis_tvalid.eq(output.valid),
             self.m_axis_tlast.eq(output.last),
@@ -162,7 +182,7 @@ class Accelerator(Elaboratable):
         ]
         return output
 
-    def _control_port(self, m: Module, engines: Sequence[Engine]) -> None:
+    def _control_port(self, m: Module, blocks: Sequence[BlockCore], rooms_free: Value) -> None:
         """Registers: what the host sees of the accelerator, and what it writes into it."""
         control = self._control
         m.d.comb += [getattr(control, name).eq(self._axil[name]) for name in AXIL_INPUTS]
@@ -177,27 +197,19 @@ class Accelerator(Elaboratable):
             i_address=Const(0, 1),
             o_data=control.digest,
         )
-        inside = Signal(range(self._plan.steps_inside + 1))
-        m.d.sync += inside.eq(inside + control.step_in - control.step_out)
-        m.d.comb += [control.idle.eq((inside == 0) & self._between_steps), control.saturations.eq(_total(m, engines))]
-        for engine in engines:
-            for memory, write in engine.loads():
+        busy = Cat([block.busy for block in blocks]).any()
+        m.d.comb += [
+            control.idle.eq(~busy & rooms_free & self._between_steps),
+            control.saturations.eq(total(m, [block.saturations for block in blocks])),
+            control.overlong.eq(Cat([block.overlong for block in blocks]).any()),
+        ]
+        for block in blocks:
+            for memory, write in block.loads():
                 m.d.comb += [
                     write.enable.eq(control.loads(memory.engine, memory.memory)),
                     write.address.eq(control.load.address),
                     write.data.eq(control.load.data),
                 ]
-
-
-def _total(m: Module, engines: Sequence[Engine]) -> Value:
-    """Sum of the engines' saturations, one adder a cycle; sticks at its largest value."""
-    total: Value = engines[0].saturations
-    for index, engine in enumerate(engines[1:], 1):
-        wide, held = Signal(SATURATION_COUNTER_BITS + 1), Signal(SATURATION_COUNTER_BITS, name=f"saturations_{index}")
-        m.d.comb += wide.eq(total + engine.saturations)
-        m.d.sync += held.eq(Mux(wide[-1], ~0, wide))
-        total = held
-    return total
 
 
 def accelerator_verilog(

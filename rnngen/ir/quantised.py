@@ -4,11 +4,14 @@ A layer is a matrix product over one or two operands (x, and for recurrent
 layers h) followed by element-wise work.  Both operands share one accumulator:
 their binary points are brought together by a constant left shift of the
 operand, which is wiring and costs nothing in a circuit.
+
+Layers are listed flat, one an engine; ``Block`` says which of them work as one layer of the network.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -26,9 +29,9 @@ class ProductFormats:
     """Formats of a matrix product with one operand (x) or two (x and h).
 
     Attributes:
-        input_size, hidden_size: I and H (0 where there is no h).
+        input_size, hidden_size: Words of x and of h that are multiplied (0 where there is none).
         x, h: Operand formats.  weight_x, weight_h: Weight formats, of equal width.
-        bias: Format of the bias; its fraction is the accumulator's.
+        bias: Format of the bias; its fraction is at most the accumulator's.
     """
 
     input_size: int
@@ -45,9 +48,9 @@ class ProductFormats:
                 f"Both weight formats of a layer must have one width, not {self.weight_x.width} "
                 f"and {self.weight_h.width}."
             )
-        if self.bias.fraction != self.fraction:
+        if self.bias.fraction > self.fraction:
             raise FormatError(
-                f"The bias must have the accumulator's {self.fraction} fraction bits, not {self.bias.fraction}."
+                f"The bias must have at most the accumulator's {self.fraction} fraction bits, not {self.bias.fraction}."
             )
         if self.total_width > EMULATOR_BITS:
             raise FormatError(
@@ -58,13 +61,14 @@ class ProductFormats:
     @property
     def fraction(self) -> int:
         """Fraction bits of the accumulator."""
-        x_fraction = self.weight_x.fraction + self.x.fraction
-        return max(x_fraction, self.weight_h.fraction + self.h.fraction) if self.hidden_size else x_fraction
+        fractions = [self.weight_x.fraction + self.x.fraction] if self.input_size else []
+        fractions += [self.weight_h.fraction + self.h.fraction] if self.hidden_size else []
+        return max(fractions)
 
     @property
     def shift_x(self) -> int:
         """Left shift of x operands that aligns their products."""
-        return self.fraction - self.weight_x.fraction - self.x.fraction
+        return self.fraction - self.weight_x.fraction - self.x.fraction if self.input_size else 0
 
     @property
     def shift_h(self) -> int:
@@ -72,10 +76,15 @@ class ProductFormats:
         return self.fraction - self.weight_h.fraction - self.h.fraction if self.hidden_size else 0
 
     @property
+    def bias_shift(self) -> int:
+        """Left shift of the bias to the accumulator's point."""
+        return self.fraction - self.bias.fraction
+
+    @property
     def operand_width(self) -> int:
         """Bits of a multiplier's vector operand."""
-        h_width = self.h.width + self.shift_h if self.hidden_size else 0
-        return max(self.x.width + self.shift_x, h_width)
+        x_width = self.x.width + self.shift_x if self.input_size else 0
+        return max(x_width, self.h.width + self.shift_h if self.hidden_size else 0)
 
     @property
     def weight_width(self) -> int:
@@ -91,7 +100,7 @@ class ProductFormats:
     @property
     def total_width(self) -> int:
         """Bits that hold the products of a row with bias and rounding constant."""
-        return max(self.accumulator_width, self.bias.width) + 1
+        return max(self.accumulator_width, self.bias.width + self.bias_shift) + 1
 
 
 @dataclass(frozen=True)
@@ -112,32 +121,31 @@ class LstmFormats:
     c: Format
     h: Format
 
+    kind: ClassVar[str] = "lstm"
+    gates: ClassVar[tuple[str, ...]] = GATES["lstm"]
+    bias_slots: ClassVar[tuple[str, ...]] = GATES["lstm"]
+
     def __post_init__(self) -> None:
         if self.c.fraction > self.preactivation.fraction:
             raise FormatError(
                 f"The cell state must have at most {self.preactivation.fraction} fraction bits, "
                 f"those of the tanh input, not {self.c.fraction}."
             )
-        if self.product.fraction < self.preactivation.fraction:
-            raise FormatError(
-                f"The accumulator's {self.product.fraction} fraction bits must not be fewer than the "
-                f"pre-activation's {self.preactivation.fraction}."
-            )
+        _check_preactivation(self.product, self.preactivation)
 
     @property
     def table(self) -> TanhTable:
         """The activation table that all gates and tanh(c) share."""
         return make_tanh_table(self.preactivation.width, self.preactivation.fraction, self.gate_fraction)
 
-    def gate_shift(self, gate: str) -> int:
-        """Right shift from accumulator to pre-activation of a gate."""
-        return self.product.fraction - self.preactivation.fraction + int(gate != "g")
+    @property
+    def output(self) -> Format:
+        """Format of an output word."""
+        return self.h
 
-    def rounded_bias(self, bias: IntArray) -> IntArray:
-        """Biases (4H,) with the rounding constant of their gate's narrowing added."""
-        hidden = self.product.hidden_size
-        halves = [(1 << self.gate_shift(gate)) >> 1 for gate in GATES["lstm"]]
-        return bias + np.repeat(np.array(halves, dtype=np.int64), hidden)
+    def slot_shift(self, slot: str) -> int:
+        """Right shift from accumulator to pre-activation of a gate."""
+        return self.product.fraction - self.preactivation.fraction + int(slot != "g")
 
     @property
     def cell_shifts(self) -> tuple[int, int, int]:
@@ -159,67 +167,207 @@ class LstmFormats:
 
 
 @dataclass(frozen=True)
+class GruFormats:
+    """Every named narrowing point of a GRU layer: n = tanh(n_x + r * n_h), h' = (1 - z) * n + z * h.
+
+    Attributes:
+        product: The matrix product.  preactivation, gate_fraction: As for an LSTM.
+        inner: n_x = W_in x + b_in and n_h = W_hn h + b_hn, which meet behind the product with r.
+        state: h as the unit itself remembers it.  h: h as it is multiplied, and the layer's output.
+    """
+
+    product: ProductFormats
+    preactivation: Format
+    gate_fraction: int
+    inner: Format
+    state: Format
+    h: Format
+
+    kind: ClassVar[str] = "gru"
+    gates: ClassVar[tuple[str, ...]] = GATES["gru"]
+    bias_slots: ClassVar[tuple[str, ...]] = (*GATES["gru"], "x")
+    """Gate n has two biases: with h (slot n) and with x (slot x)."""
+
+    def __post_init__(self) -> None:
+        _check_preactivation(self.product, self.preactivation)
+        if self.product.fraction < self.inner.fraction:
+            raise FormatError(
+                f"The accumulator's {self.product.fraction} fraction bits must not be fewer than the "
+                f"{self.inner.fraction} of gate n's parts."
+            )
+
+    @property
+    def table(self) -> TanhTable:
+        """The activation table that all gates share."""
+        return make_tanh_table(self.preactivation.width, self.preactivation.fraction, self.gate_fraction)
+
+    @property
+    def output(self) -> Format:
+        """Format of an output word."""
+        return self.h
+
+    def slot_shift(self, slot: str) -> int:
+        """Right shift from accumulator to a gate's pre-activation, or to a part of gate n."""
+        target = self.preactivation.fraction - 1 if slot in ("r", "z") else self.inner.fraction
+        return self.product.fraction - target
+
+    @property
+    def candidate_shift(self) -> int:
+        """Right shift of n_x + r * n_h, with the fraction bits of the product, to the tanh input."""
+        return self.inner.fraction + self.gate_fraction + 1 - self.preactivation.fraction
+
+    @property
+    def state_shifts(self) -> tuple[int, int, int, int]:
+        """Left shifts of (1 - z) * n and z * h that align them; right shifts of the sum to state and to h."""
+        n_fraction = 2 * self.gate_fraction + 1
+        h_fraction = self.gate_fraction + 1 + self.state.fraction
+        common = max(n_fraction, h_fraction)
+        return common - n_fraction, common - h_fraction, common - self.state.fraction, common - self.h.fraction
+
+
+@dataclass(frozen=True)
 class LinearFormats:
-    """Formats of a Linear layer: the product and its narrowed output."""
+    """A product and its narrowed output: a Linear layer or a plain RNN, with the function that follows.
+
+    Attributes:
+        function: ``"clamp"`` (limits only: none, ReLU, hardtanh, hard sigmoid), ``"tanh"`` or ``"sigmoid"``.
+        y: The output.  low, high: Integers of ``y`` that a clamp does not leave; its limits if None.
+        preactivation: Input of tanh, where there is one (a sigmoid's has one fraction bit less).
+    """
 
     product: ProductFormats
     y: Format
+    function: str = "clamp"
+    low: int | None = None
+    high: int | None = None
+    preactivation: Format | None = None
+
+    gates: ClassVar[tuple[str, ...]] = ("y",)
+    bias_slots: ClassVar[tuple[str, ...]] = ("y",)
 
     def __post_init__(self) -> None:
-        if self.product.fraction < self.y.fraction:
+        if self.function == "clamp" and self.product.fraction < self.y.fraction:
             raise FormatError(
                 f"The accumulator's {self.product.fraction} fraction bits must not be fewer than the "
                 f"output's {self.y.fraction}."
             )
+        if self.preactivation is not None:
+            _check_preactivation(self.product, self.preactivation)
 
     @property
-    def output_shift(self) -> int:
-        """Right shift from accumulator to y."""
-        return self.product.fraction - self.y.fraction
+    def kind(self) -> str:
+        """``"linear"`` or, with a table, ``"table"``."""
+        return "linear" if self.function == "clamp" else "table"
 
-    def rounded_bias(self, bias: IntArray) -> IntArray:
-        """Biases (O,) with the rounding constant of the narrowing added."""
-        return bias + ((1 << self.output_shift) >> 1)
+    @property
+    def limits(self) -> tuple[int, int]:
+        """Smallest and largest output."""
+        low, high = self.y.minimum, self.y.maximum
+        return (low if self.low is None else self.low), (high if self.high is None else self.high)
+
+    @property
+    def table(self) -> TanhTable:
+        """The activation table of tanh or sigmoid."""
+        assert self.preactivation is not None
+        fraction = self.y.fraction - int(self.function == "sigmoid")
+        return make_tanh_table(self.preactivation.width, self.preactivation.fraction, fraction)
+
+    @property
+    def output(self) -> Format:
+        """Format of an output word."""
+        return self.y
+
+    def slot_shift(self, slot: str) -> int:
+        """Right shift from accumulator to y, or to the pre-activation."""
+        if self.preactivation is None:
+            return self.product.fraction - self.y.fraction
+        return self.product.fraction - self.preactivation.fraction + int(self.function == "sigmoid")
+
+
+LayerFormats = LstmFormats | GruFormats | LinearFormats
+
+
+def _check_preactivation(product: ProductFormats, preactivation: Format) -> None:
+    if product.fraction < preactivation.fraction:
+        raise FormatError(
+            f"The accumulator's {product.fraction} fraction bits must not be fewer than the "
+            f"pre-activation's {preactivation.fraction}."
+        )
 
 
 @dataclass(frozen=True, eq=False)
-class QuantisedLstm:
-    """Integer parameters of an LSTM layer: weights (4H, I), (4H, H) and the summed bias (4H,)."""
+class QuantisedLayer:
+    """Integer parameters of one engine.
+
+    Attributes:
+        weight_x: (gates * units, I); no columns where x is a symbol.
+        weight_h: (gates * units, P), None where no h is multiplied.
+        bias: (bias slots * units,); one row a symbol, (V, bias slots * units), where x is a symbol.
+        x_offset, h_offset: First word of x and of h that the engine reads, where it reads a slice of a longer vector.
+    """
 
     name: str
     weight_x: IntArray
-    weight_h: IntArray
+    weight_h: IntArray | None
     bias: IntArray
-    formats: LstmFormats
+    formats: LayerFormats
+    x_offset: int = 0
+    h_offset: int = 0
 
-    gates = GATES["lstm"]
+    @property
+    def kind(self) -> str:
+        """Kind of element-wise path: ``"lstm"``, ``"gru"``, ``"linear"`` or ``"table"``."""
+        return self.formats.kind
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """Rows of a unit, in order."""
+        return self.formats.gates
+
+    @property
+    def symbols(self) -> int:
+        """V where x is a symbol, else 0."""
+        return len(self.bias) if self.bias.ndim == 2 else 0
 
     @property
     def output_size(self) -> int:
         """Words of one output step."""
-        return self.formats.product.hidden_size
+        return int(self.bias.shape[-1]) // len(self.formats.bias_slots)
 
     @property
     def output_format(self) -> Format:
         """Format of an output word."""
-        return self.formats.h
+        return self.formats.output
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one step."""
+        return int(self.weight_x.size) + (0 if self.weight_h is None else int(self.weight_h.size))
+
+    def rounded_bias(self) -> IntArray:
+        """Biases (V or 1, bias slots * units) with the rounding constants of their narrowings added."""
+        shift = self.formats.product.bias_shift
+        halves = [(1 << self.formats.slot_shift(slot)) >> (1 + shift) for slot in self.formats.bias_slots]
+        return np.atleast_2d(self.bias) + np.repeat(np.array(halves, dtype=np.int64), self.output_size)
 
 
-@dataclass(frozen=True, eq=False)
-class QuantisedLinear:
-    """Integer parameters of a Linear layer: weight (O, I) and bias (O,)."""
+@dataclass(frozen=True)
+class QuantisedMap:
+    """A function of each word on its way to the next layer: y = function((scale * x + bias) >> shift).
+
+    It is a Linear layer of one weight, so its formats are those; nothing is multiplied where the scale is 1.
+    """
 
     name: str
-    weight_x: IntArray
-    bias: IntArray
+    size: int
+    scale: int
+    bias: int
     formats: LinearFormats
-
-    gates = ("y",)
 
     @property
     def output_size(self) -> int:
         """Words of one output step."""
-        return int(self.weight_x.shape[0])
+        return self.size
 
     @property
     def output_format(self) -> Format:
@@ -227,50 +375,129 @@ class QuantisedLinear:
         return self.formats.y
 
 
-QuantisedLayer = QuantisedLstm | QuantisedLinear
+@dataclass(frozen=True)
+class QuantisedArgmax:
+    """The number of the largest of ``size`` words, the first of equals."""
+
+    name: str
+    size: int
+
+    output_size: ClassVar[int] = 1
+
+    @property
+    def output_format(self) -> Format:
+        """Format of the number: not negative, with a sign bit like every word."""
+        return Format(max(2, (self.size - 1).bit_length() + 1), 0)
+
+
+Post = QuantisedMap | QuantisedArgmax
+
+
+@dataclass(frozen=True)
+class Branch:
+    """Engines of one direction, as indices of ``QuantisedNetwork.layers``.
+
+    Attributes:
+        stages: One or two; the engines of a stage work side by side, the second stage takes the first one's results.
+            What the last stage gives is the h that the first stage multiplies.
+        reverse: Runs from a sequence's end to its start.
+    """
+
+    stages: tuple[tuple[int, ...], ...]
+    reverse: bool = False
+
+    @property
+    def last(self) -> int:
+        """Index of the layer that gives the branch's output."""
+        return self.stages[-1][-1]
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """All its layers."""
+        return tuple(index for stage in self.stages for index in stage)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Engines that work as one layer of the network.
+
+    Attributes:
+        branches: Outputs side by side; more than one, or a reversed one, work on whole stored sequences.
+        select: ``"every"`` step goes on, or of each sequence the ``"last"``, or each branch's ``"final"`` one.
+        post: What each output word passes on its way.
+        source: Index of the float layer whose output this block's is.
+    """
+
+    branches: tuple[Branch, ...]
+    select: str = "every"
+    post: tuple[Post, ...] = ()
+    source: int = 0
+
+    @property
+    def stored(self) -> bool:
+        """Whether it works on whole stored sequences."""
+        return len(self.branches) > 1 or self.branches[0].reverse
 
 
 @dataclass(frozen=True, eq=False)
 class QuantisedNetwork:
-    """A chain of integer layers.
+    """Integer layers and how they are connected.
 
     Attributes:
         name: The network's name.
-        layers: In order; each layer's output format is the next one's x format.
+        layers: One an engine, in order.
+        blocks: A chain; each block's output format is the x format of the next one's layers.
         weight_bits, activation_bits: Widths the formats were chosen for.
     """
 
     name: str
     layers: tuple[QuantisedLayer, ...]
+    blocks: tuple[Block, ...]
     weight_bits: int
     activation_bits: int
 
     @property
+    def symbols(self) -> int:
+        """How many symbols the input has, where it is one symbol a step; else 0."""
+        return self.layers[0].symbols
+
+    @property
     def input_size(self) -> int:
         """Words of one input step."""
-        return self.layers[0].formats.product.input_size
+        first = self.blocks[0].branches[0].stages[0]
+        return 1 if self.symbols else sum(self.layers[index].formats.product.input_size for index in first)
 
     @property
     def input_format(self) -> Format:
         """Format of an input word."""
         return self.layers[0].formats.product.x
 
+    def block_size(self, block: Block) -> int:
+        """Words of a block's output step."""
+        if block.post:
+            return block.post[-1].output_size
+        return sum(self.layers[branch.last].output_size for branch in block.branches)
+
+    def block_format(self, block: Block) -> Format:
+        """Format of a block's output words."""
+        return block.post[-1].output_format if block.post else self.layers[block.branches[0].last].output_format
+
     @property
     def output_size(self) -> int:
         """Words of one output step."""
-        return self.layers[-1].output_size
+        return self.block_size(self.blocks[-1])
 
     @property
     def output_format(self) -> Format:
         """Format of an output word."""
-        return self.layers[-1].output_format
+        return self.block_format(self.blocks[-1])
+
+    @property
+    def one_step(self) -> bool:
+        """Whether a sequence gives one output step and not one for each of its own."""
+        return any(block.select != "every" for block in self.blocks)
 
     @property
     def macs(self) -> int:
         """Multiply-accumulates of one step."""
-        return sum(
-            int(layer.weight_x.size) + (int(layer.weight_h.size) if isinstance(layer, QuantisedLstm) else 0)
-            for layer in self.layers
-        )
-
-
+        return sum(layer.macs for layer in self.layers)

@@ -51,8 +51,8 @@ class RecurrentRun:
     Attributes:
         output: (sequences, steps, output size).
         states: Largest magnitudes count here: c of an LSTM, (sequences, steps, H); else ``output``.
-        inner: Values between two products: m = o * tanh(c) of a projected or grouped layer, v of a factorised
-            one, r * (W_hn h + b_hn)'s second factor of a GRU; else None.
+        inner: Values between two products: m = o * tanh(c) of a projected or grouped layer, v of a factorised one;
+            of a GRU the larger magnitude of gate n's parts, W_in x + b_in and W_hn h + b_hn; else None.
     """
 
     output: FloatArray
@@ -95,7 +95,7 @@ def _run_cell(layer: RecurrentLayer, x: FloatArray) -> RecurrentRun:
             z = sigmoid(z_x + z_h)
             h = (1.0 - z) * n + z * h
             if inner is not None:
-                inner[:, t] = n_h
+                inner[:, t] = np.maximum(np.abs(n_x), np.abs(n_h))
         elif layer.cell == "rnn_tanh":
             h = np.tanh(from_x[:, t] + from_h)
         else:

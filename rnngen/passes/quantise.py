@@ -1,62 +1,89 @@
-"""Choice of binary points, and the integers that follow.
-
-Widths are the user's; each tensor gets its own binary point.  Weights take the
-point with the smallest squared error (a few extreme weights may saturate when
-the rest gains a bit); activations take the point that just covers their range.
-"""
+"""The float network as integers: its layers as engines and blocks, formats, quantised parameters."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rnngen.arith.format import FloatArray, Format
 from rnngen.errors import FormatError, ModelError
-from rnngen.ir.network import LinearLayer, Network, RecurrentLayer
+from rnngen.ir.layers import (
+    ActivationLayer,
+    AffineLayer,
+    ArgmaxLayer,
+    EmbeddingLayer,
+    FactorisedLayer,
+    GroupedLayer,
+    LastStepLayer,
+    Layer,
+    LinearLayer,
+    ParallelLayer,
+    RecurrentLayer,
+)
+from rnngen.ir.network import Network
 from rnngen.ir.quantised import (
+    Block,
+    Branch,
+    GruFormats,
+    LayerFormats,
     LinearFormats,
     LstmFormats,
+    Post,
     ProductFormats,
+    QuantisedArgmax,
     QuantisedLayer,
-    QuantisedLinear,
-    QuantisedLstm,
+    QuantisedMap,
     QuantisedNetwork,
+)
+from rnngen.passes.formats import (
+    MULTIPLIER_BITS,
+    at_most,
+    bias_format,
+    covering,
+    gate_fraction,
+    preactivation_format,
+    product_fraction,
+    state_format,
+    weight_formats,
 )
 from rnngen.passes.ranges import LayerRanges, measure, prove
 
 WEIGHT_BITS = range(2, 19)
 ACTIVATION_BITS = range(4, 19)
-MULTIPLIER_BITS = 18
-"""Operand width of the multiplier of the devices in view; alignment shifts must stay inside it."""
-GUARD_BITS = 2
-"""Pre-activations and c are this much wider than activations: they are few, and errors in c accumulate."""
-MAX_FRACTION_BITS = 40
-"""Of an accumulator: products of tiny weights need no finer point, and their bias must fit beside them."""
-PREACTIVATION_INTEGER_BITS = 4
-"""Sign and three bits: tanh inputs in [-8, 8), sigmoid inputs in [-16, 16)."""
+TABLE_GUARD_BITS = 3
+"""Fraction bits of a symbol's biases below the pre-activation's: there are many of them."""
+SIXTH_BITS = 17
+"""Fraction bits of hard sigmoid's 1/6 where it is no Linear layer's weight."""
 
 
-def covering(width: int, largest: float) -> Format:
-    """The finest signed format of a width whose range holds +-largest."""
-    if largest == 0.0:
-        return Format(width, width - 1)
-    fraction = width - 1 - math.ceil(math.log2(largest))
-    if math.floor(largest * 2.0**fraction + 0.5) > (1 << (width - 1)) - 1:
-        fraction -= 1
-    return Format(width, fraction)
+@dataclass(frozen=True)
+class _Widths:
+    weights: int
+    activations: int
 
 
-def _squared_error(values: FloatArray, target: Format) -> float:
-    return float(np.square(target.to_float(target.quantise(values)) - values).sum())
+@dataclass(frozen=True, eq=False)
+class _Matrix:
+    """A product's float parameters; ``table`` instead of weight_x where x is a symbol."""
 
+    name: str
+    weight_x: FloatArray
+    weight_h: FloatArray | None
+    bias: FloatArray
+    x: Format
+    h: Format
+    x_offset: int = 0
+    h_offset: int = 0
 
-def best_weight_format(width: int, weights: FloatArray, operand: Format) -> Format:
-    """The format of a width with the smallest squared error over weights that multiply ``operand``."""
-    coarse = covering(width, float(np.abs(weights).max(initial=0.0)))
-    finest = MAX_FRACTION_BITS - operand.fraction
-    candidates = [Format(width, min(coarse.fraction + finer, finest)) for finer in range(3)]
-    return min(candidates, key=lambda target: _squared_error(weights, target))
+    @property
+    def inputs(self) -> int:
+        return int(self.weight_x.shape[1])
+
+    @property
+    def hidden(self) -> int:
+        return 0 if self.weight_h is None else int(self.weight_h.shape[1])
 
 
 def _check_bits(name: str, bits: int, legal: range) -> None:
@@ -64,66 +91,289 @@ def _check_bits(name: str, bits: int, legal: range) -> None:
         raise FormatError(f"{name} bits must be within {legal.start}..{legal.stop - 1}, not {bits}.")
 
 
-def _aligned(x: Format, weight_x: Format, h: Format, weight_h: Format) -> tuple[Format, Format]:
-    """Weight formats whose products differ by no more shift than the multiplier has room for.
+@dataclass(frozen=True)
+class _Point:
+    """Where a product is narrowed to, before its bias format is known."""
 
-    The finer product is made coarser: it stays at least as fine as the other one's.
-    """
-    distance = (weight_x.fraction + x.fraction) - (weight_h.fraction + h.fraction)
-    room_h, room_x = max(0, MULTIPLIER_BITS - h.width), max(0, MULTIPLIER_BITS - x.width)
-    if distance > room_h:
-        weight_x = Format(weight_x.width, weight_x.fraction - (distance - room_h))
-    elif -distance > room_x:
-        weight_h = Format(weight_h.width, weight_h.fraction - (-distance - room_x))
-    return weight_x, weight_h
+    weight_x: Format
+    weight_h: Format
+    fraction: int
 
 
-def _bias_format(bias: FloatArray, fraction: int, half: int) -> Format:
-    """Room for every bias with its rounding constant, so that it never saturates."""
-    largest = int(np.abs(np.floor(bias * 2.0**fraction + 0.5)).max()) + half
-    return Format(max(2, largest.bit_length() + 1), fraction)
+def _point(matrix: _Matrix, widths: _Widths) -> _Point:
+    weight_x, weight_h = weight_formats(widths.weights, matrix.weight_x, matrix.x, matrix.weight_h, matrix.h)
+    fraction = product_fraction(matrix.x, weight_x, matrix.h, weight_h, matrix.inputs, matrix.hidden)
+    return _Point(weight_x, weight_h, fraction)
 
 
-def _quantise_lstm(
-    layer: RecurrentLayer, x: Format, ranges: LayerRanges, weights: int, activations: int
-) -> QuantisedLstm:
-    h = Format(activations, activations - 1)
-    weight_x, weight_h = _aligned(
-        x, best_weight_format(weights, layer.weight_ih, x), h, best_weight_format(weights, layer.weight_hh, h)
+def _product(matrix: _Matrix, point: _Point, coarsest: int) -> ProductFormats:
+    """Formats of the product; ``coarsest``: fraction bits of the coarsest point that it is narrowed to."""
+    fraction = point.fraction
+    if matrix.bias.ndim == 2:
+        fraction = min(fraction, coarsest + 1 + TABLE_GUARD_BITS)
+    half = (1 << max(0, fraction - coarsest)) >> 1
+    bias = bias_format(matrix.bias, fraction, half)
+    return ProductFormats(
+        matrix.inputs, matrix.hidden, matrix.x, point.weight_x, matrix.h, point.weight_h, bias
     )
-    fraction = max(weight_x.fraction + x.fraction, weight_h.fraction + h.fraction)
-    preactivation = Format(activations + GUARD_BITS, activations + GUARD_BITS - PREACTIVATION_INTEGER_BITS)
-    if fraction < preactivation.fraction:
-        preactivation = Format(preactivation.width, fraction)
-    bias = layer.bias_ih + layer.bias_hh
-    half = 1 << (fraction - preactivation.fraction)
-    product = ProductFormats(
-        layer.input_size, layer.hidden_size, x, weight_x, h, weight_h, _bias_format(bias, fraction, half)
-    )
-    c = covering(min(activations + GUARD_BITS, MULTIPLIER_BITS), ranges.c)
-    c = Format(c.width, min(c.fraction, preactivation.fraction))
-    formats = LstmFormats(product, preactivation, min(activations, MULTIPLIER_BITS - 2), c, h)
-    return QuantisedLstm(
-        layer.name,
-        weight_x.quantise(layer.weight_ih),
-        weight_h.quantise(layer.weight_hh),
-        product.bias.quantise(bias),
+
+
+def _layer(matrix: _Matrix, formats: LayerFormats) -> QuantisedLayer:
+    product = formats.product
+    return QuantisedLayer(
+        matrix.name,
+        product.weight_x.quantise(matrix.weight_x),
+        None if matrix.weight_h is None else product.weight_h.quantise(matrix.weight_h),
+        product.bias.quantise(matrix.bias),
         formats,
+        matrix.x_offset,
+        matrix.h_offset,
     )
 
 
-def _quantise_linear(
-    layer: LinearLayer, x: Format, ranges: LayerRanges, weights: int, activations: int
-) -> QuantisedLinear:
-    weight = best_weight_format(weights, layer.weight, x)
-    fraction = weight.fraction + x.fraction
-    y = covering(activations, ranges.y)
-    y = Format(y.width, min(y.fraction, fraction))
-    half = 1 << (fraction - y.fraction)
-    product = ProductFormats(layer.input_size, 0, x, weight, x, weight, _bias_format(layer.bias, fraction, half))
-    return QuantisedLinear(
-        layer.name, weight.quantise(layer.weight), product.bias.quantise(layer.bias), LinearFormats(product, y)
-    )
+def _lstm(matrix: _Matrix, widths: _Widths, c_range: float, m: Format) -> QuantisedLayer:
+    """An LSTM's gates and state; m: format of o * tanh(c)."""
+    point = _point(matrix, widths)
+    preactivation = preactivation_format(widths.activations, point.fraction)
+    c = state_format(widths.activations, c_range, preactivation.fraction)
+    product = _product(matrix, point, preactivation.fraction - 1)
+    return _layer(matrix, LstmFormats(product, preactivation, gate_fraction(widths.activations), c, m))
+
+
+def _gru(matrix: _Matrix, widths: _Widths, ranges: LayerRanges) -> QuantisedLayer:
+    point = _point(matrix, widths)
+    preactivation = preactivation_format(widths.activations, point.fraction)
+    inner = state_format(widths.activations, ranges.inner, min(preactivation.fraction, point.fraction))
+    state = state_format(widths.activations, max(ranges.y, 1.0 - 2.0**-MULTIPLIER_BITS), 2 * MULTIPLIER_BITS)
+    product = _product(matrix, point, min(preactivation.fraction - 1, inner.fraction))
+    formats = GruFormats(product, preactivation, gate_fraction(widths.activations), inner, state, matrix.h)
+    return _layer(matrix, formats)
+
+
+def _dense(matrix: _Matrix, widths: _Widths, function: ActivationLayer | None, y_range: float) -> QuantisedLayer:
+    """A Linear layer or a plain RNN with the function behind it; y_range: of the function's result."""
+    if function is not None and function.function == "hardsigmoid":
+        matrix = replace(matrix, weight_x=matrix.weight_x / 6.0, bias=matrix.bias / 6.0 + 0.5)
+    point = _point(matrix, widths)
+    made = _function(function, widths.activations, y_range, point.fraction)
+    coarsest = made.y.fraction if made.preactivation is None else made.preactivation.fraction - 1
+    return _layer(matrix, made.formats(_product(matrix, point, coarsest)))
+
+
+@dataclass(frozen=True)
+class _Function:
+    """LinearFormats without its product."""
+
+    y: Format
+    function: str = "clamp"
+    low: int | None = None
+    high: int | None = None
+    preactivation: Format | None = None
+
+    def formats(self, product: ProductFormats) -> LinearFormats:
+        return LinearFormats(product, self.y, self.function, self.low, self.high, self.preactivation)
+
+
+def _function(layer: ActivationLayer | None, activations: int, y_range: float, fraction: int) -> _Function:
+    """Formats of a function whose argument has ``fraction`` fraction bits."""
+    if layer is not None and layer.function in ("tanh", "sigmoid"):
+        preactivation = preactivation_format(activations, fraction)
+        return _Function(Format(activations, activations - 1), layer.function, preactivation=preactivation)
+    y = at_most(covering(activations, y_range), fraction)
+    if layer is None:
+        return _Function(y)
+    low, high = {"relu": (0.0, None), "hardsigmoid": (0.0, 1.0), "hardtanh": (layer.low, layer.high)}[layer.function]
+    return _Function(y, low=_limit(y, low), high=_limit(y, high))
+
+
+def _limit(y: Format, value: float | None) -> int | None:
+    """A clamp's limit as an integer; None where the format's own limit comes first."""
+    if value is None:
+        return None
+    integer = round(value * 2.0**y.fraction)
+    return integer if y.minimum < integer < y.maximum else None
+
+
+def _sum_bias(layer: RecurrentLayer, from_table: FloatArray | None) -> FloatArray:
+    """Biases by slot: both added, but for gate n of a GRU; with a row a symbol where x is one."""
+    x = layer.bias_ih if from_table is None else layer.bias_ih + from_table @ layer.weight_ih.T
+    if layer.cell != "gru":
+        return x + layer.bias_hh
+    r_x, z_x, n_x = np.split(x, 3, axis=-1)
+    r_h, z_h, n_h = np.split(layer.bias_hh, 3)
+    return np.concatenate([r_x + r_h, z_x + z_h, np.broadcast_to(n_h, n_x.shape), n_x], axis=-1)
+
+
+def _start_check(layer: Layer) -> None:
+    if isinstance(layer, AffineLayer):
+        raise ModelError(
+            f"Layer '{layer.name}' scales and shifts with no layer to do it in; fold it into a neighbour or leave it "
+            f"to the host."
+        )
+
+
+class _Builder:
+    """Collects engines and blocks, layer by layer."""
+
+    def __init__(self, widths: _Widths, x: Format) -> None:
+        self.widths = widths
+        self.x = x
+        self.table: FloatArray | None = None
+        self.layers: list[QuantisedLayer] = []
+        self.blocks: list[Block] = []
+
+    def _h_format(self, largest: float) -> Format:
+        """Of a gated cell's h: (-1, 1), or what a given state needs."""
+        activations = self.widths.activations
+        return Format(activations, activations - 1) if largest <= 1.0 else covering(activations, largest)
+
+    def _add(self, layer: QuantisedLayer) -> int:
+        self.layers.append(layer)
+        return len(self.layers) - 1
+
+    def _block(self, branches: Sequence[Branch], source: int) -> None:
+        self.blocks.append(Block(tuple(branches), source=source))
+        self.x = self.layers[branches[0].last].output_format
+        self.table = None
+
+    def _matrix(self, name: str, weight_x: FloatArray, weight_h: FloatArray | None, bias: FloatArray, h: Format,
+                offsets: tuple[int, int] = (0, 0)) -> _Matrix:  # fmt: skip
+        return _Matrix(name, weight_x, weight_h, bias, self.x, h, *offsets)
+
+    def cell(self, layer: RecurrentLayer, ranges: LayerRanges, h_range: float) -> Branch:
+        """The engines of one direction; h_range: of all directions together."""
+        gated = layer.cell in ("lstm", "gru")
+        relu = layer.cell == "rnn_relu"
+        bias = _sum_bias(layer, self.table)
+        weight_x = layer.weight_ih if self.table is None else np.zeros((len(layer.weight_ih), 0))
+        if layer.weight_hr is not None:
+            return self._projected(layer, ranges, h_range, weight_x, bias)
+        h = self._h_format(h_range) if gated or not relu else covering(self.widths.activations, h_range)
+        matrix = self._matrix(layer.name, weight_x, layer.weight_hh, bias, h)
+        if layer.cell == "lstm":
+            made = _lstm(matrix, self.widths, ranges.c, h)
+        elif layer.cell == "gru":
+            made = _gru(matrix, self.widths, ranges)
+        else:
+            function = ActivationLayer(layer.name, layer.cell.removeprefix("rnn_"), layer.hidden_size)
+            made = _dense(matrix, self.widths, function, h_range)
+            if made.output_format != h:  # a coarser h than hoped for: the accumulator has fewer fraction bits
+                made = _dense(replace(matrix, h=made.output_format), self.widths, function, h_range)
+        return Branch(((self._add(made),),), layer.reverse)
+
+    def _projected(
+        self, layer: RecurrentLayer, ranges: LayerRanges, h_range: float, weight_x: FloatArray, bias: FloatArray
+    ) -> Branch:
+        assert layer.weight_hr is not None
+        m = self._h_format(1.0)
+        projection = self._projection(f"{layer.name}.projection", layer.weight_hr, m, h_range)
+        matrix = self._matrix(layer.name, weight_x, layer.weight_hh, bias, projection.output_format)
+        first = self._add(_lstm(matrix, self.widths, ranges.c, m))
+        return Branch(((first,), (self._add(projection),)), layer.reverse)
+
+    def _projection(self, name: str, weight: FloatArray, m: Format, h_range: float) -> QuantisedLayer:
+        matrix = _Matrix(name, weight, None, np.zeros(len(weight)), m, m)
+        return _dense(matrix, self.widths, None, h_range)
+
+    def factorised(self, layer: FactorisedLayer, ranges: LayerRanges) -> Branch:
+        h = self._h_format(1.0)
+        inner = _dense(
+            self._matrix(f"{layer.name}.inner", layer.weight_in, layer.weight_rec, np.zeros(layer.rank), h),
+            self.widths, None, ranges.inner,
+        )  # fmt: skip
+        outer = _Matrix(layer.name, layer.weight_out, None, layer.bias, inner.output_format, h)
+        return Branch(((self._add(inner),), (self._add(_lstm(outer, self.widths, ranges.c, h)),)))
+
+    def grouped(self, layer: GroupedLayer, ranges: LayerRanges) -> Branch:
+        m = self._h_format(1.0)
+        projection = self._projection(f"{layer.name}.projection", layer.projection, m, ranges.y)
+        h = projection.output_format
+        made = [
+            _lstm(
+                self._matrix(
+                    group.name, group.weight_ih, group.weight_hh, group.bias, h,
+                    (index * group.input_size, index * group.state_size),
+                ),
+                self.widths, ranges.c, m,
+            )  # fmt: skip
+            for index, group in enumerate(layer.groups)
+        ]
+        return Branch((tuple(self._add(engine) for engine in made), (self._add(projection),)))
+
+    def recurrent(self, layer: Layer, ranges: LayerRanges, source: int) -> None:
+        """A recurrent layer of any kind as a block."""
+        if isinstance(layer, ParallelLayer):
+            parts = zip(layer.branches, ranges.branches)
+            branches = [self.cell(branch, part, ranges.y) for branch, part in parts]
+            formats = {self.layers[branch.last].output_format for branch in branches}
+            if len(formats) != 1:
+                raise FormatError(
+                    f"Layer '{layer.name}': its branches have outputs of the formats {sorted(map(str, formats))}; "
+                    f"use more weight bits."
+                )
+            self._block(branches, source)
+        elif isinstance(layer, FactorisedLayer):
+            self._block([self.factorised(layer, ranges)], source)
+        elif isinstance(layer, GroupedLayer):
+            self._block([self.grouped(layer, ranges)], source)
+        else:
+            assert isinstance(layer, RecurrentLayer)
+            self._block([self.cell(layer, ranges, ranges.y)], source)
+
+    def linear(self, layer: LinearLayer, function: ActivationLayer | None, y_range: float, source: int) -> None:
+        """A Linear layer with the function behind it."""
+        matrix = self._matrix(layer.name, layer.weight, None, layer.bias, self.x)
+        engine = self._add(_dense(matrix, self.widths, function, y_range))
+        self._block([Branch(((engine,),))], source)
+
+    def post(self, layer: ActivationLayer | ArgmaxLayer, y_range: float, source: int) -> None:
+        """What the words of the last block pass on their way."""
+        if not self.blocks:
+            raise ModelError(
+                f"Layer '{layer.name}' ({_function_name(layer)}) stands before everything that is computed; leave it "
+                f"to the host."
+            )
+        made: Post = (
+            QuantisedArgmax(layer.name, layer.size)
+            if isinstance(layer, ArgmaxLayer)
+            else _map(layer, self.x, self.widths.activations, y_range)
+        )
+        self.blocks[-1] = replace(self.blocks[-1], post=(*self.blocks[-1].post, made), source=source)
+        self.x = made.output_format
+
+    def select(self, layer: LastStepLayer, source: int) -> None:
+        """One step of each sequence from here on."""
+        if not self.blocks or any(block.select != "every" for block in self.blocks):
+            where = "before everything that is computed" if not self.blocks else "behind another choice of one step"
+            raise ModelError(f"Layer '{layer.name}' takes one step of each sequence {where}; leave it to the host.")
+        self.blocks[-1] = replace(self.blocks[-1], select="final" if layer.final else "last", source=source)
+
+
+def _function_name(layer: ActivationLayer | ArgmaxLayer) -> str:
+    return layer.function if isinstance(layer, ActivationLayer) else "argmax"
+
+
+def _map(layer: ActivationLayer, x: Format, activations: int, y_range: float) -> QuantisedMap:
+    """A function of words of a format, as a Linear layer of the one weight 1 (or hard sigmoid's 1/6)."""
+    sixth = layer.function == "hardsigmoid"
+    weight = Format(MULTIPLIER_BITS, SIXTH_BITS) if sixth else Format(2, 0)
+    fraction = x.fraction + weight.fraction
+    made = _function(layer, activations, y_range, fraction)
+    target = made.y if made.preactivation is None else made.preactivation
+    half = (1 << (fraction - target.fraction + int(made.function == "sigmoid"))) >> 1
+    offset = np.array([0.5 if sixth else 0.0])
+    bias = bias_format(offset, fraction, half)
+    product = ProductFormats(1, 0, x, weight, x, weight, bias)
+    return QuantisedMap(
+        layer.name, layer.size, round(2.0**SIXTH_BITS / 6.0) if sixth else 1, int(bias.quantise(offset)[0]) + half,
+        made.formats(product),
+    )  # fmt: skip
+
+
+def _input_format(network: Network, activations: int, largest: float) -> Format:
+    if network.symbols:
+        return Format(max(2, (network.symbols - 1).bit_length() + 1), 0)
+    return covering(activations, largest)
 
 
 def quantise(
@@ -138,21 +388,42 @@ def quantise(
 
     Raises:
         FormatError: if a width is out of range.
+        ModelError: if a layer stands where the accelerator cannot compute it.
         DataError: if the calibration input has a wrong shape or is not finite.
     """
     _check_bits("Weight", weight_bits, WEIGHT_BITS)
     _check_bits("Activation", activation_bits, ACTIVATION_BITS)
     for layer in network.layers:
-        if not isinstance(layer, LinearLayer) and not (isinstance(layer, RecurrentLayer) and layer.cell == "lstm"):
-            raise ModelError(f"Layer '{layer.name}' has no datapath yet; an LSTM of one direction has.")
+        _start_check(layer)
     ranges = prove(network) if calibration is None else measure(network, calibration)
-    x = covering(activation_bits, ranges[0].x)
-    layers: list[QuantisedLayer] = []
-    for layer, layer_ranges in zip(network.layers, ranges):
-        if isinstance(layer, LinearLayer):
-            layers.append(_quantise_linear(layer, x, layer_ranges, weight_bits, activation_bits))
-        else:
-            assert isinstance(layer, RecurrentLayer)
-            layers.append(_quantise_lstm(layer, x, layer_ranges, weight_bits, activation_bits))
-        x = layers[-1].output_format
-    return QuantisedNetwork(network.name, tuple(layers), weight_bits, activation_bits)
+    builder = _Builder(_Widths(weight_bits, activation_bits), _input_format(network, activation_bits, ranges[0].x))
+    index = 0
+    while index < len(network.layers):
+        index += _build(builder, network.layers, ranges, index)
+    if not builder.blocks:
+        raise ModelError(f"Network '{network.name}' holds nothing to compute but a table; it needs no accelerator.")
+    return QuantisedNetwork(network.name, tuple(builder.layers), tuple(builder.blocks), weight_bits, activation_bits)
+
+
+def _build(builder: _Builder, layers: Sequence[Layer], ranges: Sequence[LayerRanges], index: int) -> int:
+    """Adds the layer of an index; returns how many float layers that took."""
+    layer, here = layers[index], ranges[index]
+    if isinstance(layer, EmbeddingLayer):
+        builder.table = layer.table
+    elif isinstance(layer, LinearLayer):
+        if builder.table is not None:
+            raise ModelError(
+                f"Layer '{layer.name}' is a Linear layer behind an embedding, whose table it changes: fold it there."
+            )
+        following = layers[index + 1] if index + 1 < len(layers) else None
+        function = following if isinstance(following, ActivationLayer) else None
+        taken = 1 + (function is not None)
+        builder.linear(layer, function, ranges[index + taken - 1].y, index + taken - 1)
+        return taken
+    elif isinstance(layer, ActivationLayer | ArgmaxLayer):
+        builder.post(layer, here.y, index)
+    elif isinstance(layer, LastStepLayer):
+        builder.select(layer, index)
+    else:
+        builder.recurrent(layer, here, index)
+    return 1

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
+from rnngen.arith.format import IntArray
 from rnngen.errors import PlanError
 from rnngen.plan.timing import DEFAULT_PIPELINE, OPERAND_CYCLES, TAILS, Pipeline
 
@@ -18,10 +21,14 @@ class LayerShape:
     """What a plan needs to know of a layer.
 
     Attributes:
-        kind: ``"lstm"`` or ``"linear"``, a key of ``TAILS``.
+        kind: A key of ``TAILS``.
         gates: Rows of the matrix for one output unit.
-        inputs: I.  units: H (outputs of a Linear layer).
-        recurrent: Whether h is an operand of the product.
+        inputs: Words of x that are multiplied.  units: H (outputs of a Linear layer).
+        hidden: Words of h that are multiplied (0: none).
+        symbols: V where x is a symbol that a table is read at, and nothing of x is multiplied; else 0.
+        alone: Whether h is the engine's own result, and not that of a second stage.
+        x_offset, h_offset: First words of x and h that are read, where the vectors are longer.
+        padding: Words of x that are there for the sake of a layout and have no weight.
     """
 
     name: str
@@ -29,12 +36,17 @@ class LayerShape:
     gates: int
     inputs: int
     units: int
-    recurrent: bool
+    hidden: int
+    symbols: int = 0
+    alone: bool = True
+    x_offset: int = 0
+    h_offset: int = 0
+    padding: int = 0
 
     @property
     def macs(self) -> int:
         """Multiply-accumulates of a step."""
-        return self.gates * self.units * (self.inputs + (self.units if self.recurrent else 0))
+        return self.gates * self.units * (self.inputs - self.padding + self.hidden)
 
 
 @dataclass(frozen=True)
@@ -57,7 +69,7 @@ class EnginePlan:
     input_slots: int = 2
 
     def __post_init__(self) -> None:
-        limit = max(self.shape.inputs, self.shape.units if self.shape.recurrent else 0)
+        limit = max(self.shape.inputs, self.shape.hidden)
         for label, value, largest in (
             ("row", self.rows, self.shape.units),
             ("column", self.columns, limit),
@@ -66,6 +78,12 @@ class EnginePlan:
             if not 1 <= value <= largest:
                 raise PlanError(
                     f"Layer '{self.shape.name}': {label} lanes must be within 1..{largest}, not {value}."
+                )
+        for what, offset in (("x", self.shape.x_offset), ("h", self.shape.h_offset)):
+            if offset % self.columns:
+                raise PlanError(
+                    f"Layer '{self.shape.name}': column lanes must divide the slice of {what} that begins at {offset}, "
+                    f"not be {self.columns}."
                 )
 
     @property
@@ -86,7 +104,7 @@ class EnginePlan:
     @property
     def h_words(self) -> int:
         """Column words of the h-part of a sweep."""
-        return ceil_div(self.shape.units, self.columns) if self.shape.recurrent else 0
+        return ceil_div(self.shape.hidden, self.columns)
 
     @property
     def sweep(self) -> int:
@@ -102,6 +120,11 @@ class EnginePlan:
     def last_groups(self) -> int:
         """Groups of E units in the last tile."""
         return ceil_div(self.shape.units - (self.tiles - 1) * self.rows, self.elements)
+
+    @property
+    def group_count(self) -> int:
+        """Groups of E units in a step: words of the bias and state memories."""
+        return (self.tiles - 1) * self.groups + self.last_groups
 
     @property
     def spacing(self) -> int:
@@ -133,17 +156,26 @@ class EnginePlan:
         tile, row = divmod(unit, self.rows)
         return tile * self.spacing + self.sweep - 1 + self.result_cycles + row // self.elements
 
+    def group_cycle(self, group: int) -> int:
+        """Cycle, counted from the step's first issue, in which a group's output words are written."""
+        tile, place = divmod(group, self.groups)
+        return tile * self.spacing + self.sweep - 1 + self.result_cycles + place
+
     @property
     def unhidden_interval(self) -> int:
-        """The least interval that the recurrence alone allows: each h word is written before the next step reads it.
-
-        E <= C, so words become ready no faster than they are read and only the last two can bind.
-        """
-        if not self.shape.recurrent:
+        """The least interval that the recurrence alone allows: each h word is written before the next step reads it."""
+        if not self.shape.hidden or not self.shape.alone:
             return 1
+        return max(self.write_cycle(unit) + 1 - self.x_words - word for word, unit in self.binding_h_words())
+
+    def binding_h_words(self) -> list[tuple[int, int]]:
+        """The h words that can bind, each with the last word of h in it.
+
+        E <= C, so words become ready no faster than they are read and only the last two can.
+        """
         words = range(max(0, self.h_words - 2), self.h_words)
-        last_units = ((word, min((word + 1) * self.columns, self.shape.units) - 1) for word in words)
-        return max(self.write_cycle(unit) + 1 - self.x_words - word for word, unit in last_units)
+        shape = self.shape
+        return [(word, shape.h_offset + min((word + 1) * self.columns, shape.hidden) - 1) for word in words]
 
     @property
     def interval(self) -> int:
@@ -161,7 +193,7 @@ class EnginePlan:
     @property
     def release_cycle(self) -> int:
         """Cycle, from the first issue, of the step's last read of its input slot."""
-        return (self.tiles - 1) * self.spacing + self.x_words - 1
+        return (self.tiles - 1) * self.spacing + (self.sweep if self.shape.symbols else self.x_words) - 1
 
     @property
     def first_write_cycle(self) -> int:
@@ -187,7 +219,7 @@ def least_elements(shape: LayerShape, rows: int, columns: int, limit: int, pipel
 
     Among equals, a number that divides columns and rows is preferred: the vector memories then need no rotation.
     """
-    largest = max(1, min(rows, columns if shape.recurrent else rows, limit))
+    largest = max(1, min(rows, columns if shape.hidden else rows, limit))
     best = EnginePlan(shape, rows, columns, largest, pipeline)
     target = best.interval
     candidates = [best]
@@ -205,3 +237,12 @@ def least_elements(shape: LayerShape, rows: int, columns: int, limit: int, pipel
 def is_aligned(plan: EnginePlan) -> bool:
     """Whether every group of E units starts at a multiple of E: E divides R, or there is one tile."""
     return plan.rows % plan.elements == 0 or plan.tiles == 1
+
+
+def unit_order(plan: EnginePlan) -> IntArray:
+    """Unit of every (group, lane) of a step; -1 where a lane is empty."""
+    order = np.full((plan.group_count, plan.elements), -1, dtype=np.int64)
+    for unit in range(plan.shape.units):
+        tile, row = divmod(unit, plan.rows)
+        order[tile * plan.groups + row // plan.elements, row % plan.elements] = unit
+    return order

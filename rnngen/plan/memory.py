@@ -1,35 +1,60 @@
-"""Memory bits of an engine, counted from the memories that are emitted."""
+"""Memory bits of an accelerator, counted from the memories that are emitted."""
 
 from __future__ import annotations
 
 from rnngen.arith.format import Format
-from rnngen.ir.quantised import QuantisedLayer, QuantisedLstm, QuantisedNetwork
+from rnngen.ir.quantised import Block, GruFormats, LstmFormats, QuantisedLayer, QuantisedNetwork
 from rnngen.plan.engine import EnginePlan
-from rnngen.plan.network import NetworkPlan
+from rnngen.plan.network import BlockPlan, NetworkPlan
 
-TABLE_COPIES = 5
-"""Activation tables of an LSTM lane: one a gate and one for tanh(c)."""
-
-
-def group_count(plan: EnginePlan) -> int:
-    """Groups of E units in a step: words of the bias and state memories."""
-    return (plan.tiles - 1) * plan.groups + plan.last_groups
+TABLE_COPIES = {"lstm": 5, "gru": 3, "linear": 0, "table": 1}
+"""Activation tables of an element-wise lane: one a gate, and one for tanh(c)."""
 
 
-def engine_memory_bits(layer: QuantisedLayer, plan: EnginePlan) -> dict[str, int]:
-    """Bits of every memory of an engine, by what it holds."""
-    product = layer.formats.product
-    lanes = plan.elements * plan.shape.gates
+def state_width(layer: QuantisedLayer) -> int:
+    """Bits of one unit's state (0: none)."""
+    formats = layer.formats
+    if isinstance(formats, LstmFormats):
+        return formats.c.width
+    return formats.state.width if isinstance(formats, GruFormats) else 0
+
+
+def engine_memory_bits(layer: QuantisedLayer, plan: EnginePlan, stored_steps: int = 0) -> dict[str, int]:
+    """Bits of every memory of an engine, by what it holds; stored_steps: steps of its input that are stored."""
+    product, shape = layer.formats.product, plan.shape
+    slots = stored_steps or plan.input_slots
+    x_words = slots if shape.symbols else slots * plan.x_words * plan.columns
+    slots_of_bias = max(1, shape.symbols) * len(layer.formats.bias_slots)
     bits = {
         "weights": plan.words * plan.multipliers * product.weight_width,
-        "bias": group_count(plan) * lanes * product.bias.width,
-        "input": plan.input_slots * plan.x_words * plan.columns * product.x.width,
+        "bias": plan.group_count * plan.elements * slots_of_bias * product.bias.width,
+        "input": x_words * product.x.width,
     }
-    if isinstance(layer, QuantisedLstm):
+    if shape.hidden:
         bits["hidden"] = 2 * plan.h_words * plan.columns * product.h.width
-        bits["state"] = group_count(plan) * plan.elements * layer.formats.c.width
-        bits["tables"] = TABLE_COPIES * plan.elements * layer.formats.table.memory_bits
+    if state_width(layer):
+        bits["state"] = plan.group_count * plan.elements * state_width(layer)
+    if TABLE_COPIES[layer.kind]:
+        bits["tables"] = TABLE_COPIES[layer.kind] * plan.elements * layer.formats.table.memory_bits
     return bits
+
+
+def engine_bits(network: QuantisedNetwork, plan: NetworkPlan) -> list[dict[str, int]]:
+    """Bits of the memories of every engine."""
+    found = []
+    for block, block_plan in zip(network.blocks, plan.blocks):
+        for branch in block.branches:
+            for number, stage in enumerate(branch.stages):
+                stored = 2 * block_plan.capacity if number == 0 else 0
+                found += [engine_memory_bits(network.layers[k], plan.engines[k], stored) for k in stage]
+    return found
+
+
+def stored_memory_bits(network: QuantisedNetwork, block: Block, plan: BlockPlan) -> int:
+    """Bits of the buffer behind a stored block: two sequences of each branch's results."""
+    words = sum(-(-branch.units // plan.lanes) * plan.lanes for branch in plan.branches) if plan.stored else 0
+    width = network.layers[block.branches[0].last].output_format.width
+    return 2 * plan.capacity * words * width
 
 
 def output_memory_bits(plan: NetworkPlan, word: Format) -> int:
@@ -39,7 +64,6 @@ def output_memory_bits(plan: NetworkPlan, word: Format) -> int:
 
 def total_memory_bits(network: QuantisedNetwork, plan: NetworkPlan) -> int:
     """Bits of all memories of the accelerator."""
-    engines = zip(network.layers, plan.engines)
-    return sum(sum(engine_memory_bits(layer, engine).values()) for layer, engine in engines) + output_memory_bits(
-        plan, network.output_format
-    )
+    engines = sum(sum(bits.values()) for bits in engine_bits(network, plan))
+    stored = sum(stored_memory_bits(network, *pair) for pair in zip(network.blocks, plan.blocks))
+    return engines + stored + output_memory_bits(plan, network.output_format)

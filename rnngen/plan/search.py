@@ -1,11 +1,7 @@
-"""The best lanes for a budget: every legal shape is weighed, none is guessed.
+"""The best lanes for a budget, over all blocks together.
 
-The issues of a step depend on the rows only through the number of tiles, and on the columns only
-through the number of words; so for each tile count the fewest rows and for each word count the
-fewest columns are enough, except where the recurrence and not the issues bind: there every pair
-of rows and columns is weighed.  Over several engines the search takes the smallest interval of the slowest
-engine, then the smallest latency, then the fewest multipliers; it knows that an engine's element-wise lanes
-are at most the columns of the engine behind it.
+The search takes the smallest interval of the slowest block, then the smallest latency, then the fewest multipliers;
+it knows that a block's element-wise lanes are at most the columns of the block behind it.
 """
 
 from __future__ import annotations
@@ -15,9 +11,25 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from rnngen.errors import PlanError
+from rnngen.plan.branch import BranchPlan
 from rnngen.plan.engine import EnginePlan, LayerShape, ceil_div, least_elements
-from rnngen.plan.network import NetworkPlan, with_buffers
+from rnngen.plan.network import BlockPlan, NetworkPlan
+from rnngen.plan.options import (
+    ELEMENT_DSPS,
+    Option,
+    candidates,
+    column_choices,
+    distinct_divisions,
+    engine_dsps,
+    fixed,
+    widest,
+)
+from rnngen.plan.schedule import with_buffers
+from rnngen.plan.shapes import BlockShape
 from rnngen.plan.timing import DEFAULT_PIPELINE, Pipeline
+
+DEFAULT_CAPACITY = 256
+"""Steps of the longest sequence that a stored block holds, unless the user says."""
 
 
 @dataclass(frozen=True)
@@ -33,90 +45,15 @@ class Budget:
     dsps: int | None = None
 
 
-ELEMENT_DSPS = {"lstm": 8, "linear": 0}
-"""DSP blocks of one element-wise lane: three state products and five interpolations for an LSTM unit."""
-
-
-def engine_dsps(plan: EnginePlan) -> int:
-    """DSP blocks that an engine spends: one a multiplier, and the element-wise path's."""
-    return plan.multipliers + plan.elements * ELEMENT_DSPS[plan.shape.kind]
-
-
-def _distinct_divisions(size: int) -> list[int]:
-    """The smallest n for every value of ceil(size / n), ascending."""
-    smallest: dict[int, int] = {}
-    for n in range(1, size + 1):
-        smallest.setdefault(ceil_div(size, n), n)
-    return sorted(smallest.values())
-
-
-def _column_choices(shape: LayerShape) -> list[int]:
-    """Column counts worth a look: the smallest for each pair of x and h word counts."""
-    largest = max(shape.inputs, shape.units if shape.recurrent else 1)
-    smallest: dict[tuple[int, int], int] = {}
-    for n in range(1, largest + 1):
-        words = (ceil_div(shape.inputs, n), ceil_div(shape.units, n) if shape.recurrent else 0)
-        smallest.setdefault(words, n)
-    return sorted(smallest.values())
-
-
-def _candidates(shape: LayerShape, limit: int, pipeline: Pipeline) -> list[EnginePlan]:
-    """Engines of one layer worth a look, each with as many element-wise lanes as its own lanes allow."""
-    found = []
-    for rows in _distinct_divisions(shape.units):
-        for columns in _column_choices(shape):
-            if shape.gates * rows * columns > limit:
-                break
-            plan = _widest(shape, rows, columns, pipeline)
-            found.append(plan)
-            if shape.recurrent and plan.interval > plan.words:
-                found += _same_words(plan, limit)
-    return found
-
-
-def _widest(shape: LayerShape, rows: int, columns: int, pipeline: Pipeline) -> EnginePlan:
-    """The engine with the most element-wise lanes that its lanes allow: none of its shape is faster."""
-    return EnginePlan(shape, rows, columns, min(rows, columns) if shape.recurrent else rows, pipeline)
-
-
-def _same_words(plan: EnginePlan, limit: int) -> list[EnginePlan]:
-    """Engines with more lanes and as many issues a step: they help only where the issues are not what binds."""
-    shape, rows, columns = plan.shape, plan.rows, plan.columns
-    found = []
-    while rows <= shape.units and ceil_div(shape.units, rows) == plan.tiles:
-        columns = plan.columns
-        while columns <= max(shape.inputs, shape.units) and shape.gates * rows * columns <= limit:
-            wider = _widest(shape, rows, columns, plan.pipeline)
-            if (wider.x_words, wider.h_words) != (plan.x_words, plan.h_words):
-                break
-            found.append(wider)
-            columns += 1
-        rows += 1
-    return found
-
-
-def _leanest(plan: EnginePlan, interval: int) -> EnginePlan:
-    """The engine with the fewest element-wise lanes that keep the interval, which the widest do."""
-    low, high = ceil_div(plan.rows, interval // plan.tiles), plan.elements
-    middle = low  # often enough where the recurrence is hidden
-    while low < high:
-        if EnginePlan(plan.shape, plan.rows, plan.columns, middle, plan.pipeline).interval <= interval:
-            high = middle
-        else:
-            low = middle + 1
-        middle = (low + high) // 2
-    return replace(plan, elements=high)
-
-
-def _choices(candidates: Sequence[EnginePlan], interval: int, limit: int) -> list[EnginePlan]:
-    """Engines of one layer that keep the interval and that no other engine beats in everything at once.
+def _choices(options: Sequence[Option], interval: int, limit: int) -> list[Option]:
+    """Options of one block that keep the interval and that no other option beats in everything at once.
 
     What counts: multipliers, element-wise lanes (the next layer needs as many columns), latency, and columns (the
     layer before may have as many element-wise lanes).
     """
-    lean = [_leanest(plan, interval) for plan in candidates if plan.interval <= interval and plan.multipliers <= limit]
-    keyed = sorted(((p.multipliers, p.elements, p.last_write_cycle, -p.columns, p) for p in lean), key=lambda e: e[:4])
-    kept: list[tuple[int, int, int, EnginePlan]] = []
+    lean = [plan.leanest(interval) for plan in options if plan.interval <= interval and plan.multipliers <= limit]
+    keyed = sorted(((p.multipliers, p.elements, p.latency, -p.columns, p) for p in lean), key=lambda e: e[:4])
+    kept: list[tuple[int, int, int, Option]] = []
     for _, elements, latency, columns, plan in keyed:
         if not any(e <= elements and wait <= latency and c <= columns for e, wait, c, _ in kept):
             kept.append((elements, latency, columns, plan))
@@ -125,45 +62,45 @@ def _choices(candidates: Sequence[EnginePlan], interval: int, limit: int) -> lis
 
 @dataclass(frozen=True)
 class _Chain:
-    """Engines of the first layers, and what they cost."""
+    """Options of the first blocks, and what they cost."""
 
-    chosen: tuple[EnginePlan, ...]
+    chosen: tuple[Option, ...]
     multipliers: int
     dsps: int
     latency: int
 
     @property
     def next_columns(self) -> int:
-        """Fewest columns of the next engine: a group of units is written into its input buffer in one cycle."""
+        """Fewest columns of the next block: a group of units is written into its input buffer in one cycle."""
         return self.chosen[-1].elements if self.chosen else 1
 
-    def grown(self, plan: EnginePlan) -> _Chain:
-        """With one more engine."""
+    def grown(self, plan: Option) -> _Chain:
+        """With one more block."""
         return _Chain(
             (*self.chosen, plan),
             self.multipliers + plan.multipliers,
-            self.dsps + engine_dsps(plan),
-            self.latency + plan.last_write_cycle,
+            self.dsps + plan.dsps,
+            self.latency + plan.latency,
         )
 
 
-def _best_chain(layers: Sequence[Sequence[EnginePlan]], interval: int, budget: Budget) -> _Chain | None:
-    """Engines that keep the interval within the budget: least summed latency, then fewest multipliers."""
-    choices = [_choices(candidates, interval, budget.multipliers) for candidates in layers]
+def _best_chain(layers: Sequence[Sequence[Option]], interval: int, budget: Budget) -> _Chain | None:
+    """Options that keep the interval within the budget: least summed latency, then fewest multipliers."""
+    choices = [_choices(options, interval, budget.multipliers) for options in layers]
     if not all(choices):
         return None
     chains = [_Chain((), 0, 0, 0)]
     for index, found in enumerate(choices):
         later = choices[index + 1 :]
         multipliers = budget.multipliers - sum(min(plan.multipliers for plan in rest) for rest in later)
-        dsps = None if budget.dsps is None else budget.dsps - sum(min(map(engine_dsps, rest)) for rest in later)
+        dsps = None if budget.dsps is None else budget.dsps - sum(min(plan.dsps for plan in rest) for rest in later)
         chains = _undominated(
             chain.grown(plan)
             for chain in chains
             for plan in found
             if plan.columns >= chain.next_columns
             and chain.multipliers + plan.multipliers <= multipliers
-            and (dsps is None or chain.dsps + engine_dsps(plan) <= dsps)
+            and (dsps is None or chain.dsps + plan.dsps <= dsps)
         )
     return min(chains, key=lambda chain: (chain.latency, chain.multipliers), default=None)
 
@@ -181,13 +118,13 @@ def _undominated(chains: Iterable[_Chain]) -> list[_Chain]:
     return kept
 
 
-def _relaxed_interval(layers: Sequence[Sequence[EnginePlan]], budget: Budget) -> int | None:
+def _relaxed_interval(layers: Sequence[Sequence[Option]], budget: Budget) -> int | None:
     """The smallest interval for which the multipliers suffice, whatever else binds; None if none does."""
-    intervals = sorted({plan.interval for candidates in layers for plan in candidates})
+    intervals = sorted({plan.interval for options in layers for plan in options})
 
     def enough(interval: int) -> bool:
         least = [
-            min((p.multipliers for p in candidates if p.interval <= interval), default=None) for candidates in layers
+            min((p.multipliers for p in options if p.interval <= interval), default=None) for options in layers
         ]
         return None not in least and sum(m for m in least if m is not None) <= budget.multipliers
 
@@ -195,7 +132,7 @@ def _relaxed_interval(layers: Sequence[Sequence[EnginePlan]], budget: Budget) ->
     return intervals[found] if found < len(intervals) else None
 
 
-def _fastest(layers: Sequence[Sequence[EnginePlan]], budget: Budget) -> _Chain | None:
+def _fastest(layers: Sequence[Sequence[Option]], budget: Budget) -> _Chain | None:
     """The chain with the smallest interval of the slowest engine."""
     low = _relaxed_interval(layers, budget)
     if low is None:
@@ -204,7 +141,7 @@ def _fastest(layers: Sequence[Sequence[EnginePlan]], budget: Budget) -> _Chain |
     if best is not None:
         return best
     # A little above it lies the first interval that the element-wise lanes allow, too.
-    slowest = 2 * max(plan.interval for candidates in layers for plan in candidates)
+    slowest = 2 * max(plan.interval for options in layers for plan in options)
     while best is None and low + step <= 2 * slowest:
         high = low + step
         best, step = _best_chain(layers, high, budget), 2 * step
@@ -219,82 +156,199 @@ def _fastest(layers: Sequence[Sequence[EnginePlan]], budget: Budget) -> _Chain |
     return best
 
 
-def _finish(chosen: Sequence[EnginePlan]) -> NetworkPlan:
-    """Fewest element-wise lanes, port widths and buffers for chosen lanes."""
-    engines: list[EnginePlan] = []
-    for index, plan in enumerate(chosen):
-        following = chosen[index + 1].columns if index + 1 < len(chosen) else plan.rows
-        engines.append(least_elements(plan.shape, plan.rows, plan.columns, following, plan.pipeline))
-    return _with_ports(engines)
+def _finish(shapes: Sequence[BlockShape], chosen: Sequence[Option], capacity: int, spare: bool = True) -> NetworkPlan:
+    """Element-wise lanes (``spare``: those that need no rotation), port widths and buffers for chosen lanes."""
+    interval = max(option.interval for option in chosen)
+    blocks: list[BlockPlan] = []
+    for index, (shape, option) in enumerate(zip(shapes, chosen)):
+        following = chosen[index + 1].columns if index + 1 < len(chosen) else None
+        branch = _spare_rotation(option, following) if spare else option.branch
+        lanes = _stored_lanes(branch, option.copies, interval, following) if shape.stored else 0
+        blocks.append(
+            BlockPlan(
+                _copies(shape, branch),
+                shape.select,
+                shape.post_cycles,
+                shape.post_units,
+                capacity if shape.stored else 0,
+                lanes,
+            )
+        )
+    return _with_ports(blocks)
 
 
-def _with_ports(engines: Sequence[EnginePlan]) -> NetworkPlan:
-    """The plan of given engines: narrowest input port that keeps the interval, and buffers."""
-    interval = max(engine.interval for engine in engines)
-    first = engines[0]
-    input_words = min(n for n in range(1, first.columns + 1) if ceil_div(first.shape.inputs, n) <= interval)
-    input_words = next((n for n in range(input_words, first.columns + 1) if first.columns % n == 0), first.columns)
-    return with_buffers(engines, input_words, engines[-1].elements)
+def _stored_lanes(branch: BranchPlan, copies: int, interval: int, following: int | None) -> int:
+    """Words a cycle that leave a stored block: the fewest, of multiples of what is written, that keep the interval."""
+    elements, units = branch.last.elements, branch.units
+    most = min(units, following or units) // elements
+    lanes = range(elements, max(most, 1) * elements + 1, elements)
+    return next((n for n in lanes if copies * ceil_div(units, n) <= interval), lanes[-1])
 
 
-def plan_for_budget(shapes: Sequence[LayerShape], budget: Budget, pipeline: Pipeline = DEFAULT_PIPELINE) -> NetworkPlan:
-    """The best plan among all that fit the budget.
+def _spare_rotation(option: Option, following: int | None) -> BranchPlan:
+    branch = option.branch
+    if len(branch.stages) > 1:
+        return branch
+    plan = branch.first
+    limit = plan.rows if following is None or option.writes == "one" else following
+    return BranchPlan(((least_elements(plan.shape, plan.rows, plan.columns, limit, plan.pipeline),),))
+
+
+def _copies(shape: BlockShape, branch: BranchPlan) -> tuple[BranchPlan, ...]:
+    """The branch for each direction, with that direction's own layers."""
+    made = []
+    for stages in shape.branches:
+        pairs = [
+            tuple(_own(plan, own) for plan, own in zip(planned, stage))
+            for planned, stage in zip(branch.stages, stages)
+        ]
+        made.append(BranchPlan(tuple(pairs)))
+    return tuple(made)
+
+
+def _own(plan: EnginePlan, shape: LayerShape) -> EnginePlan:
+    """The engine of another direction's layer."""
+    return replace(plan, shape=replace(shape, inputs=plan.shape.inputs, padding=plan.shape.padding))
+
+
+def _with_ports(blocks: Sequence[BlockPlan]) -> NetworkPlan:
+    """The plan of given blocks: narrowest input port that keeps the interval, and buffers."""
+    interval = max(block.interval for block in blocks)
+    first = blocks[0]
+    columns = 1 if first.first.shape.symbols else first.first.columns
+    input_words = next((n for n in range(1, columns + 1) if ceil_div(first.port_size, n) <= interval), columns)
+    input_words = next((n for n in range(input_words, columns + 1) if columns % n == 0), columns)
+    return with_buffers(blocks, input_words, blocks[-1].elements)
+
+
+def plan_for_budget(
+    shapes: Sequence[BlockShape],
+    budget: Budget,
+    pipeline: Pipeline = DEFAULT_PIPELINE,
+    capacity: int = DEFAULT_CAPACITY,
+) -> NetworkPlan:
+    """The fastest plan within a budget.
+
+    Args:
+        shapes: Of every block.
+        budget: Multipliers, and DSP blocks where the target counts them.
+        pipeline: Depth of the multiplier arrays.
+        capacity: Steps of the longest sequence, where sequences are stored.
 
     Raises:
         PlanError: if not even the smallest engines fit.
     """
-    least = sum(shape.gates for shape in shapes)
+    least = sum(_least_multipliers(shape) for shape in shapes)
     if least > budget.multipliers:
         raise PlanError(
             f"The network needs at least {least} multipliers (one a gate and layer) and the budget has "
             f"{budget.multipliers}; raise --multipliers or choose a larger board."
         )
-    layers = [_candidates(shape, budget.multipliers - least + shape.gates, pipeline) for shape in shapes]
+    layers = [candidates(shape, budget.multipliers - least + _least_multipliers(shape), pipeline) for shape in shapes]
     best = _fastest(layers, budget)
     if best is None:
+        elements = sum(ELEMENT_DSPS[layer.kind] for shape in shapes for layer in shape.layers)
         raise PlanError(
-            f"The network needs at least {least + sum(ELEMENT_DSPS[shape.kind] for shape in shapes)} DSP blocks "
+            f"The network needs at least {least + elements} DSP blocks "
             f"and the budget has {budget.dsps}; choose a larger board."
         )
-    plan = _finish(best.chosen)
+    plan = _finish(shapes, best.chosen, capacity)
     if budget.dsps is None or sum(engine_dsps(engine) for engine in plan.engines) <= budget.dsps:
         return plan
     # Lanes that spare the memories a rotation, or that only shorten a faster engine's step, do not fit.
-    return _with_ports(best.chosen)
+    return _finish(shapes, best.chosen, capacity, spare=False)
 
 
-def _needed_elements(plan: EnginePlan) -> int:
-    """The fewest element-wise lanes that keep the engine's interval."""
-    return least_elements(plan.shape, plan.rows, plan.columns, plan.elements, plan.pipeline).elements
+def _least_multipliers(shape: BlockShape) -> int:
+    return sum(layer.gates for layer in shape.layers)
 
 
 def plan_for_lanes(
-    shapes: Sequence[LayerShape], gates: int, rows: int, columns: int, pipeline: Pipeline = DEFAULT_PIPELINE
+    shapes: Sequence[BlockShape],
+    gates: int,
+    rows: int,
+    columns: int,
+    pipeline: Pipeline = DEFAULT_PIPELINE,
+    capacity: int = DEFAULT_CAPACITY,
 ) -> NetworkPlan:
-    """The plan with given lanes in every recurrent layer; a Linear head gets the fewest lanes that keep up.
+    """The plan with given lanes in every gated or recurrent engine; a Linear one gets the fewest that keep up.
 
     Raises:
         PlanError: if the lanes exceed a layer's size, or gates are not all in parallel.
     """
-    chosen: list[EnginePlan] = []
+    chosen: list[Option] = []
     for shape in shapes:
-        if not shape.recurrent:
-            interval = max(plan.interval for plan in chosen)
-            needed = _needed_elements(chosen[-1])  # a group is written into the head's columns in one cycle
-            engines = (
-                _widest(shape, r, c, pipeline)
-                for r in _distinct_divisions(shape.units)
-                for c in {needed, *_column_choices(shape)}
-                if c >= needed
-            )
-            keeping_up = [plan for plan in engines if plan.interval <= interval]
-            chosen.append(min(keeping_up, key=lambda plan: (plan.multipliers, plan.last_write_cycle)))
+        main = _main_layer(shape)
+        if main is None:
+            chosen.append(_keeping_up(shape, chosen, rows, columns, pipeline))
             continue
-        if gates != shape.gates:
+        if gates != main.gates:
             raise PlanError(
-                f"Layer '{shape.name}' computes its {shape.gates} gates in parallel, so the gate lanes must be "
-                f"{shape.gates}, not {gates}."
+                f"Layer '{main.name}' computes its {main.gates} gates in parallel, so the gate lanes must be "
+                f"{main.gates}, not {gates}."
             )
-        elements = min(rows, columns)
-        chosen.append(EnginePlan(shape, rows, columns, max(1, elements), pipeline))
-    return _finish(chosen)
+        chosen.append(_given(shape, main, rows, columns, pipeline))
+    return _finish(shapes, chosen, capacity)
+
+
+def _main_layer(shape: BlockShape) -> LayerShape | None:
+    """The layer of a block that given lanes are meant for: the one with gates; None for a Linear block."""
+    layers = shape.branches[0][0] + (shape.branches[0][1] if len(shape.branches[0]) > 1 else ())
+    gated = [layer for layer in layers if layer.gates > 1]
+    if gated:
+        return gated[0]
+    return layers[0] if layers[0].hidden else None
+
+
+def _given(shape: BlockShape, main: LayerShape, rows: int, columns: int, pipeline: Pipeline) -> Option:
+    """A recurrent block with given lanes."""
+    stages = shape.branches[0]
+    if len(stages) == 1:
+        elements = max(1, min(rows, columns))
+        return fixed(shape, EnginePlan(main, rows, columns, elements, pipeline))
+    EnginePlan(main, rows, columns, 1, pipeline)  # raises if the lanes are not legal
+    fitting = [
+        option
+        for option in candidates(shape, 1 << 62, pipeline)
+        if (_lanes_of(option, main)) == (rows, columns)
+    ]
+    if not fitting:
+        raise PlanError(
+            f"Layer '{main.name}': no plan has {rows} row and {columns} column lanes in its gates; choose others, or "
+            f"give a number of multipliers."
+        )
+    return min(fitting, key=lambda option: (option.interval, option.multipliers, option.latency))
+
+
+def _lanes_of(option: Option, main: LayerShape) -> tuple[int, int]:
+    engine = next(engine for engine in option.branch.engines if engine.shape.gates == main.gates)
+    return engine.rows, engine.columns
+
+
+def _keeping_up(
+    shape: BlockShape, chosen: Sequence[Option], rows: int, columns: int, pipeline: Pipeline
+) -> Option:
+    """A Linear block that keeps the interval with the fewest multipliers; given lanes where nothing is before it."""
+    layer = shape.layers[0]
+    if not chosen:
+        return fixed(shape, widest(layer, min(rows, layer.units), min(columns, layer.inputs), pipeline))
+    interval = max(option.interval for option in chosen)
+    before = chosen[-1]
+    needed = _needed_elements(before)  # a group is written into the head's columns in one cycle
+    choices = {min(needed, layer.inputs), *column_choices(layer)}
+    engines = (
+        fixed(shape, widest(layer, r, c, pipeline))
+        for r in distinct_divisions(layer.units)
+        for c in choices
+        if c >= min(needed, layer.inputs)
+    )
+    keeping_up = [option for option in engines if option.interval <= interval]
+    return min(keeping_up, key=lambda option: (option.multipliers, option.latency))
+
+
+def _needed_elements(option: Option) -> int:
+    """The fewest element-wise lanes that keep the block's interval."""
+    if option.writes == "one" or len(option.branch.stages) > 1:
+        return option.elements
+    plan = option.branch.first
+    return least_elements(plan.shape, plan.rows, plan.columns, plan.elements, plan.pipeline).elements

@@ -2,20 +2,70 @@
 
 from __future__ import annotations
 
-from rnngen.ir.quantised import QuantisedLstm, QuantisedNetwork
+from dataclasses import dataclass
+
+from rnngen.ir.quantised import Block, QuantisedArgmax, QuantisedLayer, QuantisedNetwork
 from rnngen.plan.engine import LayerShape
+from rnngen.plan.schedule import post_cycles
+from rnngen.plan.timing import TAILS
 
 
-def layer_shapes(network: QuantisedNetwork) -> tuple[LayerShape, ...]:
-    """One shape a layer, in network order."""
-    return tuple(
-        LayerShape(
-            name=layer.name,
-            kind="lstm" if isinstance(layer, QuantisedLstm) else "linear",
-            gates=len(layer.gates),
-            inputs=layer.formats.product.input_size,
-            units=layer.output_size,
-            recurrent=isinstance(layer, QuantisedLstm),
-        )
-        for layer in network.layers
+@dataclass(frozen=True)
+class BlockShape:
+    """What a plan needs to know of a block.
+
+    Attributes:
+        branches: Stages of layers of each branch.
+        stored: Whether it works on whole stored sequences.
+        select, post_cycles, post_units: As in ``BlockPlan``.
+    """
+
+    branches: tuple[tuple[tuple[LayerShape, ...], ...], ...]
+    stored: bool = False
+    select: str = "every"
+    post_cycles: int = 0
+    post_units: int = 0
+
+    @property
+    def layers(self) -> tuple[LayerShape, ...]:
+        """All layers, flat."""
+        return tuple(layer for branch in self.branches for stage in branch for layer in stage)
+
+
+def alone(shape: LayerShape, post_units: int = 0) -> BlockShape:
+    """A block of one engine."""
+    return BlockShape((((shape,),),), post_units=post_units)
+
+
+def _layer_shape(layer: QuantisedLayer, feeds_itself: bool) -> LayerShape:
+    product = layer.formats.product
+    return LayerShape(
+        name=layer.name,
+        kind=layer.kind,
+        gates=len(layer.gates),
+        inputs=product.input_size,
+        units=layer.output_size,
+        hidden=product.hidden_size,
+        symbols=layer.symbols,
+        alone=feeds_itself,
+        x_offset=layer.x_offset,
+        h_offset=layer.h_offset,
     )
+
+
+def _block_shape(network: QuantisedNetwork, block: Block) -> BlockShape:
+    branches = tuple(
+        tuple(
+            tuple(_layer_shape(network.layers[index], len(branch.stages) == 1) for index in stage)
+            for stage in branch.stages
+        )
+        for branch in block.branches
+    )
+    maps = [TAILS[post.formats.kind].output for post in block.post if not isinstance(post, QuantisedArgmax)]
+    argmax = any(isinstance(post, QuantisedArgmax) for post in block.post)
+    return BlockShape(branches, block.stored, block.select, post_cycles(maps, argmax), int(argmax))
+
+
+def block_shapes(network: QuantisedNetwork) -> tuple[BlockShape, ...]:
+    """One shape a block, in network order."""
+    return tuple(_block_shape(network, block) for block in network.blocks)

@@ -42,8 +42,19 @@ class TailTiming:
     output: int
 
 
-TAILS = {"lstm": TailTiming(7, 11, 20), "linear": TailTiming(None, None, 2)}
-"""Element-wise path of each kind of engine."""
+TAILS = {
+    "lstm": TailTiming(7, 11, 20),
+    "gru": TailTiming(16, 20, 20),
+    "linear": TailTiming(None, None, 2),
+    "table": TailTiming(None, None, 7),
+}
+"""Element-wise path of each kind of engine; a "table" is a Linear layer or plain RNN with tanh or sigmoid."""
+
+ARGMAX_CYCLES = 2
+"""Last words of a step to the number of its largest."""
+
+MERGE_GO_CYCLES = 2
+"""A sequence's last word written to the buffer behind a stored block, to the first word that leaves it."""
 
 
 @dataclass(frozen=True)

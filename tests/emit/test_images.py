@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rnngen.arith.format import Format
 from rnngen.emit.images import bias_words, hex_lines, memory_images, weight_words
-from rnngen.ir.quantised import LinearFormats, LstmFormats, ProductFormats, QuantisedLinear, QuantisedLstm
+from rnngen.ir.quantised import LinearFormats, LstmFormats, ProductFormats, QuantisedLayer
 from rnngen.plan.engine import EnginePlan, LayerShape
 
 
@@ -27,16 +27,16 @@ def test_hex_lines_are_the_fields(width: int, rows: list[list[int]]) -> None:
     assert {len(line) for line in lines} == {(3 * width + 3) // 4}
 
 
-def small_lstm() -> QuantisedLstm:
+def small_lstm() -> QuantisedLayer:
     """I = 3, H = 3.  x weight of gate g, unit u, column i is 10 g + 3 u + i; h weights are the negated ones less 1."""
     product = ProductFormats(3, 3, Format(8, 6), Format(8, 6), Format(8, 7), Format(8, 6), Format(16, 13))
     formats = LstmFormats(product, Format(10, 6), 8, Format(10, 6), Format(8, 7))
     weights = np.array([[10 * g + 3 * u + i for i in range(3)] for g in range(4) for u in range(3)])
-    return QuantisedLstm("l", weights, -weights - 1, np.arange(12) * 100, formats)
+    return QuantisedLayer("l", weights, -weights - 1, np.arange(12) * 100, formats)
 
 
 def plan(rows: int, columns: int, elements: int) -> EnginePlan:
-    return EnginePlan(LayerShape("l", "lstm", 4, 3, 3, True), rows, columns, elements)
+    return EnginePlan(LayerShape("l", "lstm", 4, 3, 3, 3), rows, columns, elements)
 
 
 def test_weight_words_by_hand() -> None:
@@ -83,8 +83,8 @@ def test_images_of_a_head() -> None:
     """3 outputs of 2 inputs on 2 x 1 lanes; 4 fraction bits fall away: a half is 8."""
     x, weight = Format(8, 6), Format(4, 2)
     product = ProductFormats(2, 0, x, weight, x, weight, Format(12, 8))
-    layer = QuantisedLinear("head", np.array([[1, 2], [3, 4], [5, 6]]), np.array([10, 20, 30]),
+    layer = QuantisedLayer("head", np.array([[1, 2], [3, 4], [5, 6]]), None, np.array([10, 20, 30]),
                             LinearFormats(product, Format(8, 4)))  # fmt: skip
-    head = EnginePlan(LayerShape("head", "linear", 1, 2, 3, False), 2, 1, 2)
+    head = EnginePlan(LayerShape("head", "linear", 1, 2, 3, 0), 2, 1, 2)
     images = memory_images(layer, head)
     assert images == {"weights": "31\n42\n05\n06\n", "bias": "01c012\n000026\n"}

@@ -19,10 +19,12 @@ from hypothesis import strategies as st
 from rnngen.arith.format import Format
 from rnngen.emulate.network import Emulation, run_values
 from rnngen.ir.network import LinearLayer, Network, RecurrentLayer
-from rnngen.ir.quantised import QuantisedLinear, QuantisedLstm, QuantisedNetwork
+from rnngen.ir.quantised import Block, Branch, QuantisedLayer, QuantisedNetwork
 from rnngen.passes.quantise import quantise
 
 torch.set_num_threads(1)
+
+CHAIN = (Block((Branch(((0,),)),)), Block((Branch(((1,),)),), source=1))
 
 
 def real(integer: int, fmt: Format) -> Fraction:
@@ -44,7 +46,7 @@ class Model:
 
 
 def lstm_step(
-    model: Model, index: int, layer: QuantisedLstm, x: list[int], h: list[int], c: list[int]
+    model: Model, index: int, layer: QuantisedLayer, x: list[int], h: list[int], c: list[int]
 ) -> tuple[list[int], list[int]]:
     formats, product = layer.formats, layer.formats.product
     units, z_fmt = layer.output_size, layer.formats.preactivation
@@ -74,7 +76,7 @@ def lstm_step(
     return new_h, new_c
 
 
-def linear_step(model: Model, index: int, layer: QuantisedLinear, x: list[int]) -> list[int]:
+def linear_step(model: Model, index: int, layer: QuantisedLayer, x: list[int]) -> list[int]:
     product, y = layer.formats.product, layer.formats.y
     rows = zip(layer.weight_x, layer.bias, strict=True)
     sums = [
@@ -94,7 +96,7 @@ def run_model(network: QuantisedNetwork, x: np.ndarray) -> tuple[list[list[list[
         for step in sequence:
             values = [inputs.narrow(Fraction(v), fmt.width, fmt.fraction, (0, "x")) for v in step]
             for index, layer in enumerate(network.layers):
-                if isinstance(layer, QuantisedLstm):
+                if layer.kind == "lstm":
                     states[index] = lstm_step(model, index, layer, values, *states[index])
                     values = states[index][0]
                 else:
@@ -160,19 +162,19 @@ def test_every_narrowing_point_saturates() -> None:
     head = quantised.layers[1]
     head_formats = type(head.formats)(head_product, Format(6, 15))
     layers = (
-        QuantisedLstm("l", layer.weight_x * 0 + 127, layer.weight_h, layer.bias, formats),
-        QuantisedLinear("head", head.weight_x, head.bias, head_formats),
+        QuantisedLayer("l", layer.weight_x * 0 + 127, layer.weight_h, layer.bias, formats),
+        QuantisedLayer("head", head.weight_x, None, head.bias, head_formats),
     )
-    saturating = QuantisedNetwork("n", layers, 8, 12)
+    saturating = QuantisedNetwork("n", layers, CHAIN, 8, 12)
     # Large inputs reach the limits of the pre-activation only if x has the integer bits: 2**(11 - 5) = 64.
     wide = type(layer.formats.product)(
         3, 3, Format(12, 5), Format(8, 3), Format(12, 15), layer.formats.product.weight_h,
         Format(40, max(8, 15 + layer.formats.product.weight_h.fraction)),
     )  # fmt: skip
     wide_formats = type(layer.formats)(wide, layer.formats.preactivation, 12, narrow_c, Format(12, 15))
-    wide_layer = QuantisedLstm("l", layers[0].weight_x, layer.weight_h, layer.bias, wide_formats)
+    wide_layer = QuantisedLayer("l", layers[0].weight_x, layer.weight_h, layer.bias, wide_formats)
     generator = np.random.default_rng(6)
-    for network_case in (saturating, QuantisedNetwork("n", (wide_layer, layers[1]), 8, 12)):
+    for network_case in (saturating, QuantisedNetwork("n", (wide_layer, layers[1]), CHAIN, 8, 12)):
         got, model = assert_equal(network_case, generator.uniform(-90, 90, (3, 5, 3)))
     for point in ((0, "preactivation"), (0, "c"), (0, "tanh_input"), (0, "h"), (1, "y")):
         assert model.counts[point] > 0, point
@@ -192,16 +194,16 @@ def test_layers_and_traces_are_the_ones_of_the_run() -> None:
     quantised = quantise(random_network(9, 2, 3, 2, True, 1.0))
     x = np.random.default_rng(10).uniform(-1, 1, (2, 4, 2))
     progress: list[tuple[int, int]] = []
-    got = run_values(quantised, x, keep_layers=True, keep_traces=True, progress=lambda *at: progress.append(at))
+    got = run_values(quantised, x, keep_blocks=True, keep_traces=True, progress=lambda *at: progress.append(at))
     plain = run_values(quantised, x)
     assert np.array_equal(got.output, plain.output)
-    assert (plain.layers, plain.traces) == ((), ())
-    assert np.array_equal(got.layers[-1], got.output)
-    assert [layer.shape for layer in got.layers] == [(2, 4, 3), (2, 4, 3), (2, 4, 2)]
-    for layer, trace in zip(got.layers, got.traces, strict=True):
+    assert (plain.blocks, plain.traces) == ((), ())
+    assert np.array_equal(got.blocks[-1], got.output)
+    assert [layer.shape for layer in got.blocks] == [(2, 4, 3), (2, 4, 3), (2, 4, 2)]
+    for layer, trace in zip(got.blocks, got.traces, strict=True):
         last = trace["y" if "y" in trace else "h"]
         assert np.array_equal(last.transpose(2, 0, 1), layer)
-    assert progress == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert progress == [(done, 12) for done in range(1, 13)]  # 4 steps of each of 3 layers
 
 
 @pytest.mark.parametrize("inputs, hidden", [(6, 20), (16, 48)])

@@ -16,7 +16,7 @@ from rnngen.gateware.top import accelerator_verilog, loadable_memories
 from rnngen.ir.network import LinearLayer, Network, RecurrentLayer
 from rnngen.passes.quantise import quantise
 from rnngen.plan.search import plan_for_lanes
-from rnngen.plan.shapes import layer_shapes
+from rnngen.plan.shapes import block_shapes
 from rnngen.verify.compile import CompileOptions, compile_simulator
 from rnngen.verify.process import run_bench
 
@@ -39,7 +39,7 @@ def network(seed: int, hidden: int = 7) -> Network:
 
 def design_of(net: Network, folder: Path, x: np.ndarray):
     quantised = quantise(net, 8, 16, x)
-    plan = plan_for_lanes(layer_shapes(quantised), 4, 3, 2)
+    plan = plan_for_lanes(block_shapes(quantised), 4, 3, 2)
     return write_design(
         folder, net, quantised, plan, top="net", clock_hz=10**8, board=None, multiplier="generic", loadable=True,
         calibration="",
@@ -92,12 +92,12 @@ def test_another_checkpoint_is_loaded(tmp_path: Path, monkeypatch: pytest.Monkey
 )
 def test_a_bus_too_wide_is_refused(bits: int, loadable: bool, message: str) -> None:
     quantised = quantise(network(0, hidden=64), bits, 16)
-    plan = plan_for_lanes(layer_shapes(quantised), 4, 64, 16)
+    plan = plan_for_lanes(block_shapes(quantised), 4, 64, 16)
     with pytest.raises(PlanError, match=rf"^Layer 'lstm': {message}: use fewer multipliers or fewer bits\.$"):
         accelerator_verilog(quantised, plan, "net", "generic", loadable)
 
 
 def test_the_widest_bus_is_built() -> None:
     quantised = quantise(network(0, hidden=64), 16, 16)
-    plan = plan_for_lanes(layer_shapes(quantised), 4, 64, 16)
+    plan = plan_for_lanes(block_shapes(quantised), 4, 64, 16)
     assert "[65535:0]" in accelerator_verilog(quantised, plan, "net", "generic", False)

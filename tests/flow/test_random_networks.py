@@ -20,7 +20,7 @@ from rnngen.flow import simulate
 from rnngen.ir.network import LinearLayer, Network, RecurrentLayer
 from rnngen.passes.quantise import quantise
 from rnngen.plan.search import Budget, plan_for_budget, plan_for_lanes
-from rnngen.plan.shapes import layer_shapes
+from rnngen.plan.shapes import block_shapes
 
 PARTS = 4
 EXAMPLES = int(os.environ.get("RNNGEN_CIRCUITS", "8")) // PARTS
@@ -68,7 +68,7 @@ def check(folder: Path, chosen: dict[str, Any]) -> None:
     shape = (chosen["sequences"], chosen["steps"], chosen["sizes"][0])
     x = random.uniform(-chosen["amplitude"], chosen["amplitude"], shape)
     quantised = quantise(net, chosen["weight_bits"], chosen["activation_bits"], x if chosen["calibrated"] else None)
-    shapes = layer_shapes(quantised)
+    shapes = block_shapes(quantised)
     if "lanes" in chosen:
         plan = plan_for_lanes(shapes, *chosen["lanes"])
     else:

@@ -10,8 +10,9 @@ from rnngen.emit.design import read_design, write_design
 from rnngen.flow import report, simulate
 from rnngen.ir.network import LinearLayer, Network, RecurrentLayer
 from rnngen.passes.quantise import quantise
+from rnngen.plan.schedule import latency
 from rnngen.plan.search import Budget, plan_for_budget, plan_for_lanes
-from rnngen.plan.shapes import layer_shapes
+from rnngen.plan.shapes import block_shapes
 
 pytestmark = pytest.mark.verilator
 
@@ -34,7 +35,7 @@ def make_network(shapes, head, seed):
 def make_design(folder, shapes, head, weights, activations, lanes, seed):
     network = make_network(shapes, head, seed)
     quantised = quantise(network, weights, activations)
-    planned = layer_shapes(quantised)
+    planned = block_shapes(quantised)
     plan = plan_for_lanes(planned, *lanes) if isinstance(lanes, tuple) else plan_for_budget(planned, Budget(lanes))
     return write_design(
         folder, network, quantised, plan, top="net", clock_hz=10**8, board=None, multiplier="generic", loadable=False,
@@ -59,8 +60,8 @@ def test_circuit_equals_emulator_in_bits_and_cycles(tmp_path, case):
     result = simulate(design, x)
     assert result.comparison.cycle_exact, result.comparison.first  # bit_exact included
     assert result.figures["step_interval_cycles"] == design.plan.interval
-    latency = (result.figures["latency_first_output_cycles"], result.figures["latency_last_output_cycles"])
-    assert latency == design.plan.latency()
+    measured = (result.figures["latency_first_output_cycles"], result.figures["latency_last_output_cycles"])
+    assert measured == latency(design.plan)
     paused = simulate(design, x, stall=0.3)
     assert paused.comparison.bit_exact, paused.comparison.first
     assert np.array_equal(paused.output, result.output)

@@ -10,7 +10,8 @@ import pytest
 from rnngen.arith.format import Format
 from rnngen.errors import DataError, FormatError
 from rnngen.ir.network import LinearLayer, Network, RecurrentLayer
-from rnngen.passes.quantise import best_weight_format, covering, quantise
+from rnngen.passes.formats import best_weight_format, covering
+from rnngen.passes.quantise import quantise
 from rnngen.passes.ranges import measure, prove
 
 
@@ -71,8 +72,8 @@ def test_hand_case_without_calibration() -> None:
     assert formats.c == Format(18, 14)  # 15 would cover it, the tanh input has 14
     # Products: 8 + 14 and 8 + 15 fraction bits; x moves one place up.
     assert (formats.product.fraction, formats.product.shift_x, formats.product.shift_h) == (23, 1, 0)
-    assert formats.gate_shift("g") == 9
-    assert [formats.gate_shift(gate) for gate in "ifo"] == [10, 10, 10]
+    assert formats.slot_shift("g") == 9
+    assert [formats.slot_shift(gate) for gate in "ifo"] == [10, 10, 10]
 
 
 def test_proved_cell_range_is_limited() -> None:
@@ -96,7 +97,7 @@ def test_head_input_is_the_lstm_output() -> None:
     assert head.product.x == quantised.layers[0].formats.h == Format(16, 15)
     assert head.product.weight_x == Format(8, 5)  # 2 = 64 / 32
     assert head.y == Format(16, 12)  # |y| <= 6
-    assert head.output_shift == 5 + 15 - 12
+    assert head.slot_shift("y") == 5 + 15 - 12
 
 
 def test_the_bias_never_saturates() -> None:
@@ -105,7 +106,7 @@ def test_the_bias_never_saturates() -> None:
     layer = quantise(network, 2, 4).layers[0]
     fmt = layer.formats.product.bias
     assert np.abs(fmt.to_float(layer.bias) - 100.0).max() <= fmt.step / 2
-    rounded = layer.formats.rounded_bias(layer.bias)
+    rounded = layer.rounded_bias()[0]
     assert fmt.minimum <= rounded.min()
     assert rounded.max() <= fmt.maximum
 

@@ -17,7 +17,7 @@ SMALL = st.integers(1, 24)
 
 
 def lstm(inputs: int, units: int, name: str = "l") -> LayerShape:
-    return LayerShape(name, "lstm", 4, inputs, units, True)
+    return LayerShape(name, "lstm", 4, inputs, units, units)
 
 
 def array_latency(columns: int, pipeline: Pipeline) -> int:

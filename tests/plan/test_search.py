@@ -13,16 +13,23 @@ from hypothesis import strategies as st
 
 from rnngen.errors import PlanError
 from rnngen.plan.engine import EnginePlan, LayerShape
-from rnngen.plan.network import NetworkPlan, settled_interval
-from rnngen.plan.search import ELEMENT_DSPS, Budget, plan_for_budget, plan_for_lanes
+from rnngen.plan.network import NetworkPlan
+from rnngen.plan.options import ELEMENT_DSPS
+from rnngen.plan.schedule import settled_interval
+from rnngen.plan.search import Budget, plan_for_budget, plan_for_lanes
+from rnngen.plan.shapes import BlockShape, alone
 
 
 def lstm(inputs: int, units: int, name: str = "l") -> LayerShape:
-    return LayerShape(name, "lstm", 4, inputs, units, True)
+    return LayerShape(name, "lstm", 4, inputs, units, units)
 
 
 def head(inputs: int, units: int) -> LayerShape:
-    return LayerShape("head", "linear", 1, inputs, units, False)
+    return LayerShape("head", "linear", 1, inputs, units, 0)
+
+
+def blocks(*shapes: LayerShape) -> tuple[BlockShape, ...]:
+    return tuple(alone(shape) for shape in shapes)
 
 
 @cache
@@ -33,7 +40,7 @@ def interval(shape: LayerShape, rows: int, columns: int, elements: int) -> int:
 
 def lanes(shape: LayerShape, budget: int) -> list[tuple[int, int]]:
     """All legal (rows, columns) within a budget of multipliers."""
-    widest = max(shape.inputs, shape.units if shape.recurrent else 1)
+    widest = max(shape.inputs, shape.units if shape.hidden else 1)
     every = product(range(1, shape.units + 1), range(1, widest + 1))
     return [(rows, columns) for rows, columns in every if shape.gates * rows * columns <= budget]
 
@@ -50,7 +57,7 @@ def brute_force(shapes: tuple[LayerShape, ...], budget: int) -> int:
             continue
         slowest = 0
         for index, (shape, (rows, columns)) in enumerate(zip(shapes, choice, strict=True)):
-            widest = min(rows, columns) if shape.recurrent else rows
+            widest = min(rows, columns) if shape.hidden else rows
             if index + 1 < len(choice):
                 widest = min(widest, choice[index + 1][1])
             slowest = max(slowest, min(interval(shape, rows, columns, e) for e in range(1, widest + 1)))
@@ -64,7 +71,7 @@ def slowest_engine(plan: NetworkPlan) -> int:
 
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(4, 700))
 def test_one_layer_is_the_best_of_all(inputs: int, units: int, budget: int) -> None:
-    plan = plan_for_budget((lstm(inputs, units),), Budget(budget))
+    plan = plan_for_budget(blocks(lstm(inputs, units)), Budget(budget))
     assert plan.multipliers <= budget
     assert plan.interval == slowest_engine(plan) == brute_force((lstm(inputs, units),), budget)
 
@@ -73,7 +80,7 @@ def test_one_layer_is_the_best_of_all(inputs: int, units: int, budget: int) -> N
 @settings(max_examples=25)
 def test_two_layers_are_the_best_of_all(inputs: int, units: int, second: int, budget: int) -> None:
     shapes = (lstm(inputs, units), lstm(units, second, "m"))
-    plan = plan_for_budget(shapes, Budget(budget))
+    plan = plan_for_budget(blocks(*shapes), Budget(budget))
     assert plan.multipliers <= budget
     assert plan.interval == slowest_engine(plan) == brute_force(shapes, budget)
 
@@ -82,7 +89,7 @@ def test_two_layers_are_the_best_of_all(inputs: int, units: int, second: int, bu
 @settings(max_examples=25)
 def test_a_layer_with_head_is_the_best_of_all(inputs: int, units: int, outputs: int, budget: int) -> None:
     shapes = (lstm(inputs, units), head(units, outputs))
-    plan = plan_for_budget(shapes, Budget(budget))
+    plan = plan_for_budget(blocks(*shapes), Budget(budget))
     assert plan.multipliers <= budget
     assert plan.interval == slowest_engine(plan) == brute_force(shapes, budget)
 
@@ -90,8 +97,8 @@ def test_a_layer_with_head_is_the_best_of_all(inputs: int, units: int, outputs: 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 20), st.integers(1, 40), st.integers(1, 40))
 def test_the_head_never_limits_given_lanes(inputs: int, units: int, outputs: int, rows: int, columns: int) -> None:
     rows, columns = min(rows, units), min(columns, max(inputs, units))
-    alone = plan_for_lanes((lstm(inputs, units),), 4, rows, columns)
-    both = plan_for_lanes((lstm(inputs, units), head(units, outputs)), 4, rows, columns)
+    alone = plan_for_lanes(blocks(lstm(inputs, units)), 4, rows, columns)
+    both = plan_for_lanes(blocks(lstm(inputs, units), head(units, outputs)), 4, rows, columns)
     assert (both.engines[0].rows, both.engines[0].columns) == (rows, columns)
     assert both.interval == alone.interval
 
@@ -100,13 +107,13 @@ def test_the_head_never_limits_given_lanes(inputs: int, units: int, outputs: int
 @settings(max_examples=25)
 def test_dsp_budget_is_kept(inputs: int, units: int, second: int, outputs: int, dsps: int) -> None:
     """A multiplier is a DSP block, an LSTM element-wise lane eight more (three products, five interpolations)."""
-    assert ELEMENT_DSPS == {"lstm": 8, "linear": 0}
+    assert (ELEMENT_DSPS["lstm"], ELEMENT_DSPS["linear"]) == (8, 0)
     shapes = (lstm(inputs, units), lstm(units, second, "m"), head(second, outputs))
     if dsps < 9 + 16:
         with pytest.raises(PlanError):
-            plan_for_budget(shapes, Budget(dsps, dsps))
+            plan_for_budget(blocks(*shapes), Budget(dsps, dsps))
         return
-    plan = plan_for_budget(shapes, Budget(dsps, dsps))
+    plan = plan_for_budget(blocks(*shapes), Budget(dsps, dsps))
     spent = plan.multipliers + 8 * sum(engine.elements for engine in plan.engines[:2])
     assert spent <= dsps
 
@@ -116,7 +123,7 @@ def test_dsp_budget_is_kept(inputs: int, units: int, second: int, outputs: int, 
 def test_buffers_let_the_slowest_engine_set_the_pace(
     inputs: int, units: int, second: int, outputs: int, budget: int
 ) -> None:
-    plan = plan_for_budget((lstm(inputs, units), lstm(units, second, "m"), head(second, outputs)), Budget(budget))
+    plan = plan_for_budget(blocks(lstm(inputs, units), lstm(units, second, "m"), head(second, outputs)), Budget(budget))
     assert settled_interval(plan) == plan.interval == slowest_engine(plan)
     assert plan.bound <= plan.interval
     assert plan.bound == plan.macs / plan.multipliers
@@ -125,7 +132,7 @@ def test_buffers_let_the_slowest_engine_set_the_pace(
 @pytest.mark.parametrize("inputs, units, budget", [(1024, 1024, 4096), (4096, 4096, 128), (4096, 4096, 4096)])
 def test_the_search_takes_less_than_a_second(inputs: int, units: int, budget: int) -> None:
     started = time.process_time()  # of this process: other work on the machine does not count
-    plan = plan_for_budget((lstm(inputs, units),), Budget(budget))
+    plan = plan_for_budget(blocks(lstm(inputs, units)), Budget(budget))
     assert time.process_time() - started < 1.0
     assert plan.multipliers == budget
     assert plan.interval == plan.bound == 4 * units * (inputs + units) / budget
@@ -136,18 +143,18 @@ SILERO_LIKE = (lstm(128, 128), head(128, 1))
 
 def test_lanes_beyond_the_layer() -> None:
     with pytest.raises(PlanError, match=r"^Layer 'l': row lanes must be within 1\.\.20, not 21\.$"):
-        plan_for_lanes((lstm(6, 20),), 4, 21, 2)
+        plan_for_lanes(blocks(lstm(6, 20)), 4, 21, 2)
     with pytest.raises(PlanError, match=r"^Layer 'l': column lanes must be within 1\.\.20, not 64\.$"):
-        plan_for_lanes((lstm(6, 20),), 4, 2, 64)
+        plan_for_lanes(blocks(lstm(6, 20)), 4, 2, 64)
     with pytest.raises(PlanError, match=r"^Layer 'l': row lanes must be within 1\.\.20, not 0\.$"):
-        plan_for_lanes((lstm(6, 20),), 4, 0, 2)
+        plan_for_lanes(blocks(lstm(6, 20)), 4, 0, 2)
 
 
 @pytest.mark.parametrize("gates", [1, 2, 3, 5])
 def test_gates_are_all_in_parallel(gates: int) -> None:
     sentence = f"Layer 'l' computes its 4 gates in parallel, so the gate lanes must be 4, not {gates}."
     with pytest.raises(PlanError, match=f"^{re.escape(sentence)}$"):
-        plan_for_lanes(SILERO_LIKE, gates, 4, 4)
+        plan_for_lanes(blocks(*SILERO_LIKE), gates, 4, 4)
 
 
 @pytest.mark.parametrize("budget", [0, 4])
@@ -157,11 +164,11 @@ def test_too_few_multipliers(budget: int) -> None:
         "raise --multipliers or choose a larger board."
     )
     with pytest.raises(PlanError, match=f"^{re.escape(sentence)}$"):
-        plan_for_budget(SILERO_LIKE, Budget(budget))
+        plan_for_budget(blocks(*SILERO_LIKE), Budget(budget))
 
 
 def test_too_few_dsps() -> None:
     sentence = "The network needs at least 13 DSP blocks and the budget has 12; choose a larger board."
     with pytest.raises(PlanError, match=f"^{re.escape(sentence)}$"):
-        plan_for_budget(SILERO_LIKE, Budget(12, 12))
-    assert plan_for_budget(SILERO_LIKE, Budget(13, 13)).multipliers == 5
+        plan_for_budget(blocks(*SILERO_LIKE), Budget(12, 12))
+    assert plan_for_budget(blocks(*SILERO_LIKE), Budget(13, 13)).multipliers == 5

@@ -91,7 +91,7 @@ def check_model(model: onnx.ModelProto, title: str) -> onnx.ModelProto:
         )
     try:
         package.checker.check_model(_without_data(model))
-    except package.checker.ValidationError as error:
+    except (package.checker.ValidationError, UnicodeDecodeError) as error:
         text = " ".join(str(error).split())
         raise ModelError(f"{title} breaks ONNX's rules ({text[:200]}); export it again.") from error
     if model.functions:
@@ -148,7 +148,7 @@ def to_array(tensor: onnx.TensorProto, title: str, folder: Path | None) -> Array
         tensor = _with_data(tensor, title, folder)
     try:
         array = numpy_helper.to_array(tensor)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise ModelError(
             f"{title}: tensor '{tensor.name}' is damaged ({error}); copy the file again or export it again."
         ) from error

@@ -94,7 +94,12 @@ def split_sizes(attributes: Attributes, inputs: Inputs, length: int, outputs: in
     return [min(piece, length - piece * index) for index in range(outputs)]
 
 
-def _bounded(shape: Sequence[int]) -> tuple[int, ...]:
+def bounded(shape: Sequence[int]) -> tuple[int, ...]:
+    """The shape of a constant.
+
+    Raises:
+        NotFoldedError: if it has more than ``ELEMENTS`` elements or a negative length.
+    """
     if math.prod(shape) > ELEMENTS or any(size < 0 for size in shape):
         raise NotFoldedError
     return tuple(shape)
@@ -216,26 +221,26 @@ def _concat(attributes: Attributes, inputs: Inputs) -> Array:
 
 def _expand(attributes: Attributes, inputs: Inputs) -> Array:
     array, target = _first(inputs), integers(inputs[1])
-    return np.broadcast_to(array, _bounded(np.broadcast_shapes(array.shape, tuple(target)))).copy()
+    return np.broadcast_to(array, bounded(np.broadcast_shapes(array.shape, tuple(target)))).copy()
 
 
 def _filled(attributes: Attributes, inputs: Inputs) -> Array:
     value = attributes.get("value")
     fill = np.zeros(1) if value is None else value
-    return np.full(_bounded(integers(inputs[0])), fill.flat[0], dtype=fill.dtype)
+    return np.full(bounded(integers(inputs[0])), fill.flat[0], dtype=fill.dtype)
 
 
 def _range(attributes: Attributes, inputs: Inputs) -> Array:
     start, limit, delta = (_first([array]) for array in inputs)
     if not all(known(array) for array in (start, limit, delta)) or float(delta) == 0.0:
         raise NotFoldedError
-    _bounded([max(0, math.ceil((float(limit) - float(start)) / float(delta)))])
+    bounded([max(0, math.ceil((float(limit) - float(start)) / float(delta)))])
     return np.asarray(np.arange(start.item(), limit.item(), delta.item()))
 
 
 def _tile(attributes: Attributes, inputs: Inputs) -> Array:
     array, repeats = _first(inputs), integers(inputs[1])
-    _bounded([array.size, *repeats])
+    bounded([array.size, *repeats])
     return np.tile(array, repeats)
 
 
@@ -357,5 +362,5 @@ def fold(operation: str, attributes: Attributes, inputs: Inputs, outputs: int = 
         if operation not in _FOLDS:
             raise NotFoldedError
         return [settle(_FOLDS[operation](attributes, inputs))]
-    except (ValueError, IndexError, TypeError, KeyError, ZeroDivisionError) as error:
+    except (ValueError, IndexError, TypeError, KeyError, ArithmeticError) as error:
         raise NotFoldedError from error

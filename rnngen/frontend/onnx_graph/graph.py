@@ -59,7 +59,9 @@ def _attribute(attribute: onnx.AttributeProto, title: str, folder: Path | None) 
 
 def node_name(node: onnx.NodeProto) -> str:
     """The node's name, or that of its first output."""
-    return node.name or next((name for name in node.output if name), node.op_type)
+    name = node.name or next((name for name in node.output if name), node.op_type)
+    # Of a name that is no UTF-8 protobuf gives the bytes.
+    return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
 
 
 def read_node(node: onnx.NodeProto, title: str, folder: Path | None) -> Node:

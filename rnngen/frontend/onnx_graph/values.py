@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from rnngen.frontend.onnx_graph.file import Array
-from rnngen.frontend.onnx_graph.folding import NotFoldedError, known, sizes
+from rnngen.frontend.onnx_graph.folding import NotFoldedError, bounded, known, sizes
 from rnngen.frontend.tracing import Constant, Host, Size, Steps, Value
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def repeated(array: Array, target: Array | None) -> Repeated:
     if not known(array) or lead < 0 or any(axis >= lead and array.shape[axis - lead] != 1 for axis in free):
         raise NotFoldedError
     try:
-        return Repeated(np.broadcast_to(array, np.broadcast_shapes(array.shape, shape)).copy(), free)
+        return Repeated(np.broadcast_to(array, bounded(np.broadcast_shapes(array.shape, shape))).copy(), free)
     except ValueError as error:
         raise NotFoldedError from error
 

@@ -1,0 +1,154 @@
+"""Decides when a block starts a step."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+
+class StepStarter(wiring.Component):
+    """Starts a step when a whole input step is there, the interval has passed since the last start, and the reader of
+    the results has a slot for them.
+
+    Ports:
+        available, sequence_last: The waiting input step.
+        space: The reader has room for one more step.
+        go: A step starts.  go_last: with it, the step is its sequence's last one.  reserve: It will use that room.
+
+    Args:
+        interval: Of the block.  selects: Only a sequence's last step goes on, and the others need no room.
+    """
+
+    def __init__(self, interval: int, selects: bool) -> None:
+        self._interval, self._selects = interval, selects
+        super().__init__(
+            {
+                "available": In(1),
+                "sequence_last": In(1),
+                "space": In(1),
+                "go": Out(1),
+                "go_last": Out(1),
+                "reserve": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Amaranth's hook: builds the circuit."""
+        m = Module()
+        gap = Signal(range(self._interval + 1))
+        passes = self.sequence_last if self._selects else 1
+        room = self.space | ~self.sequence_last if self._selects else self.space
+        m.d.comb += [
+            self.go.eq(self.available & room & (gap == 0)),
+            self.go_last.eq(self.sequence_last),
+            self.reserve.eq(self.go & passes),
+        ]
+        m.d.sync += gap.eq(Mux(self.go, self._interval - 1, Mux(gap == 0, 0, gap - 1)))
+        return m
+
+
+class SequenceStarter(wiring.Component):
+    """Starts the steps of a stored sequence, one an interval, once all of it is there and the buffer behind has room.
+
+    Ports:
+        written: A step is written.  written_last: with it, it ends its sequence.  rewind: Its sequence is forgotten.
+        released: A sequence has been read.  full: No more sequence may begin.
+        sent: A sequence has left the buffer behind.
+        go: A step starts.  go_first, go_last: with it, it is the first, last one of its sequence.
+
+    Args:
+        interval: Of the block.  capacity: Steps of the longest sequence.
+    """
+
+    def __init__(self, interval: int, capacity: int) -> None:
+        self._interval, self._capacity = interval, capacity
+        super().__init__(
+            {
+                "written": In(1),
+                "written_last": In(1),
+                "rewind": In(1),
+                "released": In(1),
+                "full": Out(1),
+                "overlong": Out(1),
+                "sent": In(1),
+                "go": Out(1),
+                "go_first": Out(1),
+                "go_last": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Amaranth's hook: builds the circuit."""
+        m = Module()
+        capacity = self._capacity
+        gap = Signal(range(self._interval + 1))
+        count, step = Signal(range(capacity + 1)), Signal(range(capacity + 1))
+        lengths = [Signal(range(capacity + 1), name=f"length_{k}") for k in range(2)]
+        written, read, inside = Signal(), Signal(), Signal()
+        complete, waiting, room = Signal(range(3)), Signal(range(3)), Signal(range(3), init=2)
+        ends = self.written & self.written_last
+        m.d.comb += [
+            self.full.eq(complete == 2),
+            self.overlong.eq(self.written & ~self.written_last & (count == capacity - 1)),
+            self.go_first.eq(~inside),
+            self.go.eq((gap == 0) & (inside | ((waiting != 0) & (room != 0)))),
+            self.go_last.eq(step + 1 == Mux(read, lengths[1], lengths[0])),
+        ]
+        begins = self.go & self.go_first
+        m.d.sync += [
+            gap.eq(Mux(self.go, self._interval - 1, Mux(gap == 0, 0, gap - 1))),
+            complete.eq(complete + ends - self.released),
+            waiting.eq(waiting + ends - begins),
+            room.eq(room + self.sent - begins),
+        ]
+        with m.If(self.written):
+            m.d.sync += count.eq(Mux(self.written_last, 0, count + 1))
+            with m.If(self.written_last):
+                for number, length in enumerate(lengths):
+                    with m.If(written == number):
+                        m.d.sync += length.eq(count + 1)
+                m.d.sync += written.eq(~written)
+        with m.If(self.rewind):
+            m.d.sync += count.eq(0)
+        with m.If(self.go):
+            m.d.sync += [inside.eq(~self.go_last), step.eq(Mux(self.go_last, 0, step + 1))]
+            with m.If(self.go_last):
+                m.d.sync += read.eq(~read)
+        return m
+
+
+LONGEST_LINE = 64
+"""Cycles that a start is delayed by registers alone; beyond them a counter takes what one interval holds."""
+
+
+class StartDelay(wiring.Component):
+    """A start ``cycles`` later; starts are at least ``interval`` cycles apart.
+
+    Ports:
+        go, go_last: As they come.  late, late_last: The same, later.
+    """
+
+    def __init__(self, cycles: int, interval: int) -> None:
+        self._counted = min(cycles, interval) if cycles > LONGEST_LINE else 0
+        self._line = cycles - self._counted
+        super().__init__({"go": In(1), "go_last": In(1), "late": Out(1), "late_last": Out(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        """Amaranth's hook: builds the circuit."""
+        m = Module()
+        go, last = self.go, self.go_last
+        if self._counted:
+            left, active, kept = Signal(range(self._counted + 1)), Signal(), Signal()
+            go, last = Signal(name="counted_go"), Signal(name="counted_last")
+            m.d.comb += [go.eq(active & (left == 0)), last.eq(kept)]
+            with m.If(active):
+                m.d.sync += [left.eq(left - 1), active.eq(left != 0)]
+            with m.If(self.go):
+                m.d.sync += [left.eq(self._counted - 1), active.eq(1), kept.eq(self.go_last)]
+        for number in range(self._line):
+            later, later_last = Signal(name=f"go_{number}"), Signal(name=f"last_{number}")
+            m.d.sync += [later.eq(go), later_last.eq(last)]
+            go, last = later, later_last
+        m.d.comb += [self.late.eq(go), self.late_last.eq(last)]
+        return m

@@ -1,0 +1,233 @@
+"""Lanes worth a look for one block: every legal shape is weighed, none is guessed.
+
+The issues of a step depend on the rows only through the number of tiles, and on the columns only
+through the number of words; so for each tile count the fewest rows and for each word count the
+fewest columns are enough, except where the recurrence and not the issues bind: there every pair
+of rows and columns is weighed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import gcd
+
+from rnngen.plan.branch import BranchPlan
+from rnngen.plan.engine import EnginePlan, LayerShape, ceil_div
+from rnngen.plan.shapes import BlockShape
+from rnngen.plan.timing import Pipeline
+
+ELEMENT_DSPS = {"lstm": 8, "gru": 6, "linear": 0, "table": 1}
+"""DSP blocks of one element-wise lane: state products, and an interpolation for each activation."""
+
+_SECOND_STAGES = 3
+"""Sizes of a second stage that are tried for each number of its tiles: the one that keeps up, and wider ones."""
+
+
+def engine_dsps(plan: EnginePlan) -> int:
+    """DSP blocks that an engine spends: one a multiplier, and the element-wise path's."""
+    return plan.multipliers + plan.elements * ELEMENT_DSPS[plan.shape.kind]
+
+
+@dataclass(frozen=True)
+class Option:
+    """One way to build a block.
+
+    Attributes:
+        branch: One direction; all directions have the same lanes.
+        copies: Directions.
+        writes: What writes to the next block: the ``"engine"``, a ``"stored"`` block's buffer, as many words as the
+            engine or a multiple of them, or an argmax, ``"one"`` word.
+        interval, multipliers: Of the block.
+    """
+
+    branch: BranchPlan
+    copies: int
+    writes: str
+    interval: int
+    multipliers: int
+
+    @property
+    def dsps(self) -> int:
+        """DSP blocks of the block."""
+        return self.copies * sum(engine_dsps(engine) for engine in self.branch.engines)
+
+    @property
+    def latency(self) -> int:
+        """First issue to the last result."""
+        return self.branch.last_write_cycle
+
+    @property
+    def columns(self) -> int:
+        """Words of the input that are read in a cycle, and so may be written in one."""
+        return 1 if self.branch.first.shape.symbols else self.branch.first.columns
+
+    @property
+    def elements(self) -> int:
+        """Words that are written to the next block in a cycle, at the least."""
+        return 1 if self.writes == "one" else self.branch.last.elements
+
+    def leanest(self, interval: int) -> Option:
+        """With the fewest element-wise lanes that keep the interval, which the widest do."""
+        if len(self.branch.stages) > 1:
+            return self
+        plan = _leanest(self.branch.first, interval)
+        return self if plan is self.branch.first else replace(self, branch=BranchPlan(((plan,),)))
+
+
+def _option(shape: BlockShape, branch: BranchPlan) -> Option:
+    copies = len(shape.branches)
+    writes = "one" if shape.post_units else "stored" if shape.stored else "engine"
+    return Option(branch, copies, writes, branch.interval, copies * branch.multipliers)
+
+
+def distinct_divisions(size: int) -> list[int]:
+    """The smallest n for every value of ceil(size / n), ascending."""
+    smallest: dict[int, int] = {}
+    for n in range(1, size + 1):
+        smallest.setdefault(ceil_div(size, n), n)
+    return sorted(smallest.values())
+
+
+def column_choices(shape: LayerShape) -> list[int]:
+    """Column counts worth a look: the smallest for each pair of x and h word counts."""
+    largest = max(shape.inputs, shape.hidden)
+    smallest: dict[tuple[int, int], int] = {}
+    for n in range(1, largest + 1):
+        smallest.setdefault((ceil_div(shape.inputs, n), ceil_div(shape.hidden, n)), n)
+    return sorted(smallest.values())
+
+
+def widest(shape: LayerShape, rows: int, columns: int, pipeline: Pipeline) -> EnginePlan:
+    """The engine with the most element-wise lanes that its lanes allow: none of its shape is faster."""
+    return EnginePlan(shape, rows, columns, min(rows, columns) if shape.hidden else rows, pipeline)
+
+
+def candidates(shape: BlockShape, limit: int, pipeline: Pipeline) -> list[Option]:
+    """Ways to build a block within a limit of multipliers."""
+    copies, stages = len(shape.branches), shape.branches[0]
+    if len(stages) == 1:
+        plans = _engines(stages[0][0], limit // copies, pipeline)
+        return [_option(shape, BranchPlan(((plan,),))) for plan in plans]
+    return [_option(shape, branch) for branch in _staged(stages, limit // copies, pipeline)]
+
+
+def fixed(shape: BlockShape, engine: EnginePlan) -> Option:
+    """A block of one engine a direction, with given lanes."""
+    return _option(shape, BranchPlan(((engine,),)))
+
+
+def _engines(shape: LayerShape, limit: int, pipeline: Pipeline) -> list[EnginePlan]:
+    """Engines of one layer, each with as many element-wise lanes as its own lanes allow."""
+    found = []
+    for rows in distinct_divisions(shape.units):
+        for columns in column_choices(shape):
+            if shape.gates * rows * columns > limit:
+                break
+            plan = widest(shape, rows, columns, pipeline)
+            found.append(plan)
+            if shape.hidden and plan.interval > plan.words:
+                found += _same_words(plan, limit)
+    return found
+
+
+def _same_words(plan: EnginePlan, limit: int) -> list[EnginePlan]:
+    """Engines with more lanes and as many issues a step: they help only where the issues are not what binds."""
+    shape, rows, columns = plan.shape, plan.rows, plan.columns
+    found = []
+    while rows <= shape.units and ceil_div(shape.units, rows) == plan.tiles:
+        columns = plan.columns
+        while columns <= max(shape.inputs, shape.hidden) and shape.gates * rows * columns <= limit:
+            wider = widest(shape, rows, columns, plan.pipeline)
+            if (wider.x_words, wider.h_words) != (plan.x_words, plan.h_words):
+                break
+            found.append(wider)
+            columns += 1
+        rows += 1
+    return found
+
+
+def _leanest(plan: EnginePlan, interval: int) -> EnginePlan:
+    """The engine with the fewest element-wise lanes that keep the interval, which the widest do."""
+    low, high = ceil_div(plan.rows, interval // plan.tiles), plan.elements
+    middle = low  # often enough where the recurrence is hidden
+    while low < high:
+        if EnginePlan(plan.shape, plan.rows, plan.columns, middle, plan.pipeline).interval <= interval:
+            high = middle
+        else:
+            low = middle + 1
+        middle = (low + high) // 2
+    return plan if high == plan.elements else replace(plan, elements=high)
+
+
+def _staged(stages: Sequence[Sequence[LayerShape]], limit: int, pipeline: Pipeline) -> list[BranchPlan]:
+    """Branches of two stages.  The stage with more to multiply is chosen first, the other one to go with it."""
+    first, second = stages[0][0], stages[1][0]
+    found = []
+    if len(stages[0]) * first.macs >= second.macs:
+        for leading in _frontier(_stage_engines(stages[0], limit, pipeline)):
+            found += [_joined(stages, leading, lanes) for lanes in _seconds(second, leading, pipeline)]
+    else:
+        for following in _frontier(_stage_engines(stages[1], limit, pipeline)):
+            found += [_joined(stages, lanes, following) for lanes in _seconds(first, following, pipeline)]
+    return [branch for branch in found if branch is not None and branch.multipliers <= limit]
+
+
+def _stage_engines(stage: Sequence[LayerShape], limit: int, pipeline: Pipeline) -> Iterator[EnginePlan]:
+    """Engines of one stage; engines side by side read slices, which their columns divide."""
+    shape, count = stage[0], len(stage)
+    step = gcd(shape.inputs, shape.hidden) if count > 1 else 0
+    for rows in distinct_divisions(shape.units):
+        for columns in column_choices(shape):
+            if step and step % columns:
+                continue
+            if count * shape.gates * rows * columns > limit:
+                break
+            yield EnginePlan(shape, rows, columns, rows, pipeline)
+
+
+def _frontier(plans: Iterator[EnginePlan]) -> list[EnginePlan]:
+    """Of engines with equally many multipliers those with the fewest issues, and a few shapes of each."""
+    kept: list[EnginePlan] = []
+    best: dict[int, int] = {}
+    for plan in sorted(plans, key=lambda p: (p.multipliers, p.words, -p.columns)):
+        fewest = min((words for multipliers, words in best.items() if multipliers <= plan.multipliers), default=None)
+        if fewest is None or plan.words <= fewest:
+            best[plan.multipliers] = plan.words
+            kept.append(plan)
+    return kept
+
+
+def _seconds(shape: LayerShape, partner: EnginePlan, pipeline: Pipeline) -> list[EnginePlan]:
+    """The smaller stage: for each number of tiles the fewest columns that keep up with the other one, and more."""
+    found = []
+    choices = column_choices(shape)
+    for rows in distinct_divisions(shape.units):
+        fitting = [c for c in choices if widest(shape, rows, c, pipeline).words <= partner.words] or choices[-1:]
+        found += [EnginePlan(shape, rows, columns, rows, pipeline) for columns in fitting[:_SECOND_STAGES]]
+    return found
+
+
+def _joined(stages: Sequence[Sequence[LayerShape]], leading: EnginePlan, following: EnginePlan) -> BranchPlan | None:
+    """Both stages with the most element-wise lanes that each can hand on; None if they do not fit together."""
+    count = len(stages[0])
+    handed = min(leading.rows, following.columns // count)
+    fed_back = min(following.rows, leading.columns)
+    if handed < 1:
+        return None
+    if count > 1 and fed_back > 1:  # what a slice is written in must not straddle two
+        fed_back = gcd(following.rows, leading.columns)
+    elements = max(n for n in range(1, handed + 1) if count == 1 or leading.rows % n == 0)
+    return join(stages, replace(leading, elements=elements), replace(following, elements=fed_back))
+
+
+def join(stages: Sequence[Sequence[LayerShape]], leading: EnginePlan, following: EnginePlan) -> BranchPlan | None:
+    """The branch of two stages with given lanes; the second reads the groups' words as they are written."""
+    second = stages[1][0]
+    if len(stages[0]) > 1:
+        padded = len(stages[0]) * leading.elements * leading.group_count
+        second = replace(second, inputs=padded, padding=padded - second.inputs)
+    if following.columns > second.inputs:
+        return None
+    firsts = tuple(replace(leading, shape=shape) for shape in stages[0])
+    return BranchPlan((firsts, (replace(following, shape=second),)))

@@ -1,0 +1,234 @@
+"""The cycle model: when everything happens, step by step.
+
+``run_schedule`` is what the emulator and the planner share and what the circuit obeys to the cycle.  Each part of
+the accelerator is a small model that is told of every step in order; what it tells the part before it (when a
+slot is free) depends on earlier steps only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import repeat
+
+from rnngen.plan.network import BlockPlan, NetworkPlan
+from rnngen.plan.timing import ARGMAX_CYCLES, GO_TO_ISSUE_CYCLES, HANDOVER_CYCLES, MERGE_GO_CYCLES, OUTPUT_CYCLES
+
+_SETTLING_STEPS = 24
+_SEQUENCE_STEPS = 5
+"""Steps of the sequences with which plans that treat ends apart are settled."""
+
+
+WriteCycle = Callable[[int], int]
+"""Cycle in which a word of a step is written."""
+
+
+class _Output:
+    """The output buffer: words leave in order as soon as they are complete."""
+
+    def __init__(self, plan: NetworkPlan) -> None:
+        units, words = plan.blocks[-1].units, plan.output_words
+        self._last_units = [min((beat + 1) * words, units) - 1 for beat in range(plan.output_beats)]
+        self._slots = plan.output_slots
+        self._freed: list[int] = []
+        self._next = 0
+        self.outputs: list[tuple[int, ...]] = []
+
+    def free(self) -> int:
+        count = len(self._freed)
+        return self._freed[count - self._slots] if count >= self._slots else 0
+
+    def push(self, write: WriteCycle, last: bool) -> None:
+        beats = []
+        for unit in self._last_units:
+            self._next = max(self._next, write(unit) + OUTPUT_CYCLES)
+            beats.append(self._next)
+            self._next += 1
+        self.outputs.append(tuple(beats))
+        self._freed.append(beats[-1] + HANDOVER_CYCLES)
+
+
+class _Steps:
+    """A block that works step by step."""
+
+    def __init__(self, plan: BlockPlan, following: _Part) -> None:
+        self._plan, self._branch, self._following = plan, plan.branches[0], following
+        self._interval = self._branch.interval
+        self._freed: list[int] = []
+        self._next_go = 0
+        self.issues: list[int] = []
+
+    def free(self) -> int:
+        count, slots = len(self._freed), self._plan.input_slots
+        return self._freed[count - slots] if count >= slots else 0
+
+    def push(self, write: WriteCycle, last: bool) -> None:
+        passes = last or self._plan.select == "every"
+        ready = write(self._plan.port_size - 1) + HANDOVER_CYCLES
+        go = max(ready, self._next_go, self._following.free() if passes else 0)
+        self._next_go = go + self._interval
+        issue = go + GO_TO_ISSUE_CYCLES
+        self.issues.append(issue)
+        self._freed.append(issue + self._branch.release_cycle + HANDOVER_CYCLES)
+        if passes:
+            self._following.push(self._written(issue), last or self._plan.select != "every")
+
+    def _written(self, issue: int) -> WriteCycle:
+        plan, branch = self._plan, self._branch
+        if plan.post_units:
+            end = issue + branch.last_write_cycle + plan.post_cycles
+            return lambda unit: end
+        return lambda unit: issue + branch.write_cycle(unit) + plan.post_cycles
+
+
+@dataclass
+class _Stored:
+    """A block that works on whole stored sequences; two are held at its input and two at its output."""
+
+    plan: BlockPlan
+    following: _Part
+    issues: list[int] = field(default_factory=list)
+    _length: int = 0
+    _read: list[int] = field(default_factory=list)  # by sequence: its input is free
+    _sent: list[int] = field(default_factory=list)  # by sequence: its output is free
+    _next_go: int = 0
+    _next_word: int = 0
+
+    def free(self) -> int:
+        return self._read[-2] if len(self._read) >= 2 else 0
+
+    def push(self, write: WriteCycle, last: bool) -> None:
+        self._length += 1
+        if last:
+            self._sequence(write(self.plan.port_size - 1) + HANDOVER_CYCLES, self._length)
+            self._length = 0
+
+    def _sequence(self, ready: int, steps: int) -> None:
+        branches = self.plan.branches
+        interval = max(branch.interval for branch in branches)
+        go = max(ready, self._next_go, self._sent[-2] if len(self._sent) >= 2 else 0)
+        self._next_go = go + steps * interval
+        issues = [go + GO_TO_ISSUE_CYCLES + step * interval for step in range(steps)]
+        self.issues += issues
+        self._read.append(issues[-1] + max(branch.release_cycle for branch in branches) + HANDOVER_CYCLES)
+        complete = issues[-1] + max(branch.last_write_cycle for branch in branches)
+        self._next_word = max(self._next_word, complete + MERGE_GO_CYCLES)
+        count = steps if self.plan.select == "every" else 1
+        for step in range(count):
+            self._send(step == count - 1)
+        self._sent.append(self._next_word - 1 + HANDOVER_CYCLES)
+
+    def _send(self, last: bool) -> None:
+        """One step of a stored result goes on: from its first word on, one write of ``lanes`` words a cycle."""
+        plan = self.plan
+        # A word is read in the cycle before it is written on, and the step's slot must be free by then.
+        self._next_word = max(self._next_word, self.following.free() + 1)
+        start = self._next_word
+        self._next_word += plan.out_beats
+        places = [start + plan.post_cycles + beat for beat in range(plan.out_beats)]
+        if plan.post_units:
+            self.following.push(lambda unit: places[-1], last)
+            return
+        beats: list[int] = []
+        done = 0
+        for branch in plan.branches:
+            for unit in range(branch.units):
+                beats.append(places[done + unit // plan.lanes])
+            done += -(-branch.units // plan.lanes)
+        self.following.push(lambda unit: beats[unit], last)
+
+
+_Part = _Output | _Steps | _Stored
+
+
+def _parts(plan: NetworkPlan) -> tuple[list[_Steps | _Stored], _Output]:
+    output = _Output(plan)
+    following: _Part = output
+    parts: list[_Steps | _Stored] = []
+    for block in reversed(plan.blocks):
+        following = _Stored(block, following) if block.stored else _Steps(block, following)
+        parts.append(following)
+    return parts[::-1], output
+
+
+def run_schedule(plan: NetworkPlan, lengths: Sequence[int]) -> Schedule:
+    """Times of every step of sequences of given lengths when input is always offered and output always taken."""
+    parts, output = _parts(plan)
+    next_input = 0
+    inputs: list[tuple[int, ...]] = []
+    for length in lengths:
+        for step in range(length):
+            first = max(next_input, parts[0].free())
+            next_input = first + plan.input_beats
+            inputs.append(tuple(range(first, next_input)))
+            end = next_input - 1
+            parts[0].push(lambda unit, end=end: end, step == length - 1)  # type: ignore[misc]
+    return Schedule(tuple(inputs), tuple(tuple(part.issues) for part in parts), tuple(output.outputs))
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Cycles of a run; cycle 0 is the first one in which the input port accepts a beat.
+
+    Attributes:
+        inputs: By input step, the cycle of each of its beats.
+        issues: By block and step that it works on (a stored block in its own order), its first issue.
+        outputs: By output step, the cycle of each of its beats.
+    """
+
+    inputs: tuple[tuple[int, ...], ...]
+    issues: tuple[tuple[int, ...], ...]
+    outputs: tuple[tuple[int, ...], ...]
+
+
+def latency(plan: NetworkPlan) -> tuple[int, int]:
+    """Cycles from the last input beat of a lone sequence of one step to its first and to its last output beat."""
+    times = run_schedule(plan, [1])
+    return times.outputs[0][0] - times.inputs[0][-1], times.outputs[0][-1] - times.inputs[0][-1]
+
+
+def settled_interval(plan: NetworkPlan) -> float:
+    """Longest distance between two neighbouring output steps, or input steps, once the pipeline is full.
+
+    Where ends of sequences are treated apart: the mean over whole sequences.
+    """
+    by_ends = plan.capacity > 0 or any(block.select != "every" for block in plan.blocks)
+    count = _SETTLING_STEPS + 8 * len(plan.blocks)
+    if not by_ends:
+        ends = [beats[-1] for beats in run_schedule(plan, [count]).outputs]
+        half = len(ends) // 2
+        return max(after - before for before, after in zip(ends[half:], ends[half + 1 :]))
+    steps = min(_SEQUENCE_STEPS, plan.capacity or _SEQUENCE_STEPS)
+    outputs = run_schedule(plan, list(repeat(steps, 16))).outputs
+    each = len(outputs) // 16
+    return (outputs[15 * each][-1] - outputs[7 * each][-1]) / (8 * steps)
+
+
+def with_buffers(blocks: Sequence[BlockPlan], input_words: int, output_words: int) -> NetworkPlan:
+    """The plan with the shallowest buffers that let every block run at the slowest one's interval."""
+    plan = NetworkPlan(tuple(block.with_slots(2) for block in blocks), input_words, output_words)
+    stored = any(block.stored for block in blocks)
+    for deeper in range(0 if stored else 64):
+        if settled_interval(plan) <= plan.interval:
+            return _trimmed(plan) if deeper else plan
+        for index in range(len(blocks) + 1):
+            plan = plan.with_slots(index, plan.slots(index) + 1)
+    return plan
+
+
+def _trimmed(plan: NetworkPlan) -> NetworkPlan:
+    """Takes back each buffer's depth as far as the interval allows, from the input on."""
+    for index in range(len(plan.blocks) + 1):
+        while plan.slots(index) > 2:
+            smaller = plan.with_slots(index, plan.slots(index) - 1)
+            if settled_interval(smaller) > plan.interval:
+                break
+            plan = smaller
+    return plan
+
+
+def post_cycles(maps: Sequence[int], argmax: bool) -> int:
+    """Latency of what words pass: the maps' own latencies and an argmax behind them."""
+    return sum(maps) + (ARGMAX_CYCLES if argmax else 0)
+
+
