@@ -621,8 +621,8 @@ def test_a_fixed_step_is_refused() -> None:
     text = refusal(Model(lambda m, x: m.rnn(x)[0][:, 6], **LSTM), torch.zeros(2, 7, 3))
     assert re.fullmatch(
         r"Module Model: what was followed of its forward differs by [0-9.e-]+ on an input of shape \(2, 9, 3\); its "
-        r"forward must compute the same of every input, for instance take the last step as y\[:, -1\], not by a fixed "
-        r"number\.",
+        r"forward must do the same in every call and for every length, so keep no state in the module, and take the "
+        r"last step as y\[:, -1\], not by a fixed number\.",
         text,
     )
 
@@ -630,6 +630,32 @@ def test_a_fixed_step_is_refused() -> None:
 def test_a_forward_that_changes_from_call_to_call_is_refused() -> None:
     text = refusal(Model(lambda m, x: m.rnn(x)[0] * float(np.random.default_rng().random()), **LSTM))
     assert re.match(r"Module Model: what was followed of its forward differs by ", text)
+
+
+class Remembering(torch.nn.Module):
+    """Goes on with the state of the call before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.LSTM(3, 4)
+        self.state: Any = None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y, self.state = self.rnn(x, self.state)
+        out: torch.Tensor = y
+        return out
+
+
+def test_a_state_kept_in_the_module_is_refused() -> None:
+    module = settle(Remembering())
+    for example in (None, torch.ones(7, 1, 3)):
+        assert re.fullmatch(
+            r"Module Remembering: what was followed of its forward differs by [0-9.e-]+ on an input of shape "
+            r"\(9, [15], 3\); its forward must do the same in every call and for every length, so keep no state in the "
+            r"module, and take the last step as y\[:, -1\], not by a fixed number\.",
+            refusal(module, example),
+        )
+    assert module.state is None
 
 
 def test_a_state_from_an_input_is_refused() -> None:
