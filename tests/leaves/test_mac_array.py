@@ -2,7 +2,8 @@
 
 One simulator build holds every case: each form of the array (the model that simulations run, the circuit
 with inferred multipliers, the circuit with the ECP5 primitive's twin) for each parameter set, their inputs
-and outputs packed side by side, driven by a small C++ main with one line of bits a cycle.
+and outputs packed side by side, driven by a small C++ main with one line of bits a cycle.  The array stands
+in it twice, the second time under another name as RNN_MAC_LANES makes it.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class Case:
     product_stages: int
     every: int
     primitive: bool = True
+    split: int = 0
 
     @property
     def latency(self) -> int:
@@ -49,13 +51,23 @@ class Case:
 
     @property
     def word_bits(self) -> int:
-        """Bits of first, last, weights and vector."""
-        return 2 + self.columns * (self.rows * self.weight_width + self.vector_width)
+        """Bits of first, last, first_h, weights and vector."""
+        return 3 + self.columns * (self.rows * self.weight_width + self.vector_width)
 
     @property
     def group_bits(self) -> int:
-        """Bits of the output."""
+        """Bits of a group."""
         return self.group_rows * self.acc_width
+
+    @property
+    def x_rows(self) -> int:
+        """Sums that end at first_h, of one group: of every third row."""
+        return self.group_rows // 3 if self.split else 0
+
+    @property
+    def response_bits(self) -> int:
+        """Bits of group and group_x, which has room for one sum where there are none."""
+        return self.group_bits + max(1, self.x_rows) * self.acc_width
 
     @property
     def forms(self) -> list[str]:
@@ -75,7 +87,23 @@ CASES = [
     Case(10, 2, 4, 8, 16, 36, 3, 1),
     Case(19, 3, 9, 8, 16, 36, 4, 1),
     Case(3, 9, 1, 20, 24, 64, 3, 2, primitive=False),
+    Case(3, 1, 3, 8, 16, 24, 1, 1, split=1),
+    Case(6, 3, 3, 3, 5, 10, 2, 1, split=1),
+    Case(6, 4, 6, 8, 16, 36, 3, 1, split=1),
+    Case(12, 2, 9, 8, 16, 36, 4, 1, split=1),
+    Case(30, 2, 12, 4, 7, 20, 3, 1, split=1),
+    Case(27, 1, 3, 5, 6, 16, 4, 1, split=1),
+    Case(21, 5, 21, 6, 9, 24, 1, 2, split=1),
+    Case(9, 9, 6, 20, 24, 64, 2, 3, primitive=False, split=1),
 ]
+
+
+def lanes_text() -> str:
+    """rnn_mac_array under the name rnn_mac_array_lanes, and with RNN_MAC_LANES."""
+    text = (TEMPLATES / "rnn_mac_array.v").read_text()
+    assert text.count("module rnn_mac_array #(") == 1
+    renamed = text.replace("module rnn_mac_array #(", "module rnn_mac_array_lanes #(")
+    return f"`define RNN_MAC_LANES\n{renamed}\n`undef RNN_MAC_LANES\n"
 
 
 def top_verilog() -> str:
@@ -85,22 +113,24 @@ def top_verilog() -> str:
         parameters = (
             f".ROWS({case.rows}), .COLUMNS({case.columns}), .GROUP_ROWS({case.group_rows}), "
             f".WEIGHT_WIDTH({case.weight_width}), .VECTOR_WIDTH({case.vector_width}), .ACC_WIDTH({case.acc_width}), "
-            f".PRODUCT_STAGES({case.product_stages}), .TREE_STAGES_EVERY({case.every})"
+            f".PRODUCT_STAGES({case.product_stages}), .TREE_STAGES_EVERY({case.every}), .SPLIT({case.split})"
         )
         for form in case.forms:
-            module = "rnn_mac_model" if form == "model" else "rnn_mac_lanes"
+            module = "rnn_mac_array" if form == "model" else "rnn_mac_array_lanes"
             multiplier = "" if form == "model" else f', .MULTIPLIER("{form.removeprefix("lanes_")}")'
             weights = case.rows * case.columns * case.weight_width
             vector = case.columns * case.vector_width
             lines.append(
                 f"{module} #({parameters}{multiplier}) d{len(lines)} (.clk(clk), .first(s[{stimulus}]), "
-                f".last(s[{stimulus + 1}]), .weights(s[{stimulus + 2}+:{weights}]), "
-                f".vector(s[{stimulus + 2 + weights}+:{vector}]), .group(r[{response}+:{case.group_bits}]));"
+                f".last(s[{stimulus + 1}]), .first_h(s[{stimulus + 2}]), .weights(s[{stimulus + 3}+:{weights}]), "
+                f".vector(s[{stimulus + 3 + weights}+:{vector}]), .group(r[{response}+:{case.group_bits}]), "
+                f".group_x(r[{response + case.group_bits}+:{case.response_bits - case.group_bits}]));"
             )
-            response += case.group_bits
+            response += case.response_bits
         stimulus += case.word_bits
     body = "\n  ".join(lines)
-    return f"module top(input clk, input [{stimulus - 1}:0] s, output [{response - 1}:0] r);\n  {body}\nendmodule\n"
+    ports = f"input clk, input [{stimulus - 1}:0] s, output [{response - 1}:0] r"
+    return f"{lanes_text()}module top({ports});\n  {body}\nendmodule\n"
 
 
 def pack(values: np.ndarray, width: int) -> int:
@@ -117,15 +147,70 @@ def unpack(word: int, width: int, count: int) -> list[int]:
     return [(((word >> (i * width)) & ((1 << width) - 1)) ^ sign) - sign for i in range(count)]
 
 
-def schedule(case: Case, rng: np.random.Generator) -> list[tuple[bool, bool, bool]]:
-    """(first, last, counted) of every cycle: tiles back to back and apart, none shorter than its groups take."""
-    cycles: list[tuple[bool, bool, bool]] = [(False, False, False)] * int(rng.integers(0, 4))
+@dataclass(frozen=True)
+class Control:
+    """One cycle's first, last and first_h; ``counted``: its word belongs to a tile."""
+
+    first: bool = False
+    last: bool = False
+    first_h: bool = False
+    counted: bool = False
+
+
+def tile(case: Case, rng: np.random.Generator) -> list[Control]:
+    """One tile, no shorter than its groups take, and with a word of x and one of h where they are kept apart."""
+    length = max(case.groups, 1 + case.split) + int(rng.integers(0, 7))
+    x_words = int(rng.choice([1, length - 1, rng.integers(1, length)])) if case.split else 0
+    return [Control(i == 0, i == length - 1, i == x_words > 0, True) for i in range(length)]
+
+
+def schedule(case: Case, rng: np.random.Generator) -> list[Control]:
+    """Tiles back to back and apart, then nothing."""
+    cycles = [Control()] * int(rng.integers(0, 4))
     while len(cycles) < CYCLES - case.latency - case.groups - 30:
-        length = case.groups + int(rng.integers(0, 7))
-        cycles += [(i == 0, i == length - 1, True) for i in range(length)]
+        cycles += tile(case, rng)
         if rng.integers(0, 3) == 0:
-            cycles += [(False, False, False)] * int(rng.integers(1, 5))
-    return cycles + [(False, False, False)] * (CYCLES - len(cycles))
+            cycles += [Control()] * int(rng.integers(1, 5))
+    return cycles + [Control()] * (CYCLES - len(cycles))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What stands at the output in a cycle: group number ``group`` and its x-part."""
+
+    cycle: int
+    group: int
+    rows: list[int]
+    x_rows: list[int]
+
+
+class Sums:
+    """The contract of one case in integers."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.rows = np.zeros(case.rows, dtype=object)
+        self.x_rows = np.zeros(case.rows // 3, dtype=object)
+        self.wanted: list[Wanted] = []
+
+    def word(self, cycle: int, control: Control, products: np.ndarray) -> None:
+        """A column word; ``products``: its dot product with every row."""
+        if control.first_h:
+            self.x_rows = self.rows[2::3].copy()
+            self.rows[2::3] = 0
+        if control.counted:
+            self.rows = (0 if control.first else self.rows) + products
+        if control.last:
+            rows, x_rows = self._grouped(self.rows, self.case.group_rows), self._grouped(self.x_rows, self.case.x_rows)
+            self.wanted += [
+                Wanted(cycle + self.case.latency + k, k, rows[k], x_rows[k]) for k in range(self.case.groups)
+            ]
+
+    def _grouped(self, sums: np.ndarray, per: int) -> list[list[int]]:
+        """Modulo 2**ACC_WIDTH, with zeros behind the last row."""
+        sign = 1 << (self.case.acc_width - 1)
+        wrapped = [(int(x) + sign) % (2 * sign) - sign for x in sums] + [0] * self.case.group_rows
+        return [wrapped[k * per : (k + 1) * per] for k in range(self.case.groups)]
 
 
 def run(work: Path, lines: list[int], stimulus_bits: int, response_bits: int) -> list[int]:
@@ -144,41 +229,36 @@ def test_values_and_cycles(tmp_path: Path) -> None:
     """Every form gives every sum of every tile in the cycle of the contract, extremes included."""
     rng = np.random.default_rng(1)
     lines = [0] * CYCLES
-    expected: list[list[tuple[int, int, list[int]]]] = []
+    expected = []
     position = 0
     for case in CASES:
-        wanted = []
-        sums = np.zeros(case.rows, dtype=object)
-        for cycle, (first, last, counted) in enumerate(schedule(case, rng)):
+        sums = Sums(case)
+        for cycle, control in enumerate(schedule(case, rng)):
             top_w, top_v = 1 << (case.weight_width - 1), 1 << (case.vector_width - 1)
             weights = rng.integers(-top_w, top_w, (case.rows, case.columns)).astype(object)
             vector = rng.integers(-top_v, top_v, case.columns).astype(object)
             if rng.integers(0, 5) == 0:
                 weights[:], vector[:] = -top_w, -top_v
-            word = int(first) | int(last) << 1 | pack(weights, case.weight_width) << 2
-            word |= pack(vector, case.vector_width) << (2 + weights.size * case.weight_width)
+            word = int(control.first) | int(control.last) << 1 | int(control.first_h) << 2
+            word |= pack(weights, case.weight_width) << 3
+            word |= pack(vector, case.vector_width) << (3 + weights.size * case.weight_width)
             lines[cycle] |= word << position
-            if counted:
-                sums = (0 if first else sums) + weights @ vector
-            if last:
-                sign = 1 << (case.acc_width - 1)
-                wrapped = [(int(x) + sign) % (2 * sign) - sign for x in sums]
-                per = case.group_rows
-                wrapped += [0] * (case.groups * per - case.rows)
-                wanted += [(cycle + case.latency + k, k, wrapped[k * per : (k + 1) * per]) for k in range(case.groups)]
-        expected.append(wanted)
+            sums.word(cycle, control, weights @ vector)
+        expected.append(sums.wanted)
         position += case.word_bits
-    response_bits = sum(case.group_bits * len(case.forms) for case in CASES)
+    response_bits = sum(case.response_bits * len(case.forms) for case in CASES)
     got = run(tmp_path, lines, position, response_bits)
     assert len(got) == CYCLES
     offset = 0
     for case, wanted in zip(CASES, expected, strict=True):
         assert len(wanted) > 20 * case.groups
         for form in case.forms:
-            for cycle, group, rows in wanted:
-                seen = unpack(got[cycle] >> offset, case.acc_width, len(rows))
-                assert seen == rows, f"{case} {form}: cycle {cycle}, group {group}"
-            offset += case.group_bits
+            for at in wanted:
+                seen = unpack(got[at.cycle] >> offset, case.acc_width, case.group_rows)
+                assert seen == at.rows, f"{case} {form}: cycle {at.cycle}, group {at.group}"
+                seen = unpack(got[at.cycle] >> (offset + case.group_bits), case.acc_width, case.x_rows)
+                assert seen == at.x_rows, f"{case} {form}: cycle {at.cycle}, x-part of group {at.group}"
+            offset += case.response_bits
 
 
 def build_and_run(work: Path) -> str:
@@ -231,6 +311,9 @@ REFUSED = {
     ".GROUP_ROWS(5)": "GROUP_ROWS at most ROWS, not 4, 4 and 5.",
     '.MULTIPLIER("dsp")': "MULTIPLIER must be generic or ecp5, not",
     '.MULTIPLIER("ecp5"), .WEIGHT_WIDTH(19)': "widths must be at most 18, not 19 and 16.",
+    ".SPLIT(1)": "with SPLIT, ROWS and GROUP_ROWS must be multiples of 3, not 4 and 4.",
+    ".SPLIT(1), .ROWS(9)": "with SPLIT, ROWS and GROUP_ROWS must be multiples of 3, not 9 and 4.",
+    ".SPLIT(1), .GROUP_ROWS(3)": "with SPLIT, ROWS and GROUP_ROWS must be multiples of 3, not 4 and 3.",
     ".ACC_WIDTH(25)": "ACC_WIDTH must be at least 26 to hold one word's sum, not 25.",
 }
 

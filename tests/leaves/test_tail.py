@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rnngen.arith.activation import make_tanh_table
-from tests.leaves.bench import Bench, Port
+from tests.leaves.bench import Bench, Port, draw, limit, write_table
 
 pytestmark = pytest.mark.verilator
 
@@ -20,10 +20,6 @@ STATE_READ, Z_READY, STATE_READY, OUTPUT_READY = 7, 2, 11, 20
 def half_up(value: int, shift: int) -> int:
     """value / 2**shift, half up."""
     return (2 * value + (1 << shift)) >> (shift + 1)
-
-
-def limit(value: int, width: int) -> int:
-    return min(max(value, -(1 << (width - 1))), (1 << (width - 1)) - 1)
 
 
 @dataclass(frozen=True)
@@ -95,22 +91,12 @@ def lstm_model(case: LstmCase, sums: list[int], biases: list[int], c: int) -> tu
     return z, new_c, h, counts
 
 
-def draw(rng: np.random.Generator, width: int, count: int, typical: int) -> np.ndarray:
-    """Signed values: mostly of a typical size, some of any size, some extremes."""
-    high = (1 << (width - 1)) - 1
-    values = rng.integers(-min(high, typical), min(high, typical) + 1, (CYCLES, count))
-    anywhere = rng.integers(-high - 1, high, (CYCLES, count), endpoint=True)
-    extreme = rng.choice([-high - 1, high, 0, -1], (CYCLES, count))
-    kind = rng.integers(0, 10, (CYCLES, count))
-    return np.where(kind < 7, values, np.where(kind < 9, anywhere, extreme))
-
-
 def test_values_counts_and_cycles(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     bench, stimulus = Bench(), {}
     for name, case in LSTM_CASES.items():
         table = make_tanh_table(case.z_width, case.z_fraction, case.gate_fraction)
-        (tmp_path / f"{name}.hex").write_text("".join(f"{word:x}\n" for word in table.words))
+        write_table(tmp_path / f"{name}.hex", table)
         count_width = (4 * case.lanes).bit_length()
         bench.add(
             name, "rnn_lstm_tail", lstm_parameters(case, f"{name}.hex"),
@@ -121,9 +107,9 @@ def test_values_counts_and_cycles(tmp_path: Path) -> None:
              *(Port(f"saturated_{point}", count_width, signed=False) for point in "zch")],
         )  # fmt: skip
         typical = 3 << case.acc_fraction
-        stimulus[name, "sums"] = draw(rng, case.acc_width, 4 * case.lanes, typical)
-        stimulus[name, "bias"] = draw(rng, case.bias_width, 4 * case.lanes, typical)
-        stimulus[name, "c"] = draw(rng, case.c_width, case.lanes, 2 << case.c_fraction)
+        stimulus[name, "sums"] = draw(rng, CYCLES, case.acc_width, 4 * case.lanes, typical)
+        stimulus[name, "bias"] = draw(rng, CYCLES, case.bias_width, 4 * case.lanes, typical)
+        stimulus[name, "c"] = draw(rng, CYCLES, case.c_width, case.lanes, 2 << case.c_fraction)
     linear = {"y": (3, 30, 20, 9, 12), "plain": (1, 10, 14, 0, 8), "extended": (2, 8, 6, 1, 16)}
     for name, (lanes, acc, bias, shift, out) in linear.items():
         parameters = {
@@ -131,8 +117,8 @@ def test_values_counts_and_cycles(tmp_path: Path) -> None:
         }  # fmt: skip
         bench.add(name, "rnn_linear_tail", parameters, [Port("sums", acc, lanes), Port("bias", bias, lanes)],
                   [Port("y", out, lanes), Port("saturated", 2, signed=False)])  # fmt: skip
-        stimulus[name, "sums"] = draw(rng, acc, lanes, 1 << (shift + out - 2))
-        stimulus[name, "bias"] = draw(rng, bias, lanes, 1 << (shift + out - 2))
+        stimulus[name, "sums"] = draw(rng, CYCLES, acc, lanes, 1 << (shift + out - 2))
+        stimulus[name, "bias"] = draw(rng, CYCLES, bias, lanes, 1 << (shift + out - 2))
     got = bench.run(tmp_path, stimulus)
     for name, case in LSTM_CASES.items():
         check_lstm(name, case, stimulus, got)
