@@ -160,7 +160,8 @@ def _shapes(model: onnx.ModelProto) -> dict[str, tuple[Size, ...]]:
     """Lengths of the axes of values by name; a symbol where they are free."""
     from onnx import shape_inference
 
-    with suppress(shape_inference.InferenceError):  # what the file says itself is left then
+    # ValueError: for what the checker lets pass.  What the file says itself is left then.
+    with suppress(shape_inference.InferenceError, ValueError):
         model = shape_inference.infer_shapes(model)
     shapes: dict[str, tuple[Size, ...]] = {}
     for entry in _entries(model.graph):

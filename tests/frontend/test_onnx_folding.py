@@ -151,6 +151,7 @@ UNKNOWN = [
     ("Gather", (M, some("b")), {}),
     ("Unsqueeze", (M,), {}),
     ("Exp", (some(1, "b"),), {}),
+    ("Squeeze", (M, i(2**62)), {}),
     ("Pow", (P, Q), {}),
     ("MatMul", (P, Q), {}),
     ("ReduceSum", (M,), {"noop_with_empty_axes": 1}),
@@ -172,3 +173,5 @@ def test_repeated_constant():
         repeated(np.zeros((2, 1)), some("b", 4))
     with pytest.raises(NotFoldedError):
         repeated(np.zeros((1, 2)), some("b", 3))
+    with pytest.raises(NotFoldedError):
+        repeated(np.zeros((1, 1)), some("b", 2**40))

@@ -129,6 +129,24 @@ def test_damaged_tensor():
     )
 
 
+def test_a_name_that_is_no_utf8(tmp_path):
+    path = _save(tmp_path, _small(clip=1.0))
+    path.write_bytes(path.read_bytes().replace(b"rnn", b"r\xffn"))
+    _refused_file(
+        path,
+        "Model 'm.onnx': 'r\ufffdn' (LSTM) clips the inputs of its activations at 1, which is not supported; train "
+        "and export the model without clip.",
+    )
+
+
+def test_an_operation_that_is_no_utf8(tmp_path):
+    path = _save(tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"LSTM", b"L\xffTM"))
+    sentence = r"^Model 'm\.onnx' breaks ONNX's rules \('utf-8' codec .*\); export it again\.$"
+    with pytest.raises(ModelError, match=sentence):
+        read_onnx(path)
+
+
 def test_texts_are_no_weights():
     proto = _small()
     proto.graph.initializer[0].CopyFrom(
