@@ -6,7 +6,8 @@ from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
 from rnngen.frontend.onnx_graph.file import convert
-from rnngen.frontend.onnx_graph.folding import NotFoldedError, fold
+from rnngen.frontend.onnx_graph.folding import fold
+from rnngen.frontend.onnx_graph.known import NotFoldedError
 from rnngen.frontend.onnx_graph.values import repeated
 
 M = np.arange(-6.0, 6.0).reshape(3, 4)

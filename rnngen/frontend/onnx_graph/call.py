@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnngen.frontend.onnx_graph.file import Array
-from rnngen.frontend.onnx_graph.folding import known
 from rnngen.frontend.onnx_graph.graph import Node
+from rnngen.frontend.onnx_graph.known import known
 from rnngen.frontend.onnx_graph.values import Host, Known, Size, Steps, Value, shape_of
 from rnngen.frontend.tracing import Tracer
 

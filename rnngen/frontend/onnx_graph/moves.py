@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rnngen.frontend.onnx_graph.call import Call, NotOursError
-from rnngen.frontend.onnx_graph.folding import axes_of, known, sizes, slices, split_sizes
+from rnngen.frontend.onnx_graph.known import axes_of, known, sizes, slices, split_sizes
 from rnngen.frontend.onnx_graph.values import Constant, Host, Joined, Known, Steps, Value
 from rnngen.frontend.tracing import Tracer
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from rnngen.frontend.onnx_graph import moves
 from rnngen.frontend.onnx_graph.call import Call, NotOursError
-from rnngen.frontend.onnx_graph.folding import NotFoldedError
+from rnngen.frontend.onnx_graph.known import NotFoldedError
 from rnngen.frontend.onnx_graph.values import Constant, Host, Joined, Steps, Value
 
 

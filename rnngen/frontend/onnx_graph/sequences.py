@@ -10,8 +10,8 @@ import numpy as np
 
 from rnngen.errors import ModelError
 from rnngen.frontend.onnx_graph.file import Array
-from rnngen.frontend.onnx_graph.folding import known
 from rnngen.frontend.onnx_graph.graph import Node
+from rnngen.frontend.onnx_graph.known import known
 from rnngen.frontend.onnx_graph.recurrent import INPUTS, read_layers
 from rnngen.frontend.onnx_graph.values import Host, Known, Repeated, Size, Steps, Value
 from rnngen.frontend.tracing import Tracer

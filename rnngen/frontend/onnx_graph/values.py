@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from rnngen.frontend.onnx_graph.file import Array
-from rnngen.frontend.onnx_graph.folding import NotFoldedError, bounded, known, sizes
+from rnngen.frontend.onnx_graph.known import NotFoldedError, bounded, known, sizes
 from rnngen.frontend.tracing import Constant, Host, Size, Steps, Value
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Joined:
 
 
 Known: TypeAlias = "Array | Repeated | Joined | Value"
-"""A constant or shape (``folding``), a constant repeated, states joined, or what the tracer follows."""
+"""A constant or shape (``known``), a constant repeated, states joined, or what the tracer follows."""
 
 
 class Scope:

@@ -13,7 +13,7 @@ from rnngen.errors import ModelError
 from rnngen.frontend import layout
 from rnngen.frontend.onnx_graph.call import Call
 from rnngen.frontend.onnx_graph.file import Array, to_array
-from rnngen.frontend.onnx_graph.folding import NotFoldedError, axes_of, fold, known, settle, slices
+from rnngen.frontend.onnx_graph.folding import fold
 from rnngen.frontend.onnx_graph.graph import (
     BRANCHES,
     MOVES,
@@ -25,6 +25,7 @@ from rnngen.frontend.onnx_graph.graph import (
     read_node,
     recurrent_nodes,
 )
+from rnngen.frontend.onnx_graph.known import NotFoldedError, axes_of, known, settle, slices
 from rnngen.frontend.onnx_graph.moves import separate
 from rnngen.frontend.onnx_graph.operations import run
 from rnngen.frontend.onnx_graph.sequences import Sequences, Source
