@@ -120,7 +120,7 @@ def _quiet(kind: torch.dtype) -> Iterator[None]:
 
     before, disabled = torch.get_default_dtype(), logging.root.manager.disable
     torch.set_default_dtype(kind)
-    logging.disable(logging.WARNING)
+    logging.disable(logging.CRITICAL)
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
