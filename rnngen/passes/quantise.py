@@ -240,12 +240,20 @@ class _Builder:
                 offsets: tuple[int, int] = (0, 0)) -> _Matrix:  # fmt: skip
         return _Matrix(name, weight_x, weight_h, bias, self.x, h, *offsets)
 
+    def _without_table(self, weight_x: FloatArray) -> FloatArray:
+        """What is multiplied by x: nothing where x is a symbol."""
+        return weight_x if self.table is None else np.zeros((len(weight_x), 0))
+
+    def _with_table(self, weight_x: FloatArray, bias: FloatArray, columns: slice = slice(None)) -> FloatArray:
+        """The bias, with a row a symbol where x is one; columns: of the table, those that the engine takes."""
+        return bias if self.table is None else self.table[:, columns] @ weight_x.T + bias
+
     def cell(self, layer: RecurrentLayer, ranges: LayerRanges, h_range: float) -> Branch:
         """The engines of one direction; h_range: of all directions together."""
         gated = layer.cell in ("lstm", "gru")
         relu = layer.cell == "rnn_relu"
         bias = _sum_bias(layer, self.table)
-        weight_x = layer.weight_ih if self.table is None else np.zeros((len(layer.weight_ih), 0))
+        weight_x = self._without_table(layer.weight_ih)
         if layer.weight_hr is not None:
             return self._projected(layer, ranges, h_range, weight_x, bias)
         h = self._h_format(h_range) if gated or not relu else covering(self.widths.activations, h_range)
@@ -277,10 +285,9 @@ class _Builder:
 
     def factorised(self, layer: FactorisedLayer, ranges: LayerRanges) -> Branch:
         h = self._h_format(1.0)
-        inner = _dense(
-            self._matrix(f"{layer.name}.inner", layer.weight_in, layer.weight_rec, np.zeros(layer.rank), h),
-            self.widths, None, ranges.inner,
-        )  # fmt: skip
+        weight_x, bias = self._without_table(layer.weight_in), self._with_table(layer.weight_in, np.zeros(layer.rank))
+        matrix = self._matrix(f"{layer.name}.inner", weight_x, layer.weight_rec, bias, h)
+        inner = _dense(matrix, self.widths, None, ranges.inner)
         outer = _Matrix(layer.name, layer.weight_out, None, layer.bias, inner.output_format, h)
         return Branch(((self._add(inner),), (self._add(_lstm(outer, self.widths, ranges.c, h)),)))
 
@@ -288,16 +295,13 @@ class _Builder:
         m = self._h_format(1.0)
         projection = self._projection(f"{layer.name}.projection", layer.projection, m, ranges.y)
         h = projection.output_format
-        made = [
-            _lstm(
-                self._matrix(
-                    group.name, group.weight_ih, group.weight_hh, group.bias, h,
-                    (index * group.input_size, index * group.state_size),
-                ),
-                self.widths, ranges.c, m,
-            )  # fmt: skip
-            for index, group in enumerate(layer.groups)
-        ]
+        made = []
+        for index, group in enumerate(layer.groups):
+            first = index * group.input_size
+            bias = self._with_table(group.weight_ih, group.bias, slice(first, first + group.input_size))
+            offsets = (first if self.table is None else 0, index * group.state_size)
+            matrix = self._matrix(group.name, self._without_table(group.weight_ih), group.weight_hh, bias, h, offsets)
+            made.append(_lstm(matrix, self.widths, ranges.c, m))
         return Branch((tuple(self._add(engine) for engine in made), (self._add(projection),)))
 
     def recurrent(self, layer: Layer, ranges: LayerRanges, source: int) -> None:
