@@ -50,10 +50,15 @@ def build(work: Path, *arguments: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def build_main(work: Path, *warnings: str) -> None:
-    """``top.v`` behind the main that drives it from the file ``in``: work/obj/Vtop."""
+def build_main(work: Path, cycles: int, *warnings: str) -> None:
+    """``top.v`` behind the main that drives it from the file ``in``: work/obj/Vtop.
+
+    The C++ compiler takes longer than a run of few ``cycles``, so it optimises for many only.
+    """
     (work / "main.cpp").write_text(MAIN)
-    options = ["--cc", "--exe", "--build", "-j", "2", "--top-module", "top", "-CFLAGS", "-O1", "--output-split", "0"]
+    options = ["--cc", "--exe", "--build", "-j", "2", "--top-module", "top", "--output-split", "0"]
+    level = "-O1" if cycles > 100_000 else "-O0"
+    options += ["-CFLAGS", level, "-MAKEFLAGS", f"OPT_FAST={level}"]
     build(work, *options, *warnings, "-y", str(TEMPLATES), "--Mdir", "obj", "top.v", "main.cpp")
 
 
@@ -121,7 +126,7 @@ class Bench:
         head = f"module top(input clk, input [{highest['s']}:0] s, output [{highest['r']}:0] r);"
         (work / "top.v").write_text("\n  ".join([head, *self.text]) + "\nendmodule\n")
         (work / "in").write_bytes(lines.tobytes())
-        build_main(work, "-Wno-fatal")
+        build_main(work, cycles, "-Wno-fatal")
         subprocess.run([work / "obj" / "Vtop", "in", "out"], cwd=work, check=True)
         response = np.fromfile(work / "out", dtype=np.int64).reshape(cycles, self.places["r"])
         result = {}

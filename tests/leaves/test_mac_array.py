@@ -216,7 +216,7 @@ class Sums:
 def run(work: Path, lines: list[int], stimulus_bits: int, response_bits: int) -> list[int]:
     """Build the bench and return the response of every cycle, taken before the clock edge."""
     (work / "top.v").write_text(top_verilog())
-    build_main(work, "-Wall", "-Wno-DECLFILENAME")
+    build_main(work, CYCLES, "-Wall", "-Wno-DECLFILENAME")
     line_bytes = (stimulus_bits + 31) // 32 * 4
     (work / "in").write_bytes(b"".join(line.to_bytes(line_bytes, "little") for line in lines))
     subprocess.run([work / "obj" / "Vtop", "in", "out"], cwd=work, check=True)
