@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -48,11 +49,11 @@ def _role(atom: Atom, tracer: Tracer) -> str:
     return (tracer.role_of(atom.label) or "sequences") if atom.label.startswith("axis") else "features"
 
 
-def _flat(output: Any) -> Any:
-    """The first tensor of what forward gave."""
+def first_tensor(output: Any) -> FloatArray:
+    """The first tensor of what forward gave, as an array."""
     while isinstance(output, (tuple, list, dict)):
         output = next(iter(output.values())) if isinstance(output, dict) else output[0]
-    return output
+    return np.asarray(output.detach().cpu().double().numpy())
 
 
 def confirm(
@@ -71,17 +72,15 @@ def confirm(
     value, start = followed.output, followed.input
     if chain.host_before or chain.host_after or not isinstance(value, Steps):
         return
-    network = Network("confirm", chain.layers)
-    tracer = followed.tracer
-    steps = [i for i, axis in enumerate(start.axes) if axis and tracer.role_of(axis[0].label) == "steps"]
+    steps = [i for i, axis in enumerate(start.axes) if axis and followed.tracer.role_of(axis[0].label) == "steps"]
     for number, inputs in enumerate((example, *([_longer(example, steps[0])] if steps else []))):
         try:
-            expected = np.asarray(_flat(module(*inputs)).detach().double().numpy())
+            expected = first_tensor(module(*inputs))
         except Exception:
             if number == 0:
                 raise
             return
-        _compare(chain, network, tracer, value, start, inputs[0], expected, tolerance)
+        _compare(chain, followed, inputs[0], expected, tolerance)
 
 
 def _longer(example: tuple[Any, ...], axis: int) -> tuple[Any, ...]:
@@ -93,27 +92,35 @@ def _longer(example: tuple[Any, ...], axis: int) -> tuple[Any, ...]:
     return (torch.cat([first, more], dim=axis), *example[1:])
 
 
-def _compare(
-    chain: Chain,
-    network: Network,
-    tracer: Tracer,
-    value: Steps,
-    start: Steps,
-    tensor: Any,
-    expected: FloatArray,
-    tolerance: float,
-) -> None:
+def distance(chain: Chain, followed: Followed, x: FloatArray, expected: FloatArray) -> float:
+    """Largest difference between the chain and the model, relative to the model's largest word (at least 1).
+
+    Args:
+        chain, followed: What was found of the model; the host has no part.
+        x, expected: The model's first input and first output, in the model's own order of axes.
+
+    Returns:
+        The difference; infinity where the chain gives another number of words.
+    """
+    assert isinstance(followed.output, Steps)
+    y = run_layers(Network("confirm", chain.layers), _arrange(followed.input, followed.tracer, x))[-1]
+    got = _restore(followed.output, followed.tracer, y)
+    if got.size != expected.size:
+        return math.inf
+    scale = max(1.0, float(np.max(np.abs(expected), initial=0.0)))
+    return float(np.max(np.abs(got - expected.ravel()), initial=0.0)) / scale
+
+
+def _compare(chain: Chain, followed: Followed, tensor: Any, expected: FloatArray, tolerance: float) -> None:
     x = np.asarray(tensor.detach().cpu().double().numpy())
-    y = run_layers(network, _arrange(start, tracer, x))[-1]
-    got = _restore(value, tracer, y)
-    if got.size == expected.size:
-        scale = max(1.0, float(np.max(np.abs(expected), initial=0.0)))
-        difference = float(np.max(np.abs(got - expected.ravel()), initial=0.0)) / scale
-        if difference <= tolerance:
-            return
-        found = f"differs by {difference:.3g}"
+    difference = distance(chain, followed, x, expected)
+    if difference <= tolerance:
+        return
+    if math.isinf(difference):
+        words = run_layers(Network("confirm", chain.layers), _arrange(followed.input, followed.tracer, x))[-1].size
+        found = f"has {words} words where the module gives {expected.size}"
     else:
-        found = f"has {got.size} words where the module gives {expected.size}"
+        found = f"differs by {difference:.3g}"
     raise ModelError(
         f"{chain.title}: what was followed of its forward {found} on an input of shape {tuple(x.shape)}; "
         f"its forward must do the same in every call and for every length, so keep no state in the module, and take "

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rnngen.errors import ModelError
 from rnngen.frontend.aten_recurrent import PACKED
 from rnngen.frontend.chain import Chain
-from rnngen.frontend.confirm import confirm
+from rnngen.frontend.confirm import Followed, confirm
 from rnngen.frontend.exported import follow, to_program
 from rnngen.frontend.own_export import replace_own
 from rnngen.frontend.tracing import Tracer
@@ -252,6 +252,28 @@ def read_live(module: torch.nn.Module, example: Any = None) -> Chain:
             supported.
         ToolError: if PyTorch has no torch.export.
     """
+    return follow_live(module, example).chain
+
+
+@dataclass(frozen=True, eq=False)
+class Live:
+    """A live module and what was followed of it.
+
+    Attributes:
+        chain: What ``read_live`` gives.
+        followed: How the axes of its input and output were understood.
+        module: A copy of it, float64 wherever that runs.
+        inputs: An input of forward.
+    """
+
+    chain: Chain
+    followed: Followed
+    module: torch.nn.Module
+    inputs: tuple[Any, ...]
+
+
+def follow_live(module: torch.nn.Module, example: Any = None) -> Live:
+    """The chain of a live module with what it takes to run both; arguments and errors as ``read_live``."""
     import torch
 
     try:
@@ -266,8 +288,8 @@ def read_live(module: torch.nn.Module, example: Any = None) -> Chain:
         raise ModelError(str(first)) from first
 
 
-def _read(module: torch.nn.Module, example: Any, kind: torch.dtype) -> Chain:
-    """The chain of a copy with parameters of one type."""
+def _read(module: torch.nn.Module, example: Any, kind: torch.dtype) -> Live:
+    """The chain and all that goes with it, of a copy with parameters of one type."""
     label = type(module).__name__
     title = f"Module {label}"
     twin = _copy(module, title, kind)
@@ -279,4 +301,4 @@ def _read(module: torch.nn.Module, example: Any, kind: torch.dtype) -> Chain:
         tracer = Tracer(title, label.lower(), f"torch.nn.Module {label}", "module")
         chain, follower = follow(program, tracer, own)
         confirm(chain, follower, original, tuple(inputs), 1e-9 if kind.itemsize == 8 else 1e-4)
-    return chain
+    return Live(chain, follower, original, tuple(inputs))
