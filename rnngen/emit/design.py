@@ -25,9 +25,9 @@ from rnngen.emit.tensors import FLOAT_FILE, INTEGER_FILE, float_bytes, integer_b
 from rnngen.errors import DesignError
 from rnngen.gateware.block import map_image_name
 from rnngen.gateware.control import DIGEST_BITS
-from rnngen.gateware.engine import image_names
+from rnngen.gateware.engine import CoreOptions, image_names
 from rnngen.gateware.registers import ADDRESS_BITS, WORD_BITS, c_header, python_map
-from rnngen.gateware.top import DIGEST_IMAGE, accelerator_verilog, word_lane_bits
+from rnngen.gateware.top import DIGEST_IMAGE, accelerator_verilog, h_sizes, word_lane_bits
 from rnngen.ir.network import Network
 from rnngen.ir.quantised import QuantisedLayer, QuantisedMap, QuantisedNetwork
 from rnngen.plan.memory import engine_bits, total_memory_bits
@@ -74,17 +74,18 @@ class Design:
 
 
 def _rtl_files(
-    network: QuantisedNetwork, plan: NetworkPlan, top: str, multiplier: str, loadable: bool
+    network: QuantisedNetwork, plan: NetworkPlan, top: str, options: CoreOptions
 ) -> tuple[dict[str, bytes], list[str]]:
     """Contents of DIR/rtl by name, and the names of the Verilog files in compile order."""
     leaves = sorted(templates_dir().glob("rnn_*.v"))
     files = {leaf.name: leaf.read_bytes() for leaf in leaves}
-    files[f"{top}.v"] = accelerator_verilog(network, plan, top, multiplier, loadable).encode()
+    files[f"{top}.v"] = accelerator_verilog(network, plan, top, options).encode()
     verilog = list(files)
     files[FILE_LIST] = "".join(f"{name}\n" for name in verilog).encode()
-    for index, (layer, engine) in enumerate(zip(_as_wired(network, plan), plan.engines)):
+    wired = zip(_as_wired(network, plan), plan.engines, h_sizes(plan))
+    for index, (layer, engine, h_size) in enumerate(wired):
         names = image_names(index)
-        for what, text in memory_images(layer, engine).items():
+        for what, text in memory_images(layer, engine, h_size, options.state_access).items():
             files[names[what]] = text.encode()
     for index, block in enumerate(network.blocks):
         for number, post in enumerate(block.post):
@@ -110,8 +111,7 @@ def describe(
     top: str,
     clock_hz: int,
     board: str | None,
-    multiplier: str,
-    loadable: bool,
+    options: CoreOptions,
     calibration: str,
 ) -> dict[str, Any]:
     """design.json without its file list."""
@@ -124,8 +124,10 @@ def describe(
         "network": network_dict(network) | {"calibration": calibration},
         "board": {"name": board} if board else None,
         "clock_hz_target": clock_hz,
-        "multiplier": multiplier,
-        "loadable": loadable,
+        "multiplier": options.multiplier,
+        "loadable": options.loadable,
+        "state_access": options.state_access,
+        "streams": plan.streams,
         "multipliers": plan.multipliers,
         "macs_per_step": plan.macs,
         "lanes": {"gates": first.shape.gates, "rows": first.rows, "columns": first.columns},
@@ -139,6 +141,7 @@ def describe(
         "ports": {
             "s_axis": port_dict(plan.input_words, quantised.input_size, in_lane, quantised.input_format),
             "m_axis": port_dict(plan.output_words, quantised.output_size, out_lane, quantised.output_format),
+            "tid_bits": (plan.streams - 1).bit_length(),
             "s_axil": {"address_bits": ADDRESS_BITS, "data_bits": WORD_BITS},
         },
         "output_slots": plan.output_slots,
@@ -165,21 +168,23 @@ def write_design(
     top: str,
     clock_hz: int,
     board: str | None,
-    multiplier: str,
-    loadable: bool,
-    calibration: str,
+    multiplier: str = "generic",
+    loadable: bool = False,
+    state_access: bool = False,
+    calibration: str = "",
 ) -> Design:
     """Generates all files of a design and writes the folder in one step.
 
     Raises:
         DesignError: if the folder is not rnngen's or cannot be written.
     """
-    rtl, verilog = _rtl_files(quantised, plan, top, multiplier, loadable)
+    options = CoreOptions(multiplier, loadable, state_access)
+    rtl, verilog = _rtl_files(quantised, plan, top, options)
     files = {f"rtl/{name}": content for name, content in rtl.items()}
     files[HEADER_FILE] = c_header().encode()
     files[FLOAT_FILE] = float_bytes(network)
     files[INTEGER_FILE] = integer_bytes(quantised)
-    document = describe(network, quantised, plan, top, clock_hz, board, multiplier, loadable, calibration)
+    document = describe(network, quantised, plan, top, clock_hz, board, options, calibration)
     digest = _digest(files)
     files[f"rtl/{DIGEST_IMAGE}"] = f"{digest[: DIGEST_BITS // 4]}\n".encode()
     entries = [entry(name, content) for name, content in sorted(files.items())]

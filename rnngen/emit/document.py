@@ -59,6 +59,7 @@ def layer_dict(layer: QuantisedLayer, plan: EnginePlan, memory_bits: Mapping[str
         "output_size": shape.units,
         "offsets": {"x": layer.x_offset, "h": layer.h_offset},
         "formats": _formats_dict(layer.formats),
+        "begins": list(_begins(layer)),
         "function": _function_dict(layer.formats) if isinstance(layer.formats, LinearFormats) else None,
         "lanes": {"gates": shape.gates, "rows": plan.rows, "columns": plan.columns},
         "element_lanes": plan.elements,
@@ -136,6 +137,7 @@ def _read_layer(index: int, layer: Mapping[str, Any], arrays: Mapping[str, Any])
         _read_formats(layer),
         layer["offsets"]["x"],
         layer["offsets"]["h"],
+        **{what: _array(arrays, f"{index}.{what}") for what in layer["begins"]},
     )
 
 
@@ -148,7 +150,13 @@ def integer_arrays(network: QuantisedNetwork) -> dict[str, Any]:
         if layer.weight_h is not None:
             arrays[f"{index}.weight_h"] = layer.weight_h
         arrays[f"{index}.bias"] = layer.bias
+        arrays |= {f"{index}.{what}": state for what, state in _begins(layer).items()}
     return arrays
+
+
+def _begins(layer: QuantisedLayer) -> dict[str, Any]:
+    states = {"h_0": layer.h_0, "state_0": layer.state_0}
+    return {what: state for what, state in states.items() if state is not None}
 
 
 # Blocks
@@ -267,5 +275,9 @@ def read_plan(document: Mapping[str, Any]) -> NetworkPlan:
     )
     ports = document["ports"]
     return NetworkPlan(
-        blocks, ports["s_axis"]["words_per_beat"], ports["m_axis"]["words_per_beat"], document["output_slots"]
+        blocks,
+        ports["s_axis"]["words_per_beat"],
+        ports["m_axis"]["words_per_beat"],
+        document["output_slots"],
+        document["streams"],
     )

@@ -11,6 +11,7 @@ from rnngen.arith.format import IntArray
 from rnngen.ir.quantised import LinearFormats, QuantisedLayer
 from rnngen.plan.branch import BranchPlan
 from rnngen.plan.engine import EnginePlan, unit_order
+from rnngen.plan.memory import state_width
 
 
 def hex_lines(words: IntArray, width: int) -> str:
@@ -91,8 +92,22 @@ def table_image(table: TanhTable) -> str:
     return "".join(f"{word:0{digits}x}\n" for word in table.words)
 
 
-def memory_images(layer: QuantisedLayer, plan: EnginePlan) -> dict[str, str]:
-    """Texts of an engine's images by what they hold: ``weights``, ``bias`` and, where it has one, ``table``."""
+def h_words(h: IntArray, plan: EnginePlan) -> IntArray:
+    """A whole h (words,) as memory words: (column words, columns)."""
+    depth = -(-len(h) // plan.columns)
+    return _pad(h, (depth * plan.columns,)).reshape(depth, plan.columns)
+
+
+def state_words(state: IntArray, plan: EnginePlan) -> IntArray:
+    """What the units remember (units,) as memory words: (groups of a step, elements); lanes without a unit hold 0."""
+    order = unit_order(plan)
+    return np.where(order >= 0, state[np.maximum(order, 0)], 0)
+
+
+def memory_images(layer: QuantisedLayer, plan: EnginePlan, h_size: int, state_access: bool) -> dict[str, str]:
+    """Texts of an engine's images by what they hold: ``weights``, ``bias`` and, where it has them, ``table``, ``h_0``
+    and ``state_0``; with ``state_access`` the last two are there even if they are zeros.
+    """
     product, formats = layer.formats.product, layer.formats
     images = {
         "weights": hex_lines(weight_words(layer, plan), product.weight_width),
@@ -100,4 +115,11 @@ def memory_images(layer: QuantisedLayer, plan: EnginePlan) -> dict[str, str]:
     }
     if not isinstance(formats, LinearFormats) or formats.preactivation is not None:
         images["table"] = table_image(formats.table)
+    if plan.shape.hidden and (state_access or layer.h_0 is not None):
+        h_0 = np.zeros(h_size, dtype=np.int64) if layer.h_0 is None else layer.h_0
+        images["h_0"] = hex_lines(h_words(h_0, plan), product.h.width)
+    width = state_width(layer)
+    if width and (state_access or layer.state_0 is not None):
+        state_0 = np.zeros(plan.shape.units, dtype=np.int64) if layer.state_0 is None else layer.state_0
+        images["state_0"] = hex_lines(state_words(state_0, plan), width)
     return images

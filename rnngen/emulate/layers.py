@@ -124,6 +124,11 @@ class _Table:
             np.clip(z, 0.0, float(self.largest), out=z)
 
 
+def _column(state: IntArray | None) -> FloatArray:
+    """A state for all sequences; 0 for None."""
+    return np.zeros((1, 1)) if state is None else state.astype(np.float64)[:, None]
+
+
 class LstmEmulator:
     """Gates and state of an LSTM; c (H, sequences) is kept between steps."""
 
@@ -131,14 +136,14 @@ class LstmEmulator:
 
     def __init__(self, layer: QuantisedLayer, formats: LstmFormats) -> None:
         self.formats = formats
-        self._units = layer.output_size
+        self._units, self._begin = layer.output_size, _column(layer.state_0)
         self._table = _Table(formats)
         self._product = _Product(layer, self._ORDER, dict.fromkeys(self._ORDER, self._table.offset))
 
     def begin(self, sequences: int) -> None:
         """Clears the state for a number of sequences."""
         self._product.begin(sequences)
-        self._c = np.zeros((self._units, sequences))
+        self._c = np.zeros((self._units, sequences)) + self._begin
         self._gates = self._product.result.reshape(4, self._units, sequences)
         self._index = np.empty((self._units, sequences), dtype=np.intp)
 
@@ -159,6 +164,11 @@ class LstmEmulator:
             trace.add("c", self._c)
             trace.add("h", m)
         return m
+
+    @property
+    def state(self) -> FloatArray:
+        """c (H, sequences)."""
+        return self._c
 
     def _update(self, saturations: Saturations) -> FloatArray:
         formats = self.formats
@@ -202,14 +212,19 @@ class GruEmulator:
 
     def __init__(self, layer: QuantisedLayer, formats: GruFormats) -> None:
         self.formats = formats
-        self._units = layer.output_size
+        self._units, self._begin = layer.output_size, _column(layer.state_0)
         self._table = _Table(formats)
         self._product = _Product(layer, self._ORDER, {"r": self._table.offset, "z": self._table.offset})
 
     def begin(self, sequences: int) -> None:
         """Clears the state for a number of sequences."""
         self._product.begin(sequences)
-        self._state = np.zeros((self._units, sequences))
+        self._state = np.zeros((self._units, sequences)) + self._begin
+
+    @property
+    def state(self) -> FloatArray:
+        """What the units remember (H, sequences)."""
+        return self._state
 
     def step(
         self, x: FloatArray, h: FloatArray | None, saturations: Saturations, trace: Trace | None = None

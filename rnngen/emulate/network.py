@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnngen.arith.format import FloatArray, IntArray
-from rnngen.emulate.layers import LayerEmulator, Saturations, Trace, make_emulator, run_map
+from rnngen.emulate.layers import DenseEmulator, LayerEmulator, Saturations, Trace, make_emulator, run_map
 from rnngen.ir.quantised import Block, Branch, QuantisedMap, QuantisedNetwork
 from rnngen.plan.network import NetworkPlan
 from rnngen.plan.schedule import run_schedule
@@ -25,6 +25,8 @@ class Emulation:
         blocks: Integers of every block's output, where asked for; else empty.
         saturations: By layer and point, how many narrowings saturated; behind the layers those of each block's post.
         input_saturations: Input values outside the input format.
+        states: By layer, what each sequence leaves behind: ``h``, the whole one that the layer multiplies, and
+            ``state``, where it has them, (sequences, words).
         traces: By layer, every named point's integers (steps, units, sequences), where asked for.
     """
 
@@ -32,6 +34,7 @@ class Emulation:
     blocks: tuple[IntArray, ...]
     saturations: tuple[dict[str, int], ...]
     input_saturations: int
+    states: tuple[dict[str, IntArray], ...]
     traces: tuple[dict[str, IntArray], ...]
 
     @property
@@ -51,7 +54,10 @@ class _BranchEmulator:
 
     def begin(self, sequences: int) -> None:
         """Clears all state."""
+        begins = self._layers[self._branch.stages[0][0]].h_0
         self._h = np.zeros((self.output_size, sequences))
+        if begins is not None:
+            self._h += begins[:, None]
         for engine in self._engines.values():
             engine.begin(sequences)
 
@@ -62,6 +68,16 @@ class _BranchEmulator:
             values = self._stage(stage, values, saturations, traces)
         self._h = values
         return values
+
+    def states(self) -> dict[int, dict[str, IntArray]]:
+        """What is left behind, by layer."""
+        found: dict[int, dict[str, IntArray]] = {}
+        for index, engine in self._engines.items():
+            left = {"h": self._h} if self._layers[index].weight_h is not None else {}
+            if not isinstance(engine, DenseEmulator):
+                left["state"] = engine.state
+            found[index] = {what: values.T.astype(np.int64) for what, values in left.items()}
+        return found
 
     def _stage(
         self, stage: Sequence[int], x: FloatArray, saturations: Sequence[Saturations], traces: Sequence[Trace | None]
@@ -77,9 +93,9 @@ class _BranchEmulator:
 
 def _run_block(
     network: QuantisedNetwork, block: Block, x: FloatArray, saturations: Sequence[Saturations],
-    traces: Sequence[Trace | None], after_step: Callable[[], None],
+    traces: Sequence[Trace | None], after_step: Callable[[], None], states: dict[int, dict[str, IntArray]],
 ) -> FloatArray:  # fmt: skip
-    """Output (steps, words, sequences) of x, before anything is selected."""
+    """Output (steps, words, sequences) of x, before anything is selected; what is left behind goes to ``states``."""
     steps, _, sequences = x.shape
     pieces = []
     for branch in block.branches:
@@ -90,6 +106,7 @@ def _run_block(
             output[t] = emulator.step(x[t], saturations, traces)
             after_step()
         pieces.append(output)
+        states |= emulator.states()
     return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
 
 
@@ -130,8 +147,9 @@ def run_values(
     traces = [Trace() if keep_traces else None for _ in network.layers]
     after_step = _counter(x.shape[1] * sum(len(block.branches) for block in network.blocks), progress)
     kept, posts, values = [], [], integers
+    states: dict[int, dict[str, IntArray]] = {}
     for block in network.blocks:
-        values = _select(network, block, _run_block(network, block, values, saturations, traces, after_step))
+        values = _select(network, block, _run_block(network, block, values, saturations, traces, after_step, states))
         posts.append(Saturations())
         values = _post(block, values, posts[-1])
         if keep_blocks:
@@ -141,6 +159,7 @@ def run_values(
         tuple(kept),
         tuple(dict(sorted(counter.counts.items())) for counter in (*saturations, *posts)),
         network.input_format.count_saturated(x),
+        tuple(states[index] for index in range(len(network.layers))),
         tuple(_stacked(traces)),
     )
 

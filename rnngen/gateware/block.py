@@ -9,9 +9,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from rnngen.gateware.buffers import write_layout
-from rnngen.gateware.engine import Engine, EngineContext
+from rnngen.gateware.engine import CoreOptions, Engine, EngineContext
 from rnngen.gateware.loader import LoadableMemory
 from rnngen.gateware.merge import MergeBuffer
+from rnngen.gateware.peek import PEEK
 from rnngen.gateware.post import ArgmaxStage, MapStage
 from rnngen.gateware.starter import SequenceStarter, StartDelay, StepStarter
 from rnngen.gateware.tails import SATURATION_COUNTER_BITS
@@ -37,31 +38,36 @@ class BlockCore(wiring.Component):
         space: The reader of the results has room.  reserve, reserve_last: A step takes room; a sequence's last step.
         result: Output words.  busy: A step is inside.
         saturations: Sum over the engines and maps.  clear: Sets it to 0.
+        restart: The next step of every stream is the first one of a sequence.
+        peek: As for an engine.
     """
 
     def __init__(
-        self, network: QuantisedNetwork, index: int, plan: BlockPlan, lanes: int, aligned: bool, multiplier: str,
-        loadable: bool,
+        self, network: QuantisedNetwork, index: int, plan: BlockPlan, lanes: int, aligned: bool, streams: int,
+        options: CoreOptions,
     ) -> None:  # fmt: skip
         self._network, self._index, self._plan = network, index, plan
+        self._streams, self._options = streams, options
         self._block: Block = network.blocks[index]
-        self._lanes, self._aligned, self._multiplier, self._loadable = lanes, aligned, multiplier, loadable
+        self._lanes, self._aligned = lanes, aligned
         first = network.layers[self._block.branches[0].stages[0][0]]
         self._engines: dict[int, Engine] = {}
         width = network.block_format(self._block).width
         super().__init__(
             {
-                "write": In(write_layout(first.formats.product.x.width, lanes)),
+                "write": In(write_layout(first.formats.product.x.width, lanes, streams)),
                 "full": Out(1),
                 "released": Out(1),
                 "overlong": Out(1),
                 "space": In(1),
                 "reserve": Out(1),
                 "reserve_last": Out(1),
-                "result": Out(write_layout(width, plan.elements)),
+                "result": Out(write_layout(width, plan.elements, streams)),
                 "busy": Out(1),
                 "saturations": Out(SATURATION_COUNTER_BITS),
                 "clear": In(1),
+                "restart": In(1),
+                "peek": In(PEEK),
             }
         )
         self._make_engines()
@@ -69,6 +75,10 @@ class BlockCore(wiring.Component):
     def loads(self) -> list[tuple[LoadableMemory, Value]]:
         """Each memory that can be loaded, and its write port."""
         return [entry for engine in self._engines.values() for entry in engine.loads()]
+
+    def peeked(self) -> dict[int, Value]:
+        """By engine that shows its state, the part of it that ``peek`` chose."""
+        return {index: engine.peeked for index, engine in self._engines.items() if engine.shows_state}
 
     def _make_engines(self) -> None:
         for branch, plan in zip(self._block.branches, self._plan.branches):
@@ -87,8 +97,8 @@ class BlockCore(wiring.Component):
             h_lanes=last.elements,
             x_aligned=(len(plan.stages[0]) > 1 or is_aligned(plan.first)) if stage else self._aligned,
             h_aligned=is_aligned(last),
-            multiplier=self._multiplier,
-            loadable=self._loadable,
+            options=self._options,
+            streams=self._streams,
             capacity=0 if stage else self._plan.capacity,
             reverse=branch.reverse and not stage,
         )
@@ -98,7 +108,7 @@ class BlockCore(wiring.Component):
         m = Module()
         for index, engine in self._engines.items():
             m.submodules[f"engine{index}"] = engine
-            m.d.comb += engine.clear.eq(self.clear)
+            m.d.comb += [engine.clear.eq(self.clear), engine.restart.eq(self.restart), engine.peek.eq(self.peek)]
         write = self._stored_input(m) if self._plan.stored else self._step_input(m)
         results = [self._branch(m, branch, plan) for branch, plan in zip(self._block.branches, self._plan.branches)]
         for branch in self._block.branches:
@@ -129,7 +139,7 @@ class BlockCore(wiring.Component):
             self.reserve.eq(starter.reserve),
             self.reserve_last.eq(starter.reserve & starter.go_last),
         ]
-        self._go, self._go_last = starter.go, starter.go_last
+        self._go, self._go_last, self._stream = starter.go, starter.go_last, first.waiting_stream
         return self.write
 
     def _stored_input(self, m: Module) -> Value:
@@ -158,23 +168,29 @@ class BlockCore(wiring.Component):
         for branch in self._block.branches:
             for index in branch.stages[0]:
                 m.d.comb += self._engines[index].rewind.eq(starter.overlong)
-        self._go, self._go_last = starter.go, starter.go_last
+        self._go, self._go_last, self._stream = starter.go, starter.go_last, Const(0, range(1))
         return kept
 
     def _branch(self, m: Module, branch: Branch, plan: BranchPlan) -> Value:
         """Starts and wires a branch's engines; returns its results."""
         stages = [[self._engines[index] for index in stage] for stage in branch.stages]
         for engine in stages[0]:
-            m.d.comb += [engine.go.eq(self._go), engine.sequence_last.eq(self._go_last)]
+            m.d.comb += [
+                engine.go.eq(self._go),
+                engine.sequence_last.eq(self._go_last),
+                engine.stream.eq(self._stream),
+            ]
         last = stages[-1][-1]
         if len(stages) > 1:
-            delay = StartDelay(plan.offset, plan.interval)
+            delay = StartDelay(plan.offset, plan.interval, self._streams)
             m.submodules[f"delay{branch.stages[0][0]}"] = delay
             m.d.comb += [
                 delay.go.eq(self._go),
                 delay.go_last.eq(self._go_last),
+                delay.stream.eq(self._stream),
                 last.go.eq(delay.late),
                 last.sequence_last.eq(delay.late_last),
+                last.stream.eq(delay.late_stream),
                 last.write.eq(_side_by_side(stages[0])),
             ]
         for engine in stages[0]:
@@ -229,11 +245,11 @@ class BlockCore(wiring.Component):
         word = self._network.layers[self._block.branches[0].last].output_format
         for number, post in enumerate(self._block.post):
             if isinstance(post, QuantisedMap):
-                stage = MapStage(post, lanes, map_image_name(self._index, number))
+                stage = MapStage(post, lanes, map_image_name(self._index, number), self._streams)
                 m.d.comb += stage.clear.eq(self.clear)
                 counters.append(stage.saturations)
             else:
-                stage = ArgmaxStage(post.size, word.width, lanes, post.output_format.width)
+                stage = ArgmaxStage(post.size, word.width, lanes, post.output_format.width, self._streams)
             m.submodules[f"post{number}"] = stage
             m.d.comb += stage.write.eq(result)
             result, word = stage.result, post.output_format
@@ -249,7 +265,8 @@ def _side_by_side(engines: Sequence[Engine]) -> Value:
     lanes = len(engines) * engines[0].elements
     first = results[0]
     count = Const(lanes, range(lanes + 1))
-    return Cat(first.enable, count, first.last, first.sequence_last, *(result.data for result in results))
+    head = Cat(first.enable, count, first.last, first.sequence_last, first.stream)
+    return Cat(head, *(result.data for result in results))
 
 
 def total(m: Module, counters: Sequence[Signal]) -> Value:

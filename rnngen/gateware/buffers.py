@@ -14,11 +14,11 @@ def address_width(depth: int) -> int:
     return max(1, (depth - 1).bit_length())
 
 
-def write_layout(width: int, lanes: int) -> data.StructLayout:
+def write_layout(width: int, lanes: int, streams: int) -> data.StructLayout:
     """One write of up to ``lanes`` neighbouring words of a step.
 
     The first ``count`` lanes are valid; ``last`` tells that the step ends with this write,
-    ``sequence_last`` that its sequence ends with it.
+    ``sequence_last`` that its sequence ends with it, ``stream`` whose step it is.
     """
     return data.StructLayout(
         {
@@ -26,6 +26,7 @@ def write_layout(width: int, lanes: int) -> data.StructLayout:
             "count": range(lanes + 1),
             "last": 1,
             "sequence_last": 1,
+            "stream": range(streams),
             "data": width * lanes,
         }
     )
@@ -33,6 +34,8 @@ def write_layout(width: int, lanes: int) -> data.StructLayout:
 
 class VectorMemory(wiring.Component):
     """Ring of ``slots`` vectors of ``size`` words in ``banks`` banks; the write position is kept here.
+
+    ``by_stream``: each stream has a ring of ``slots`` of its own, one behind the other.
 
     Ports:
         write: One write a cycle; a step's words come in order, and after ``last`` the next slot begins.
@@ -44,14 +47,18 @@ class VectorMemory(wiring.Component):
     ``aligned``: every write begins at a multiple of ``lanes``, and ``lanes`` divides ``banks``.
     """
 
-    def __init__(self, width: int, lanes: int, banks: int, size: int, slots: int, aligned: bool) -> None:
+    def __init__(
+        self, width: int, lanes: int, banks: int, size: int, slots: int, aligned: bool, streams: int,
+        by_stream: bool = False,
+    ) -> None:  # fmt: skip
         self.words = ceil_div(size, banks)
         self._width, self._lanes, self._banks, self._slots = width, lanes, banks, slots
         self._aligned = aligned and banks % lanes == 0
-        self.depth = self.words * slots
+        self._rings = streams if by_stream else 1
+        self.depth = self.words * slots * self._rings
         super().__init__(
             {
-                "write": In(write_layout(width, lanes)),
+                "write": In(write_layout(width, lanes, streams)),
                 "write_base": Out(range(max(2, self.depth))),
                 "rewind": In(1),
                 "address": In(address_width(self.depth)),
@@ -68,20 +75,27 @@ class VectorMemory(wiring.Component):
         base = self.write_base
         start = Signal.like(base)
         next_base = Signal.like(base)
-        m.d.comb += next_base.eq(Mux(base == self.depth - words, 0, base + words))
+        if self._rings > 1:
+            word_now = self._place(m, base, word)
+        else:
+            m.d.comb += next_base.eq(Mux(base == self.depth - words, 0, base + words))
+            word_now = word
         position = Signal(range(2 * banks + 1))
         m.d.comb += position.eq(bank + self.write.count)
         with m.If(self.write.enable):
             with m.If(self.write.last):
-                m.d.sync += [bank.eq(0), word.eq(next_base), base.eq(next_base)]
+                m.d.sync += [bank.eq(0), word.eq(next_base)]
             with m.Elif(position >= banks):
                 m.d.sync += [bank.eq(position - banks), word.eq(word + 1)]
             with m.Else():
                 m.d.sync += bank.eq(position)
-            with m.If(self.write.last & self.write.sequence_last):
-                m.d.sync += start.eq(next_base)
-        with m.If(self.rewind):
-            m.d.sync += [bank.eq(0), word.eq(start), base.eq(start)]
+        if self._rings == 1:
+            with m.If(self.write.enable & self.write.last):
+                m.d.sync += base.eq(next_base)
+                with m.If(self.write.sequence_last):
+                    m.d.sync += start.eq(next_base)
+            with m.If(self.rewind):
+                m.d.sync += [bank.eq(0), word.eq(start), base.eq(start)]
         m.submodules.memory = Instance(
             "rnn_vector_memory",
             p_WIDTH=self._width,
@@ -96,12 +110,24 @@ class VectorMemory(wiring.Component):
             i_read_word=self.address,
             o_read_data=self.data,
             i_write_enable=self.write.enable,
-            i_write_word=word,
+            i_write_word=word_now,
             i_write_bank=bank,
             i_write_count=self.write.count,
             i_write_data=self.write.data,
         )
         return m
+
+
+    def _place(self, m: Module, base: Value, word: Signal) -> Value:
+        """Word that is written: ``word`` of the slot whose turn it is in the ring of the write's stream."""
+        turn = Signal(self._rings)
+        slot = turn.bit_select(self.write.stream, 1)
+        m.d.comb += base.eq((self.write.stream * self._slots + slot) * self.words)
+        with m.If(self.write.enable & self.write.last):
+            m.d.sync += turn.eq(turn ^ (1 << self.write.stream))
+        place = Signal(address_width(self.depth))
+        m.d.comb += place.eq(base + word)
+        return place
 
 
 class StepBuffer(wiring.Component):
@@ -112,7 +138,7 @@ class StepBuffer(wiring.Component):
 
     Ports:
         write, rewind: As for ``VectorMemory``.  full: No slot is free; the writer must not begin a step.
-        available: A complete step waits.  sequence_last: It is its sequence's last one.
+        available: A complete step waits.  sequence_last: It is its sequence's last one.  stream: Whose step it is.
         base: First column word of the step that is next to be taken.  slot: Its slot.
         take: The reader starts on it; the next step is shown in the next cycle.
         take_last: That step is the last one of its sequence in the reader's order.
@@ -121,18 +147,20 @@ class StepBuffer(wiring.Component):
     """
 
     def __init__(
-        self, width: int, lanes: int, banks: int, size: int, slots: int, aligned: bool, stored: bool, reverse: bool
-    ) -> None:
-        self._slots, self._stored, self._reverse = slots, stored, reverse
-        self._memory = VectorMemory(width, lanes, banks, size, slots, aligned)
+        self, width: int, lanes: int, banks: int, size: int, slots: int, aligned: bool, stored: bool, reverse: bool,
+        streams: int,
+    ) -> None:  # fmt: skip
+        self._slots, self._stored, self._reverse, self._streams = slots, stored, reverse, streams
+        self._memory = VectorMemory(width, lanes, banks, size, slots, aligned, streams)
         self.depth = self._memory.depth
         super().__init__(
             {
-                "write": In(write_layout(width, lanes)),
+                "write": In(write_layout(width, lanes, streams)),
                 "rewind": In(1),
                 "full": Out(1),
                 "available": Out(1),
                 "sequence_last": Out(1),
+                "stream": Out(range(streams)),
                 "base": Out(range(max(2, self.depth))),
                 "slot": Out(range(max(2, slots))),
                 "take": In(1),
@@ -173,6 +201,12 @@ class StepBuffer(wiring.Component):
             self.sequence_last.eq(lasts.bit_select(self.slot, 1)),
         ]
         m.d.sync += [used.eq(used + step_written - self.release), waiting.eq(waiting + step_written - self.take)]
+        bits = len(self.stream)
+        if bits:
+            whose = Signal(slots * bits)
+            m.d.comb += self.stream.eq(whose.word_select(self.slot, bits))
+            with m.If(step_written):
+                m.d.sync += whose.word_select(write_slot, bits).eq(self.write.stream)
         with m.If(step_written):
             m.d.sync += lasts.bit_select(write_slot, 1).eq(self.write.sequence_last)
             m.d.sync += write_slot.eq(Mux(write_slot == slots - 1, 0, write_slot + 1))
@@ -221,20 +255,23 @@ class OutputBuffer(wiring.Component):
 
     Ports:
         write: As for ``VectorMemory``.  released: The last beat of a step leaves in this cycle.
-        data, valid, ready, last: The stream; ``last`` with the last beat of a sequence.
+        data, valid, ready, last: The output; ``last`` with the last beat of a sequence.  stream: Whose step it is.
     """
 
-    def __init__(self, width: int, lanes: int, banks: int, size: int, slots: int, aligned: bool) -> None:
+    def __init__(
+        self, width: int, lanes: int, banks: int, size: int, slots: int, aligned: bool, streams: int
+    ) -> None:
         self._banks, self._slots = banks, slots
-        self._memory = VectorMemory(width, lanes, banks, size, slots, aligned)
+        self._memory = VectorMemory(width, lanes, banks, size, slots, aligned, streams)
         super().__init__(
             {
-                "write": In(write_layout(width, lanes)),
+                "write": In(write_layout(width, lanes, streams)),
                 "released": Out(1),
                 "data": Out(width * banks),
                 "valid": Out(1),
                 "ready": In(1),
                 "last": Out(1),
+                "stream": Out(range(streams)),
             }
         )
 
@@ -263,6 +300,12 @@ class OutputBuffer(wiring.Component):
             self.data.eq(memory.data),
             self.last.eq(step_end & lasts.bit_select(read_slot, 1)),
         ]
+        bits = len(self.stream)
+        if bits:
+            whose = Signal(self._slots * bits)
+            m.d.comb += self.stream.eq(whose.word_select(read_slot, bits))
+            with m.If(self.write.enable):
+                m.d.sync += whose.word_select(write_slot, bits).eq(self.write.stream)
         with m.If(self.write.enable):
             with m.If(self.write.last):
                 # The step's last word is complete even where it is not full.

@@ -9,6 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from rnngen.gateware.loader import LoadableMemory, Loader, load_signature
+from rnngen.gateware.peek import PEEK
 from rnngen.gateware.registers import ADDRESS_BITS, REGISTERS, WORD_BITS
 
 OKAY, SLVERR = 0, 2
@@ -47,6 +48,8 @@ class ControlPort(wiring.Component):
         step_in, step_out: The last beat of a step is received, sent in this cycle.
         input_idle: s_axis_tready & ~s_axis_tvalid.  output_stall: m_axis_tvalid & ~m_axis_tready.
         saturations: Sum over the engines.  protocol_error: TLAST with a beat that is not its step's last.
+        restart: The next step of every stream is the first of a sequence (one cycle).
+        peek, peek_engine: State to show; peeked: it, one cycle later.
         overlong: A sequence has more steps than can be stored.  bad_symbol: A symbol that no table knows.
         idle: No step is inside.
         enable: Input beats may be accepted; 1 after reset.  clear: Counters are set to 0 (one cycle).
@@ -80,6 +83,10 @@ class ControlPort(wiring.Component):
                 "protocol_error": In(1),
                 "overlong": In(1),
                 "bad_symbol": In(1),
+                "restart": Out(1),
+                "peek": Out(PEEK),
+                "peek_engine": Out(8),
+                "peeked": In(WORD_BITS),
                 "idle": In(1),
                 "digest": In(DIGEST_BITS),
                 "enable": Out(1, init=1),
@@ -108,6 +115,9 @@ class ControlPort(wiring.Component):
         m.d.comb += self.enable.eq(_bits("CONTROL", "enable", words))
         clears = self._data & _BY_NAME["CONTROL"].field("clear_counters").mask
         m.d.sync += self.clear.eq(writes["CONTROL"] & clears.any())
+        restarts = self._data & _BY_NAME["CONTROL"].field("clear_state").mask
+        m.d.sync += self.restart.eq(writes["CONTROL"] & restarts.any())
+        self._peeking(m, words)
         status = {"idle": self.idle, "input_stalled": self.input_idle, "output_stalled": self.output_stall}
         m.d.comb += words["STATUS"].eq(_pack("STATUS", status))
         self._counters(m, words, reads["CYCLES_LOW"])
@@ -198,6 +208,17 @@ class ControlPort(wiring.Component):
                 m.d.sync += count.eq(0)
             with m.Elif(event & ~count.all()):
                 m.d.sync += count.eq(count + 1)
+
+    def _peeking(self, m: Module, words: Mapping[str, Signal]) -> None:
+        """Asks for the state that READ_DATA shows."""
+        m.d.comb += [
+            self.peek.state.eq(_bits("READ_SELECT", "memory", words)),
+            self.peek.stream.eq(_bits("READ_SELECT", "stream", words)),
+            self.peek_engine.eq(_bits("READ_SELECT", "engine", words)),
+            self.peek.word.eq(_bits("READ_ADDRESS", "word", words)),
+            self.peek.part.eq(_bits("READ_ADDRESS", "part", words)),
+        ]
+        m.d.sync += [self.peek.now.eq(self.idle), words["READ_DATA"].eq(self.peeked)]
 
     def _loading(self, m: Module, words: Mapping[str, Signal], writes: Mapping[str, Signal]) -> Value:
         """Hands LOAD_DATA to the loader; returns the pulse of a rejection."""

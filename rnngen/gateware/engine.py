@@ -10,6 +10,8 @@ from amaranth.lib.wiring import In, Out
 
 from rnngen.gateware.buffers import StepBuffer, VectorMemory, address_width, write_layout
 from rnngen.gateware.loader import LoadableMemory, load_layout
+from rnngen.gateware.peek import PEEK
+from rnngen.gateware.registers import WORD_BITS
 from rnngen.gateware.sequencer import Sequencer
 from rnngen.gateware.tails import (
     SATURATION_COUNTER_BITS,
@@ -30,7 +32,7 @@ AHEAD = 2
 
 def image_names(index: int) -> dict[str, str]:
     """Memory image files of engine ``index``, by what they hold."""
-    return {what: f"engine{index}_{what}.hex" for what in ("weights", "bias", "table")}
+    return {what: f"engine{index}_{what}.hex" for what in ("weights", "bias", "table", "h_0", "state_0")}
 
 
 def weight_word_width(layer: QuantisedLayer, plan: EnginePlan) -> int:
@@ -41,10 +43,6 @@ def weight_word_width(layer: QuantisedLayer, plan: EnginePlan) -> int:
 def bias_word_width(layer: QuantisedLayer, plan: EnginePlan) -> int:
     """Bits of one bias memory word: all biases of E units."""
     return plan.elements * len(layer.formats.bias_slots) * bias_width(layer)
-
-
-LOADABLE = ("weights", "biases")
-"""Buses of ``bus_widths`` that come from memories which can be loaded."""
 
 
 def bus_widths(layer: QuantisedLayer, plan: EnginePlan) -> dict[str, int]:
@@ -68,6 +66,30 @@ def parameter_memories(index: int, layer: QuantisedLayer, plan: EnginePlan) -> d
     }
 
 
+def state_memories(index: int, layer: QuantisedLayer, plan: EnginePlan, h_size: int) -> dict[str, LoadableMemory]:
+    """The memories of engine ``index`` that hold the state which sequences begin with; h_size: words of a whole h."""
+    h_width, h_words = layer.formats.product.h.width * plan.columns, ceil_div(h_size, plan.columns)
+    found = {"h_0": LoadableMemory(index, 2, h_width, h_words)} if plan.shape.hidden else {}
+    if state_width(layer):
+        found["state_0"] = LoadableMemory(index, 3, plan.elements * state_width(layer), plan.group_count)
+    return found
+
+
+@dataclass(frozen=True)
+class CoreOptions:
+    """Choices of a whole core.
+
+    Attributes:
+        multiplier: ``"generic"`` or ``"ecp5"``.
+        loadable: Parameters can be written at run time; otherwise they are fixed at configuration.
+        state_access: So can the state that sequences begin with, and the state of each stream can be read.
+    """
+
+    multiplier: str = "generic"
+    loadable: bool = False
+    state_access: bool = False
+
+
 @dataclass(frozen=True)
 class EngineContext:
     """What stands around an engine.
@@ -77,8 +99,8 @@ class EngineContext:
         x_size, h_size: Words of the whole vectors that it reads from (an engine of a group reads slices).
         x_lanes, h_lanes: Words that are written into their memories in a cycle.
         x_aligned, h_aligned: Whether every such write begins at a multiple of its lanes.
-        multiplier: ``"generic"`` or ``"ecp5"``.
-        loadable: Parameters can be written at run time.
+        streams: How many interleaved sequences keep a state each.
+        options: Of the whole core.
         capacity: Steps of the longest stored sequence; 0: steps are taken as they come.
         reverse: Takes a stored sequence from its end.
     """
@@ -90,14 +112,16 @@ class EngineContext:
     h_lanes: int
     x_aligned: bool
     h_aligned: bool
-    multiplier: str
-    loadable: bool
+    streams: int
+    options: CoreOptions
     capacity: int = 0
     reverse: bool = False
 
 
-_GROUP = data.StructLayout({"valid": 1, "first": 1, "tile_end": 1, "step_end": 1, "sequence_last": 1})
-"""What travels beside a group of E units through the element-wise path."""
+def _group_layout(streams: int) -> data.StructLayout:
+    """What travels beside a group of E units through the element-wise path."""
+    flags = dict.fromkeys(("valid", "first", "tile_end", "step_end", "sequence_last"), 1)
+    return data.StructLayout({**flags, "stream": range(streams)})
 
 
 class Engine(wiring.Component):
@@ -109,6 +133,9 @@ class Engine(wiring.Component):
         waiting_last: The waiting step is its sequence's last one.
         slot: Number of the step in the buffer that ``go`` takes (stored sequences).
         go: A step starts.  sequence_last: It is the last one of its sequence in this engine's order.
+        stream: Whose step it is.  waiting_stream: Whose step waits.
+        restart: The next step of every stream is the first one of a sequence.
+        peek: What part of the state is shown.  peeked: That part, one cycle later.
         released: The step's input is read for the last time; released_last: of a sequence's last step.
         feedback: Words of h, where h is multiplied.
         result: Output words.
@@ -122,7 +149,16 @@ class Engine(wiring.Component):
     def __init__(self, layer: QuantisedLayer, plan: EnginePlan, context: EngineContext) -> None:
         self._layer, self._plan, self._context = layer, plan, context
         product = layer.formats.product
-        self._memories = parameter_memories(context.index, layer, plan) if context.loadable else {}
+        options = context.options
+        self._states = state_memories(context.index, layer, plan, context.h_size)
+        self._memories = parameter_memories(context.index, layer, plan) if options.loadable else {}
+        self._memories |= self._states if options.state_access else {}
+        self.shows_state = options.state_access and bool(plan.shape.hidden or state_width(layer))
+        # The state that sequences begin with: not there where it is 0 for good.
+        self._begins = {
+            "h_0": plan.shape.hidden > 0 and (options.state_access or layer.h_0 is not None),
+            "state_0": state_width(layer) > 0 and (options.state_access or layer.state_0 is not None),
+        }
         self._buffer = StepBuffer(
             product.x.width,
             context.x_lanes,
@@ -132,23 +168,30 @@ class Engine(wiring.Component):
             context.x_aligned,
             context.capacity > 0,
             context.reverse,
+            context.streams,
         )
-        h = {"feedback": In(write_layout(product.h.width, context.h_lanes))} if plan.shape.hidden else {}
+        streams = context.streams
+        h = {"feedback": In(write_layout(product.h.width, context.h_lanes, streams))} if plan.shape.hidden else {}
         super().__init__(
             {
                 **{f"load_{what}": In(load_layout(memory)) for what, memory in self._memories.items()},
                 **h,
-                "write": In(write_layout(product.x.width, context.x_lanes)),
+                "write": In(write_layout(product.x.width, context.x_lanes, streams)),
                 "rewind": In(1),
                 "available": Out(1),
                 "waiting_last": Out(1),
+                "waiting_stream": Out(range(streams)),
                 "full": Out(1),
                 "slot": Out(self._buffer.slot.shape()),
                 "go": In(1),
                 "sequence_last": In(1),
+                "stream": In(range(streams)),
+                "restart": In(1),
+                "peek": In(PEEK),
+                "peeked": Out(WORD_BITS),
                 "released": Out(1),
                 "released_last": Out(1),
-                "result": Out(write_layout(layer.output_format.width, plan.elements)),
+                "result": Out(write_layout(layer.output_format.width, plan.elements, streams)),
                 "saturations": Out(SATURATION_COUNTER_BITS),
                 "clear": In(1),
             }
@@ -168,13 +211,15 @@ class Engine(wiring.Component):
         m = Module()
         m.submodules.input = buffer = self._buffer
         h_stride = ceil_div(self._context.h_size, self._plan.columns) if self._plan.shape.hidden else 0
-        m.submodules.sequencer = sequencer = Sequencer(self._plan, buffer.depth, h_stride)
+        m.submodules.sequencer = sequencer = Sequencer(self._plan, buffer.depth, h_stride, self._context.streams)
+        self._shown: list[tuple[Value, Value]] = []
         m.d.comb += [
             buffer.write.eq(self.write),
             buffer.rewind.eq(self.rewind),
             self.full.eq(buffer.full),
             self.available.eq(buffer.available),
             self.waiting_last.eq(buffer.sequence_last),
+            self.waiting_stream.eq(buffer.stream),
             self.slot.eq(buffer.slot),
             buffer.take.eq(self.go),
             buffer.take_last.eq(self.sequence_last),
@@ -183,6 +228,9 @@ class Engine(wiring.Component):
             self.released_last.eq(sequencer.release & sequencer.step_last),
             sequencer.go.eq(self.go),
             sequencer.sequence_last.eq(self.sequence_last),
+            sequencer.stream.eq(self.stream),
+            sequencer.restart.eq(self.restart),
+            sequencer.peek_stream.eq(self.peek.stream),
             sequencer.base.eq(buffer.base),
             buffer.address.eq(sequencer.x_address),
         ]
@@ -195,7 +243,23 @@ class Engine(wiring.Component):
         passing = {delay: groups[delay + AHEAD].valid for _, delay in tail.saturated.values()}
         count_saturations(m, tail, passing, self.saturations, self.clear)
         self._probe(m, sequencer, tail, groups)
+        self._show(m)
         return m
+
+    def _show(self, m: Module) -> None:
+        """The part of the state that is asked for."""
+        if not self.shows_state:
+            return
+        part = Signal.like(self.peek.part)
+        m.d.sync += part.eq(self.peek.part)
+        words = [word for _, word in self._shown]
+        chosen = words[0] if len(words) == 1 else Mux(self.peek.state, words[1], words[0])
+        padded = Cat(chosen, Const(0, -len(chosen) % WORD_BITS))
+        m.d.comb += self.peeked.eq(padded.word_select(part, WORD_BITS))
+
+    def _peeking(self, address: Value, own: Value) -> Value:
+        """An address, while nothing is computed that of what is asked for."""
+        return Mux(self.peek.now, address, own) if self.shows_state else own
 
     def _operand_path(self, m: Module, sequencer: Sequencer, buffer: StepBuffer, tail: TailSignals) -> None:
         """Column word and weight word to the multiplier array, sums to the element-wise path."""
@@ -208,10 +272,16 @@ class Engine(wiring.Component):
             # h is written by lanes of the element-wise path and read beside x.
             context = self._context
             m.submodules.hidden = hidden = VectorMemory(
-                product.h.width, context.h_lanes, plan.columns, context.h_size, 2, context.h_aligned
-            )
-            m.d.comb += [hidden.write.eq(self.feedback), hidden.address.eq(sequencer.h_address)]
+                product.h.width, context.h_lanes, plan.columns, context.h_size, 2, context.h_aligned, context.streams,
+                context.streams > 1,
+            )  # fmt: skip
+            address = self._peeking(sequencer.peek_base + self.peek.word, sequencer.h_address)
+            m.d.comb += [hidden.write.eq(self.feedback), hidden.address.eq(address)]
             h_word = hidden.data
+            self._shown.append((Const(0), h_word))
+            if self._begins["h_0"]:
+                h_word = Mux(first_step, self._beginning(m, "h_0", sequencer.h_word), h_word)
+                first_step = Const(0, 1)
         x_word = buffer.data if plan.shape.inputs else Const(0, product.x.width * plan.columns)
         m.submodules.operand = Instance(
             "rnn_operand",
@@ -253,7 +323,7 @@ class Engine(wiring.Component):
             p_ACC_WIDTH=product.accumulator_width,
             p_PRODUCT_STAGES=plan.pipeline.product_stages,
             p_TREE_STAGES_EVERY=plan.pipeline.tree_stages_every,
-            p_MULTIPLIER=self._context.multiplier,
+            p_MULTIPLIER=self._context.options.multiplier,
             p_SPLIT=int(split),
             i_clk=ClockSignal(),
             i_first=first[-1],
@@ -290,15 +360,18 @@ class Engine(wiring.Component):
         With them, for group 0, the first word of the step's symbol in the bias memory (0 where x is no symbol).
         """
         plan = self._plan
-        tile = Signal(4)
-        m.d.comb += tile.eq(Cat(sequencer.last, sequencer.step_first, sequencer.last_tile, sequencer.step_last))
+        streams = self._context.streams
+        tile = Signal(4 + len(sequencer.step_stream))
+        ends = Cat(sequencer.last, sequencer.step_first, sequencer.last_tile, sequencer.step_last)
+        m.d.comb += tile.eq(Cat(ends, sequencer.step_stream))
         delay = plan.sum_cycles - AHEAD
         for _ in range(delay):
-            later = Signal(4)
+            later = Signal.like(tile)
             m.d.sync += later.eq(tile)
             tile = later
-        groups = [Signal(_GROUP, name=f"group_{k}") for k in range(TAILS[plan.shape.kind].output + AHEAD + 1)]
-        head, flags, flags_now = groups[0], Signal(3), Signal(3)
+        layout, length = _group_layout(streams), TAILS[plan.shape.kind].output + AHEAD + 1
+        groups = [Signal(layout, name=f"group_{k}") for k in range(length)]
+        head, flags, flags_now = groups[0], Signal(len(tile) - 1), Signal(len(tile) - 1)
         left = Signal(range(plan.groups + 1))
         left_now = Signal.like(left)
         starts = tile[0]
@@ -310,6 +383,7 @@ class Engine(wiring.Component):
             head.tile_end.eq(left_now == 1),
             head.step_end.eq((left_now == 1) & flags_now[1]),
             head.sequence_last.eq(flags_now[2]),
+            head.stream.eq(flags_now[3:]),
         ]
         m.d.sync += [flags.eq(flags_now), left.eq(left_now - head.valid)]
         for before, after in zip(groups, groups[1:]):
@@ -348,20 +422,33 @@ class Engine(wiring.Component):
         if timing.state_read is None or timing.state_write is None:
             return
         state = Signal.like(tail.state, name="old_state")
-        # A sequence starts from a state of 0.
-        m.d.comb += tail.state.eq(Mux(groups[timing.state_read + AHEAD].first, 0, state))
+        read, written = groups[timing.state_read + AHEAD - 1], groups[timing.state_write + AHEAD]
+        place = _group_counter(m, read, count)
+        depth = count * self._context.streams
+        begin = self._beginning(m, "state_0", place) if self._begins["state_0"] else Const(0, len(state))
+        m.d.comb += tail.state.eq(Mux(groups[timing.state_read + AHEAD].first, begin, state))
+        self._shown.append((Const(1), state))
+        read_address = self._peeking(self.peek.stream * count + self.peek.word, read.stream * count + place)
+        write_address = written.stream * count + _group_counter(m, written, count)
         m.submodules.state = Instance(
             "rnn_state_memory",
             p_WIDTH=plan.elements * state_width(layer),
-            p_DEPTH=count,
-            p_ADDRESS_WIDTH=address_width(count),
+            p_DEPTH=depth,
+            p_ADDRESS_WIDTH=address_width(depth),
             i_clk=ClockSignal(),
-            i_read_address=_group_counter(m, groups[timing.state_read + AHEAD - 1], count),
+            i_read_address=_fit(m, read_address, depth),
             o_read_data=state,
-            i_write_enable=groups[timing.state_write + AHEAD].valid,
-            i_write_address=_group_counter(m, groups[timing.state_write + AHEAD], count),
+            i_write_enable=written.valid,
+            i_write_address=_fit(m, write_address, depth),
             i_write_data=tail.state_new,
         )
+
+    def _beginning(self, m: Module, what: str, address: Value) -> Signal:
+        """The state that a sequence begins with, read one cycle behind its address."""
+        memory = self._states[what]
+        word = Signal(memory.width, name=f"{what}_word")
+        m.submodules[what] = self._parameter_memory(what, memory.depth, _fit(m, address, memory.depth), word)
+        return word
 
     def _results(self, m: Module, tail: TailSignals, groups: list[Signal]) -> None:
         """The group at the end of the element-wise path as a write."""
@@ -374,6 +461,7 @@ class Engine(wiring.Component):
             result.count.eq(count),
             result.last.eq(end.step_end),
             result.sequence_last.eq(end.sequence_last),
+            result.stream.eq(end.stream),
             result.data.eq(tail.output),
         ]
 
@@ -393,6 +481,13 @@ class Engine(wiring.Component):
         for name, value in points.items():
             probe = Signal(len(value), name=f"probe_{name}")
             m.d.comb += probe.eq(value)
+
+
+def _fit(m: Module, value: Value, depth: int) -> Signal:
+    """An address at exactly the width of a memory's port."""
+    address = Signal(address_width(depth))
+    m.d.comb += address.eq(value)
+    return address
 
 
 def _group_counter(m: Module, group: Signal, count: int) -> Signal:

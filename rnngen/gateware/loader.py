@@ -26,7 +26,7 @@ class LoadableMemory:
 
     Attributes:
         engine: Its engine, from 0.
-        memory: 0 weights, 1 bias.
+        memory: 0 weights, 1 bias, 2 the h and 3 the state that sequences begin with.
     """
 
     engine: int
@@ -65,7 +65,7 @@ def load_signature(memories: Sequence[LoadableMemory]) -> wiring.Signature:
         {
             "strobe": Out(1),
             "engine": Out(address_width(max((memory.engine + 1 for memory in memories), default=1))),
-            "memory": Out(1),
+            "memory": Out(_SELECT.field("memory").width),
             "address": Out(address_width(max((memory.depth for memory in memories), default=1))),
             "data": Out(max((memory.width for memory in memories), default=1)),
         }

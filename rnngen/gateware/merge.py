@@ -42,7 +42,7 @@ class MergeBuffer(wiring.Component):
         slot = range(max(2, self._slots))
         super().__init__(
             {
-                **{f"write_{k}": In(write_layout(width, elements)) for k in range(len(reverse))},
+                **{f"write_{k}": In(write_layout(width, elements, 1)) for k in range(len(reverse))},
                 **{f"slot_{k}": In(slot) for k in range(len(reverse))},
                 "go": In(1),
                 "go_first": In(1),
@@ -51,7 +51,7 @@ class MergeBuffer(wiring.Component):
                 "reserve": Out(1),
                 "reserve_last": Out(1),
                 "sent": Out(1),
-                "result": Out(write_layout(width, lanes)),
+                "result": Out(write_layout(width, lanes, 1)),
             }
         )
 

@@ -23,12 +23,12 @@ class MapStage(wiring.Component):
         saturations, clear: As for an engine.
     """
 
-    def __init__(self, layer: QuantisedMap, lanes: int, table_file: str) -> None:
+    def __init__(self, layer: QuantisedMap, lanes: int, table_file: str, streams: int) -> None:
         self._layer, self._lanes, self._table_file = layer, lanes, table_file
         super().__init__(
             {
-                "write": In(write_layout(layer.formats.product.x.width, lanes)),
-                "result": Out(write_layout(layer.output_format.width, lanes)),
+                "write": In(write_layout(layer.formats.product.x.width, lanes, streams)),
+                "result": Out(write_layout(layer.output_format.width, lanes, streams)),
                 "saturations": Out(SATURATION_COUNTER_BITS),
                 "clear": In(1),
             }
@@ -72,7 +72,7 @@ class MapStage(wiring.Component):
 
 def _flags(write: data.View[data.StructLayout]) -> Value:
     """All of a write but its data."""
-    return Cat(write.enable, write.count, write.last, write.sequence_last)
+    return Cat(write.enable, write.count, write.last, write.sequence_last, write.stream)
 
 
 class ArgmaxStage(wiring.Component):
@@ -82,9 +82,11 @@ class ArgmaxStage(wiring.Component):
         write: Words.  result: One word a step.
     """
 
-    def __init__(self, size: int, width: int, lanes: int, out_width: int) -> None:
+    def __init__(self, size: int, width: int, lanes: int, out_width: int, streams: int) -> None:
         self._width, self._lanes, self._size = width, lanes, size
-        super().__init__({"write": In(write_layout(width, lanes)), "result": Out(write_layout(out_width, 1))})
+        self._streams = streams
+        result = Out(write_layout(out_width, 1, streams))
+        super().__init__({"write": In(write_layout(width, lanes, streams)), "result": result})
 
     def elaborate(self, platform: object) -> Module:
         """Amaranth's hook: builds the circuit."""
@@ -102,8 +104,9 @@ class ArgmaxStage(wiring.Component):
             ]
             candidates.append(candidate)
         chosen = _largest(m, candidates)
-        group, flags = Signal(best), Signal(3)
+        group, flags, stream = Signal(best), Signal(3), Signal(range(self._streams))
         m.d.sync += [group.eq(chosen.best), flags.eq(Cat(write.enable, write.last, write.sequence_last))]
+        m.d.sync += stream.eq(write.stream)
         with m.If(write.enable):
             m.d.sync += first.eq(Mux(write.last, 0, first + write.count))
         running, begun = Signal(best), Signal()
@@ -117,6 +120,7 @@ class ArgmaxStage(wiring.Component):
         m.d.sync += [
             result.enable.eq(flags[0] & flags[1]),
             result.sequence_last.eq(flags[2]),
+            result.stream.eq(stream),
             result.data.eq(now.number),
         ]
         return m

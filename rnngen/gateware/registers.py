@@ -136,6 +136,7 @@ REGISTERS: tuple[Register, ...] = (
         (
             Field("enable", 0, 1, "0: no new input beats are accepted; what was accepted is finished.", reset=1),
             Field("clear_counters", 1, 1, "Sets all counters to 0.", pulse=True),
+            Field("clear_state", 2, 1, "The next step of every stream is the first of a sequence.", pulse=True),
         ),
         "Control.",
     ),
@@ -174,7 +175,7 @@ REGISTERS: tuple[Register, ...] = (
         0x50,
         "rw",
         (
-            Field("memory", 0, 1, "0: weights.  1: bias."),
+            Field("memory", 0, 2, "0: weights.  1: bias.  2, 3: h and state that sequences begin with."),
             Field("engine", 8, 8, "Engine, that is layer, counted from 0."),
         ),
         "Memory that LOAD_DATA fills. Writing it drops an unfinished word and sets LOAD_STATUS to 0.",
@@ -195,12 +196,40 @@ REGISTERS: tuple[Register, ...] = (
         "spare high bits of that are ignored. Only writes of all four bytes are legal.",
     ),
     _word("LOAD_STATUS", 0x5C, "ro", "words", "Words written to the memory since LOAD_SELECT was written."),
+    Register(
+        "READ_SELECT",
+        0x60,
+        "rw",
+        (
+            Field("memory", 0, 1, "0: the latest h.  1: the state that the units remember."),
+            Field("engine", 8, 8, "Engine, counted from 0."),
+            Field("stream", 16, 16, "Stream, counted from 0."),
+        ),
+        "State that READ_DATA shows.",
+    ),
+    Register(
+        "READ_ADDRESS",
+        0x64,
+        "rw",
+        (Field("part", 0, 16, "Its part of 32 bits, the lowest is 0."), Field("word", 16, 16, "Memory word.")),
+        "Place that READ_DATA shows.",
+    ),
+    _word(
+        "READ_DATA",
+        0x68,
+        "ro",
+        "data",
+        "32 bits of the state at READ_SELECT and READ_ADDRESS, while STATUS.idle is 1; else of no meaning. "
+        "Read it behind the answer to the write that chose the place.",
+    ),
 )
 
 LOADING = """\
 To load parameters at run time: write 0 to CONTROL.enable, wait for STATUS.idle, write LOAD_SELECT and LOAD_ADDRESS,
 write LOAD_DATA ceil(word width / 32) times for each word, check LOAD_STATUS and ERRORS, write 1 to CONTROL.enable.
-A step that is computed while its memory is being loaded has undefined results.
+A step that is computed while its memory is being loaded has undefined results.  A state that sequences begin with
+is loaded in the same way; the latest state of a stream is read at READ_SELECT, READ_ADDRESS, READ_DATA while
+STATUS.idle is 1.
 """
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -126,29 +126,38 @@ class StartDelay(wiring.Component):
     """A start ``cycles`` later; starts are at least ``interval`` cycles apart.
 
     Ports:
-        go, go_last: As they come.  late, late_last: The same, later.
+        go, go_last, stream: As they come.  late, late_last, late_stream: The same, later.
     """
 
-    def __init__(self, cycles: int, interval: int) -> None:
+    def __init__(self, cycles: int, interval: int, streams: int) -> None:
         self._counted = min(cycles, interval) if cycles > LONGEST_LINE else 0
         self._line = cycles - self._counted
-        super().__init__({"go": In(1), "go_last": In(1), "late": Out(1), "late_last": Out(1)})
+        super().__init__(
+            {
+                "go": In(1),
+                "go_last": In(1),
+                "stream": In(range(streams)),
+                "late": Out(1),
+                "late_last": Out(1),
+                "late_stream": Out(range(streams)),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         """Amaranth's hook: builds the circuit."""
         m = Module()
-        go, last = self.go, self.go_last
+        go: Value = self.go
+        what: Value = Cat(self.go_last, self.stream)
         if self._counted:
-            left, active, kept = Signal(range(self._counted + 1)), Signal(), Signal()
-            go, last = Signal(name="counted_go"), Signal(name="counted_last")
-            m.d.comb += [go.eq(active & (left == 0)), last.eq(kept)]
+            left, active, kept = Signal(range(self._counted + 1)), Signal(), Signal(len(what))
+            go, what = active & (left == 0), kept
             with m.If(active):
                 m.d.sync += [left.eq(left - 1), active.eq(left != 0)]
             with m.If(self.go):
-                m.d.sync += [left.eq(self._counted - 1), active.eq(1), kept.eq(self.go_last)]
+                m.d.sync += [left.eq(self._counted - 1), active.eq(1), kept.eq(Cat(self.go_last, self.stream))]
         for number in range(self._line):
-            later, later_last = Signal(name=f"go_{number}"), Signal(name=f"last_{number}")
-            m.d.sync += [later.eq(go), later_last.eq(last)]
-            go, last = later, later_last
-        m.d.comb += [self.late.eq(go), self.late_last.eq(last)]
+            later, later_what = Signal(name=f"go_{number}"), Signal(len(what), name=f"what_{number}")
+            m.d.sync += [later.eq(go), later_what.eq(what)]
+            go, what = later, later_what
+        m.d.comb += [self.late.eq(go), Cat(self.late_last, self.late_stream).eq(what)]
         return m

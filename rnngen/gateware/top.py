@@ -10,7 +10,7 @@ from rnngen.errors import PlanError
 from rnngen.gateware.block import BlockCore, total
 from rnngen.gateware.buffers import OutputBuffer, write_layout
 from rnngen.gateware.control import AXIL_INPUTS, AXIL_OUTPUTS, DIGEST_BITS, ControlPort
-from rnngen.gateware.engine import LOADABLE, bus_widths, parameter_memories
+from rnngen.gateware.engine import CoreOptions, bus_widths, parameter_memories, state_memories
 from rnngen.gateware.loader import LOAD_LIMIT, WIRE_LIMIT, LoadableMemory
 from rnngen.gateware.verilog import to_verilog
 from rnngen.ir.quantised import QuantisedNetwork
@@ -20,10 +20,18 @@ DIGEST_IMAGE = "digest.hex"
 """Image that holds the first 128 bits of the design digest: an identity that is no part of the Verilog."""
 
 
-def loadable_memories(network: QuantisedNetwork, plan: NetworkPlan) -> list[LoadableMemory]:
-    """All parameter memories, in the order of the engines."""
-    engines = enumerate(zip(network.layers, plan.engines))
-    return [memory for index, engine in engines for memory in parameter_memories(index, *engine).values()]
+def loadable_memories(network: QuantisedNetwork, plan: NetworkPlan, options: CoreOptions) -> list[LoadableMemory]:
+    """The memories that can be written at run time, in the order of the engines."""
+    found: list[LoadableMemory] = []
+    for index, (layer, engine, h_size) in enumerate(zip(network.layers, plan.engines, h_sizes(plan))):
+        found += parameter_memories(index, layer, engine).values() if options.loadable else ()
+        found += state_memories(index, layer, engine, h_size).values() if options.state_access else ()
+    return found
+
+
+def h_sizes(plan: NetworkPlan) -> list[int]:
+    """By engine, words of the whole h that its branch gives."""
+    return [branch.units for block in plan.blocks for branch in block.branches for _ in branch.engines]
 
 
 def check_widths(network: QuantisedNetwork, plan: NetworkPlan, loadable: bool) -> None:
@@ -34,7 +42,7 @@ def check_widths(network: QuantisedNetwork, plan: NetworkPlan, loadable: bool) -
     """
     for layer, engine in zip(network.layers, plan.engines):
         for what, width in bus_widths(layer, engine).items():
-            loads = loadable and what in LOADABLE
+            loads = loadable and what in ("weights", "biases")
             limit, verb = (LOAD_LIMIT, "loaded at run time") if loads else (WIRE_LIMIT, "wired")
             if width > limit:
                 raise PlanError(
@@ -55,14 +63,12 @@ class Accelerator(Elaboratable):
     of the buffer is taken, or while CONTROL.enable is 0.  TLAST with a step's last beat ends the sequence.
     Results leave in order.  Registers behind ``s_axil_*``: ``rnngen.gateware.registers``.
 
-    Args:
-        multiplier: ``"generic"`` or ``"ecp5"``.
-        loadable: Parameters can be written at run time; otherwise they are fixed at configuration.
+    With several streams TID names the stream of a step; it is taken with the step's last beat.
     """
 
-    def __init__(self, network: QuantisedNetwork, plan: NetworkPlan, multiplier: str, loadable: bool) -> None:
-        self._network, self._plan, self._multiplier, self._loadable = network, plan, multiplier, loadable
-        self._control = ControlPort(loadable_memories(network, plan) if loadable else ())
+    def __init__(self, network: QuantisedNetwork, plan: NetworkPlan, options: CoreOptions) -> None:
+        self._network, self._plan, self._options = network, plan, options
+        self._control = ControlPort(loadable_memories(network, plan, options))
         in_bits = word_lane_bits(network.input_format.width) * plan.input_words
         out_bits = word_lane_bits(network.output_format.width) * plan.output_words
         self.aclk = Signal(name="aclk")
@@ -75,6 +81,9 @@ class Accelerator(Elaboratable):
         self.m_axis_tvalid = Signal(name="m_axis_tvalid")
         self.m_axis_tready = Signal(name="m_axis_tready")
         self.m_axis_tlast = Signal(name="m_axis_tlast")
+        if plan.streams > 1:
+            self.s_axis_tid = Signal(range(plan.streams), name="s_axis_tid")
+            self.m_axis_tid = Signal(range(plan.streams), name="m_axis_tid")
         self._between_steps = Signal()
         axil = AXIL_INPUTS | AXIL_OUTPUTS
         self._axil = {name: Signal(width, name=f"s_axil_{name}") for name, width in axil.items()}
@@ -118,9 +127,10 @@ class Accelerator(Elaboratable):
         blocks: list[BlockCore] = []
         lanes, aligned = self._plan.input_words, True
         for index, plan in enumerate(self._plan.blocks):
-            block = BlockCore(self._network, index, plan, lanes, aligned, self._multiplier, self._loadable)
+            block = BlockCore(self._network, index, plan, lanes, aligned, self._plan.streams, self._options)
             m.submodules[f"block{index}"] = block
-            m.d.comb += block.clear.eq(self._control.clear)
+            control = self._control
+            m.d.comb += [block.clear.eq(control.clear), block.restart.eq(control.restart), block.peek.eq(control.peek)]
             if blocks:
                 m.d.comb += block.write.eq(blocks[-1].result)
             blocks.append(block)
@@ -131,7 +141,7 @@ class Accelerator(Elaboratable):
         """Beats of the input port to writes of words."""
         plan, control, width = self._plan, self._control, self._network.input_format.width
         lane = word_lane_bits(width)
-        write = Signal(write_layout(width, plan.input_words))
+        write = Signal(write_layout(width, plan.input_words, plan.streams))
         beat = Signal(range(max(2, plan.input_beats)))
         m.d.comb += self._between_steps.eq(beat == 0)
         last_beat = beat == plan.input_beats - 1
@@ -144,6 +154,7 @@ class Accelerator(Elaboratable):
             write.last.eq(last_beat),
             write.sequence_last.eq(self.s_axis_tlast),
             write.data.eq(self._input_data(m, width, lane, write.enable)),
+            write.stream.eq(self._tid()),
             block.write.eq(write),
             control.input_idle.eq(self.s_axis_tready & ~self.s_axis_tvalid),
             control.step_in.eq(write.enable & last_beat),
@@ -151,6 +162,13 @@ class Accelerator(Elaboratable):
         ]
         with m.If(write.enable):
             m.d.sync += beat.eq(Mux(last_beat, 0, beat + 1))
+
+    def _tid(self) -> Value:
+        """The stream of a beat; one that does not exist is taken for stream 0."""
+        streams = self._plan.streams
+        if streams == 1:
+            return Const(0, 1)
+        return Mux(self.s_axis_tid < streams, self.s_axis_tid, 0)
 
     def _input_data(self, m: Module, width: int, lane: int, taken: Value) -> Value:
         """The words of a beat; a symbol that no table knows is reported, and 0 in its place."""
@@ -167,7 +185,7 @@ class Accelerator(Elaboratable):
         plan, width = self._plan, self._network.output_format.width
         last = plan.blocks[-1]
         m.submodules.output = output = OutputBuffer(
-            width, last.elements, plan.output_words, last.units, plan.output_slots, last.aligned
+            width, last.elements, plan.output_words, last.units, plan.output_slots, last.aligned, plan.streams
         )
         lane = word_lane_bits(width)
         words = [output.data[k * width : (k + 1) * width] for k in range(plan.output_words)]
@@ -180,6 +198,8 @@ class Accelerator(Elaboratable):
             self._control.output_stall.eq(output.valid & ~self.m_axis_tready),
             self._control.step_out.eq(output.released),
         ]
+        if plan.streams > 1:
+            m.d.comb += self.m_axis_tid.eq(output.stream)
         return output
 
     def _control_port(self, m: Module, blocks: Sequence[BlockCore], rooms_free: Value) -> None:
@@ -203,6 +223,11 @@ class Accelerator(Elaboratable):
             control.saturations.eq(total(m, [block.saturations for block in blocks])),
             control.overlong.eq(Cat([block.overlong for block in blocks]).any()),
         ]
+        with m.Switch(control.peek_engine):
+            for block in blocks:
+                for index, shown in block.peeked().items():
+                    with m.Case(index):
+                        m.d.comb += control.peeked.eq(shown)
         for block in blocks:
             for memory, write in block.loads():
                 m.d.comb += [
@@ -212,14 +237,12 @@ class Accelerator(Elaboratable):
                 ]
 
 
-def accelerator_verilog(
-    network: QuantisedNetwork, plan: NetworkPlan, top: str, multiplier: str, loadable: bool
-) -> str:
+def accelerator_verilog(network: QuantisedNetwork, plan: NetworkPlan, top: str, options: CoreOptions) -> str:
     """Verilog of the accelerator without its leaves (arguments as for ``Accelerator``).
 
     Raises:
         PlanError: if a bus is too wide (``check_widths``).
     """
-    check_widths(network, plan, loadable)
-    core = Accelerator(network, plan, multiplier, loadable)
+    check_widths(network, plan, options.loadable)
+    core = Accelerator(network, plan, options)
     return to_verilog(core, top, core.ports)

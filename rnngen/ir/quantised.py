@@ -10,7 +10,8 @@ Layers are listed flat, one an engine; ``Block`` says which of them work as one 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -304,6 +305,7 @@ class QuantisedLayer:
         weight_h: (gates * units, P), None where no h is multiplied.
         bias: (bias slots * units,); one row a symbol, (V, bias slots * units), where x is a symbol.
         x_offset, h_offset: First word of x and of h that the engine reads, where it reads a slice of a longer vector.
+        h_0: The whole h that a sequence begins with, and state_0 (units,): what the units remember then; None: zeros.
     """
 
     name: str
@@ -313,6 +315,8 @@ class QuantisedLayer:
     formats: LayerFormats
     x_offset: int = 0
     h_offset: int = 0
+    h_0: IntArray | None = None
+    state_0: IntArray | None = None
 
     @property
     def kind(self) -> str:
@@ -501,3 +505,17 @@ class QuantisedNetwork:
     def macs(self) -> int:
         """Multiply-accumulates of one step."""
         return sum(layer.macs for layer in self.layers)
+
+
+def with_states(network: QuantisedNetwork, states: Mapping[int, Mapping[str, IntArray]]) -> QuantisedNetwork:
+    """The network with sequences that begin with given states.
+
+    Args:
+        states: By layer, ``h`` (the whole one that the layer multiplies) and ``state`` (units,), as integers; what
+            is not given stays.
+    """
+    layers = list(network.layers)
+    for index, given in states.items():
+        layer = layers[index]
+        layers[index] = replace(layer, h_0=given.get("h", layer.h_0), state_0=given.get("state", layer.state_0))
+    return replace(network, layers=tuple(layers))

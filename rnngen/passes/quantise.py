@@ -267,7 +267,7 @@ class _Builder:
             made = _dense(matrix, self.widths, function, h_range)
             if made.output_format != h:  # a coarser h than hoped for: the accumulator has fewer fraction bits
                 made = _dense(replace(matrix, h=made.output_format), self.widths, function, h_range)
-        return Branch(((self._add(made),),), layer.reverse)
+        return Branch(((self._add(_begun(made, layer)),),), layer.reverse)
 
     def _projected(
         self, layer: RecurrentLayer, ranges: LayerRanges, h_range: float, weight_x: FloatArray, bias: FloatArray
@@ -276,7 +276,7 @@ class _Builder:
         m = self._h_format(1.0)
         projection = self._projection(f"{layer.name}.projection", layer.weight_hr, m, h_range)
         matrix = self._matrix(layer.name, weight_x, layer.weight_hh, bias, projection.output_format)
-        first = self._add(_lstm(matrix, self.widths, ranges.c, m))
+        first = self._add(_begun(_lstm(matrix, self.widths, ranges.c, m), layer))
         return Branch(((first,), (self._add(projection),)), layer.reverse)
 
     def _projection(self, name: str, weight: FloatArray, m: Format, h_range: float) -> QuantisedLayer:
@@ -351,6 +351,18 @@ class _Builder:
             where = "before everything that is computed" if not self.blocks else "behind another choice of one step"
             raise ModelError(f"Layer '{layer.name}' takes one step of each sequence {where}; leave it to the host.")
         self.blocks[-1] = replace(self.blocks[-1], select="final" if layer.final else "last", source=source)
+
+
+def _begun(made: QuantisedLayer, layer: RecurrentLayer) -> QuantisedLayer:
+    """With the state that the model's sequences begin with."""
+    formats = made.formats
+    h_0 = None if layer.h_0 is None else formats.product.h.quantise(layer.h_0)
+    state_0 = None
+    if isinstance(formats, GruFormats) and layer.h_0 is not None:
+        state_0 = formats.state.quantise(layer.h_0)
+    elif isinstance(formats, LstmFormats) and layer.c_0 is not None:
+        state_0 = formats.c.quantise(layer.c_0)
+    return replace(made, h_0=h_0, state_0=state_0)
 
 
 def _function_name(layer: ActivationLayer | ArgmaxLayer) -> str:

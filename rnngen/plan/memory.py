@@ -19,7 +19,9 @@ def state_width(layer: QuantisedLayer) -> int:
     return formats.state.width if isinstance(formats, GruFormats) else 0
 
 
-def engine_memory_bits(layer: QuantisedLayer, plan: EnginePlan, stored_steps: int = 0) -> dict[str, int]:
+def engine_memory_bits(
+    layer: QuantisedLayer, plan: EnginePlan, stored_steps: int = 0, streams: int = 1
+) -> dict[str, int]:
     """Bits of every memory of an engine, by what it holds; stored_steps: steps of its input that are stored."""
     product, shape = layer.formats.product, plan.shape
     slots = stored_steps or plan.input_slots
@@ -31,9 +33,9 @@ def engine_memory_bits(layer: QuantisedLayer, plan: EnginePlan, stored_steps: in
         "input": x_words * product.x.width,
     }
     if shape.hidden:
-        bits["hidden"] = 2 * plan.h_words * plan.columns * product.h.width
+        bits["hidden"] = streams * 2 * plan.h_words * plan.columns * product.h.width
     if state_width(layer):
-        bits["state"] = plan.group_count * plan.elements * state_width(layer)
+        bits["state"] = streams * plan.group_count * plan.elements * state_width(layer)
     if TABLE_COPIES[layer.kind]:
         bits["tables"] = TABLE_COPIES[layer.kind] * plan.elements * layer.formats.table.memory_bits
     return bits
@@ -46,7 +48,7 @@ def engine_bits(network: QuantisedNetwork, plan: NetworkPlan) -> list[dict[str, 
         for branch in block.branches:
             for number, stage in enumerate(branch.stages):
                 stored = 2 * block_plan.capacity if number == 0 else 0
-                found += [engine_memory_bits(network.layers[k], plan.engines[k], stored) for k in stage]
+                found += [engine_memory_bits(network.layers[k], plan.engines[k], stored, plan.streams) for k in stage]
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from rnngen.errors import PlanError
 from rnngen.plan.branch import BranchPlan
 from rnngen.plan.engine import EnginePlan, ceil_div, is_aligned
 
@@ -99,12 +100,23 @@ class NetworkPlan:
         blocks: In network order.
         input_words: Words of an input beat.  output_words: Words of an output beat.
         output_slots: Steps that the output buffer holds.
+        streams: Interleaved sequences that keep a state each.
     """
 
     blocks: tuple[BlockPlan, ...]
     input_words: int
     output_words: int
     output_slots: int = 2
+    streams: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.streams <= 1 << 16:
+            raise PlanError(f"Streams must be within 1..{1 << 16}, not {self.streams}.")
+        if self.streams > 1 and self.capacity:
+            raise PlanError(
+                f"Sequences that are stored (backward layers) cannot be interleaved, but {self.streams} streams are "
+                f"asked for: send sequences whole, one behind the other."
+            )
 
     @property
     def engines(self) -> tuple[EnginePlan, ...]:

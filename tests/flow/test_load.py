@@ -12,6 +12,7 @@ from rnngen.arith.beats import PortFormat, pack
 from rnngen.emit.design import write_design
 from rnngen.emulate.network import run_values
 from rnngen.errors import PlanError
+from rnngen.gateware.engine import CoreOptions
 from rnngen.gateware.top import accelerator_verilog, loadable_memories
 from rnngen.ir.network import LinearLayer, Network, RecurrentLayer
 from rnngen.passes.quantise import quantise
@@ -60,7 +61,7 @@ def test_another_checkpoint_is_loaded(tmp_path: Path, monkeypatch: pytest.Monkey
             memory.width,
             (second.folder / "rtl" / f"engine{memory.engine}_{images[memory.memory]}.hex").read_text().split(),
         ]
-        for memory in loadable_memories(second.quantised, second.plan)
+        for memory in loadable_memories(second.quantised, second.plan, CoreOptions(loadable=True))
     ]
     config = {
         "offsets": {name: entry["offset"] for name, entry in first.document["registers"].items()},
@@ -94,10 +95,10 @@ def test_a_bus_too_wide_is_refused(bits: int, loadable: bool, message: str) -> N
     quantised = quantise(network(0, hidden=64), bits, 16)
     plan = plan_for_lanes(block_shapes(quantised), 4, 64, 16)
     with pytest.raises(PlanError, match=rf"^Layer 'lstm': {message}: use fewer multipliers or fewer bits\.$"):
-        accelerator_verilog(quantised, plan, "net", "generic", loadable)
+        accelerator_verilog(quantised, plan, "net", CoreOptions(loadable=loadable))
 
 
 def test_the_widest_bus_is_built() -> None:
     quantised = quantise(network(0, hidden=64), 16, 16)
     plan = plan_for_lanes(block_shapes(quantised), 4, 64, 16)
-    assert "[65535:0]" in accelerator_verilog(quantised, plan, "net", "generic", False)
+    assert "[65535:0]" in accelerator_verilog(quantised, plan, "net", CoreOptions())
