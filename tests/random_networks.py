@@ -1,4 +1,4 @@
-"""Random float networks of everything a network can be made of, from short descriptions that hypothesis shrinks.
+"""Random float networks of everything a network can be made of, from short descriptions.
 
 A description is a tuple of items: ``("embedding", V, D)``, ``(cell, H)`` for the cells, each also as ``"reversed
 CELL"`` and ``"bidirectional CELL"``, ``("projected", H, P)`` with the same prefixes, ``("factorised", H, r)``,
@@ -9,6 +9,7 @@ CELL"`` and ``"bidirectional CELL"``, ``("projected", H, P)`` with the same pref
 from __future__ import annotations
 
 from collections.abc import Sequence
+from random import Random
 
 import numpy as np
 from hypothesis import strategies as st
@@ -118,41 +119,43 @@ def make_input(network: Network, seed: int, sequences: int, steps: int, amplitud
     return random.uniform(-amplitude, amplitude, (sequences, steps, network.input_size))
 
 
-@st.composite
-def _recurrent(draw: st.DrawFn, sizes: st.SearchStrategy[int]) -> Item:
-    kind = draw(st.sampled_from(RECURRENT))
+def _recurrent(random: Random, largest: int) -> Item:
+    kind = random.choice(RECURRENT)
     two = kind.endswith("projected") or kind in ("factorised", "grouped")
-    return (kind, draw(sizes), draw(sizes)) if two else (kind, draw(sizes))
+    return (kind, *(random.randint(1, largest) for _ in range(1 + two)))
 
 
-_ACTIVATION = st.one_of(
-    st.sampled_from(ACTIVATIONS).map(lambda name: (name,)),
-    st.tuples(st.just("hardtanh"), st.sampled_from([-1.5, -0.25, 0.0]), st.sampled_from([0.125, 0.7, 2.0])),
-)
+def _activation(random: Random) -> Item:
+    name = random.choice(ACTIVATIONS)
+    if name == "hardtanh" and random.random() < 0.5:
+        return (name, random.choice([-1.5, -0.25, 0.0]), random.choice([0.125, 0.7, 2.0]))
+    return (name,)
 
 
-@st.composite
-def _computed(draw: st.DrawFn, sizes: st.SearchStrategy[int], first: bool, symbols: bool) -> list[Item]:
+def _computed(random: Random, largest: int, recurrent: bool) -> list[Item]:
     """A recurrent layer or a Linear one, and what may stand behind it."""
-    recurrent = symbols or (first and draw(st.booleans())) or draw(st.integers(0, 3)) > 0
-    made: list[Item] = [draw(_recurrent(sizes)) if recurrent else ("linear", draw(sizes))]
-    made += draw(st.lists(_ACTIVATION, max_size=2)) if draw(st.booleans()) else []
-    return made
+    layer: Item = _recurrent(random, largest) if recurrent else ("linear", random.randint(1, largest))
+    return [layer, *(_activation(random) for _ in range(random.choice([0, 0, 1, 2])))]
 
 
-@st.composite
-def descriptions(draw: st.DrawFn, sizes: st.SearchStrategy[int], most: int = 3) -> Description:
-    """Legal descriptions with up to ``most`` layers that multiply."""
-    symbols = draw(st.integers(0, 4)) == 0
-    chain: list[Item] = [("embedding", draw(st.integers(2, 9)), draw(sizes))] if symbols else []
+def random_description(random: Random, largest: int, most: int = 3) -> Description:
+    """A legal description with up to ``most`` layers that multiply, of sizes 1 .. ``largest``."""
+    symbols = random.random() < 0.2
+    chain: list[Item] = [("embedding", random.randint(2, 9), random.randint(1, largest))] if symbols else []
     groups = [
-        draw(_computed(sizes, number == 0, symbols and number == 0)) for number in range(draw(st.integers(1, most)))
+        _computed(random, largest, (symbols and number == 0) or random.random() < 0.75)
+        for number in range(random.randint(1, most))
     ]
-    chosen = draw(st.integers(0, 2 * len(groups)))  # behind which group one step is taken, if any
+    chosen = random.randrange(2 * len(groups))  # behind which group one step is taken, if any
     for number, group in enumerate(groups):
-        one_step = [(draw(st.sampled_from(["last", "final"])),)] if number == chosen else []
-        if one_step == [("final",)] and group[0][0] != "linear":
-            chain += [group[0], *one_step, *group[1:]]  # directly behind the recurrent layer
+        if number == chosen and group[0][0] != "linear" and random.random() < 0.5:
+            chain += [group[0], ("final",), *group[1:]]  # directly behind the recurrent layer
         else:
-            chain += [*group, ("last",)] if one_step else group
-    return (*chain, ("argmax",)) if draw(st.integers(0, 3)) == 0 else tuple(chain)
+            chain += [*group, ("last",)] if number == chosen else group
+    return (*chain, ("argmax",)) if random.random() < 0.25 else tuple(chain)
+
+
+def descriptions(largest: int, most: int = 3) -> st.SearchStrategy[Description]:
+    """``random_description`` for hypothesis."""
+    randoms = st.randoms(use_true_random=False)
+    return randoms.map(lambda random: random_description(random, largest, most))
