@@ -6,11 +6,13 @@ import argparse
 from pathlib import Path
 from typing import NoReturn
 
-from rnngen.cli import factorize
+from rnngen.cli import check, factorize
 from rnngen.frontend.options import NONLINEARITIES, OUTPUTS
+from rnngen.plan.search import DEFAULT_CAPACITY
 
 _EXAMPLES = {
     "inspect": "rnngen inspect model.safetensors",
+    "check": "rnngen check model.pt2",
     "generate": "rnngen generate model.safetensors -o design --calibrate x.npy --board ulx3s-85f",
     "emulate": "rnngen emulate design --input x.npy --output y.npy",
     "simulate": "rnngen simulate design --input x.npy --stall 0.2",
@@ -80,6 +82,12 @@ def _add_generate(parser: _Parser) -> None:
     parser.add_argument("--weight-bits", metavar="N", type=int, default=8, help="2..18 (default: %(default)s)")
     parser.add_argument("--activation-bits", metavar="N", type=int, default=16, help="4..18 (default: %(default)s)")
     parser.add_argument("--loadable", action="store_true", help="weights can also be loaded over the control port")
+    parser.add_argument("--state", action="store_true", help="states can be given and read over the control port")
+    parser.add_argument("--streams", metavar="S", type=int, default=1, help="interleaved sequences, named by TID")
+    parser.add_argument(
+        "--max-steps", metavar="T", type=int, default=DEFAULT_CAPACITY,
+        help="backward layers: steps of the longest sequence (default: %(default)s)",
+    )  # fmt: skip
     parser.add_argument("--name", metavar="TOP", help="name of the top module (default: from MODEL)")
 
 
@@ -88,6 +96,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="rnngen", description="Verified FPGA accelerators from trained recurrent networks.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
     _add_import(_command(commands, "inspect", "show what a model holds, and what of it becomes the accelerator"))
+    proof = _command(commands, "check", check.SUMMARY)
+    _add_import(proof)
+    check.add_arguments(proof)
     _add_generate(_command(commands, "generate", "generate an accelerator"))
     emulate = _command(commands, "emulate", "run the bit-exact software model")
     _add_design(emulate)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rnngen.build import find_tools
-from rnngen.cli import factorize
+from rnngen.cli import check, factorize
 from rnngen.cli.arguments import make_parser
 from rnngen.cli.text import design_lines, emulation_lines, inspect_lines, simulation_lines, synthesis_lines, tool_lines
 from rnngen.errors import RnngenError, VerificationError
@@ -22,8 +22,8 @@ BAD_INPUT = 2
 DIFFERENT = 1
 INTERRUPTED = 130
 
-Result = tuple[dict[str, Any], list[str]]
-"""A command's result as plain data and as lines for people."""
+Result = tuple[dict[str, Any], list[str]] | tuple[dict[str, Any], list[str], int]
+"""A command's result as plain data and as lines for people, and the exit status if it is not 0."""
 
 
 def _say(line: str) -> None:
@@ -59,6 +59,10 @@ def _inspect(arguments: argparse.Namespace) -> Result:
     return summary.to_dict(), inspect_lines(summary)
 
 
+def _check(arguments: argparse.Namespace) -> Result:
+    return check.run(arguments, _imports(arguments), _say)
+
+
 def _generate(arguments: argparse.Namespace) -> Result:
     _say(f"generating an accelerator of {arguments.model}")
     options = GenerateOptions(
@@ -70,6 +74,9 @@ def _generate(arguments: argparse.Namespace) -> Result:
         weight_bits=arguments.weight_bits,
         activation_bits=arguments.activation_bits,
         loadable=arguments.loadable,
+        state_access=arguments.state,
+        streams=arguments.streams,
+        max_steps=arguments.max_steps,
         name=arguments.name,
     )
     design = generate(arguments.model, arguments.design, options)
@@ -117,6 +124,7 @@ def _doctor(arguments: argparse.Namespace) -> Result:
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], Result]] = {
     "inspect": _inspect,
+    "check": _check,
     "generate": _generate,
     "emulate": _emulate,
     "simulate": _simulate,
@@ -131,11 +139,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Returns:
-        0; 2 on bad input or a missing tool, said in one sentence; 1 where circuit and emulator differ.
+        0; 2 on bad input or a missing tool, said in one sentence; 1 where circuit and emulator differ (``check``:
+        where any comparison does; a refused model is 2).
     """
     arguments = make_parser().parse_args(argv)
     try:
-        data, lines = _COMMANDS[arguments.command](arguments)
+        data, lines, *status = _COMMANDS[arguments.command](arguments)
     except RnngenError as error:
         if arguments.json:
             print(json.dumps({"error": str(error)}))
@@ -145,4 +154,4 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("rnngen: interrupted", file=sys.stderr)
         return INTERRUPTED
     print(json.dumps(data, indent=2) if arguments.json else "\n".join(lines))
-    return 0
+    return status[0] if status else 0

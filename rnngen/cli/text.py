@@ -14,7 +14,7 @@ from rnngen.frontend import ModelSummary
 MEGA = 1e6
 
 
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows as columns of equal width."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
@@ -30,7 +30,7 @@ def _found_lines(summary: ModelSummary) -> list[str]:
     for layer in summary.layers:
         sizes = _sizes(layer.input_size, layer.output_size) + (f", {layer.layers} layers" if layer.layers > 1 else "")
         rows.append((layer.name, layer.kind, sizes, "yes" if layer.supported else f"no: {layer.reason}"))
-    return _table(rows) if summary.layers else []
+    return table(rows) if summary.layers else []
 
 
 def _chain_lines(summary: ModelSummary) -> list[str]:
@@ -41,7 +41,7 @@ def _chain_lines(summary: ModelSummary) -> list[str]:
         rows.append((layer.name, layer.kind, _sizes(layer.input_size, layer.output_size), options))
     return [
         *(f"host, before: {sentence}" for sentence in summary.host_before),
-        *_table(rows),
+        *table(rows),
         *(f"host, behind: {sentence}" for sentence in summary.host_after),
         *(f"note: {sentence}" for sentence in summary.notes),
     ]
@@ -79,7 +79,7 @@ def design_lines(design: Design) -> list[str]:
             )
         )
     return [
-        *_table(rows),
+        *table(rows),
         f"Step interval {interval} cycles ({interval * cycle_us:.2f} us at {document['clock_hz_target'] / MEGA:g} MHz)"
         f", {utilisation:.1%} of {document['multipliers']} multipliers busy (planned).",
         f"Latency {document['latency_first_output_cycles']} cycles to the first and "
@@ -134,4 +134,4 @@ def tool_lines(tools: Sequence[ToolStatus]) -> list[str]:
     for tool in tools:
         missing = "" if tool.found else f"missing: {tool.install_command}"
         rows.append((tool.name, tool.version or "-", tool.needed_for, missing))
-    return _table(rows)
+    return table(rows)
