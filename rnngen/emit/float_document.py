@@ -53,6 +53,7 @@ def network_dict(network: Network) -> dict[str, Any]:
         "source": network.source,
         "host_before": list(network.host_before),
         "host_after": list(network.host_after),
+        "caller_state": network.caller_state,
         "layers": [_layer_dict(layer) for layer in network.layers],
     }
 
@@ -78,7 +79,8 @@ def read_network(document: Mapping[str, Any], arrays: Arrays) -> Network:
     """The inverse of ``network_dict`` and ``float_arrays``."""
     data = document["network"]
     layers = tuple(_read_layer(item, arrays, f"{index}.") for index, item in enumerate(data["layers"]))
-    return Network(data["name"], layers, data["source"], tuple(data["host_before"]), tuple(data["host_after"]))
+    host = (tuple(data["host_before"]), tuple(data["host_after"]))
+    return Network(data["name"], layers, data["source"], *host, caller_state=bool(data["caller_state"]))
 
 
 def _read_layer(item: Mapping[str, Any], arrays: Arrays, prefix: str) -> Any:

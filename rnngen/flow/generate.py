@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy.typing as npt
@@ -45,6 +45,8 @@ class GenerateOptions:
         lanes: (gates, rows, columns) of every recurrent layer.
         weight_bits: 2..18.  activation_bits: 4..18.
         loadable: Weights and biases can be written over the control port at run time, besides being initialised.
+        state_access: The state that sequences begin with can be given at run time, and each stream's be read.
+        streams: Interleaved sequences that keep a state each; TID names them.
         max_steps: Steps of the longest sequence, where sequences are stored (backward layers).
         name: Name of the top module.
     """
@@ -58,6 +60,8 @@ class GenerateOptions:
     weight_bits: int = 8
     activation_bits: int = 16
     loadable: bool = False
+    state_access: bool = False
+    streams: int = 1
     max_steps: int = DEFAULT_CAPACITY
     name: str | None = None
 
@@ -95,6 +99,7 @@ def generate(
         board=board.name if board else None,
         multiplier="ecp5" if board is not None and board.family == "ecp5" else "generic",
         loadable=options.loadable,
+        state_access=options.state_access or network.caller_state,
         calibration=description,
     )
 
@@ -127,6 +132,10 @@ def _calibration(options: GenerateOptions, network: Network) -> tuple[FloatArray
 
 
 def _plan(shapes: Sequence[BlockShape], options: GenerateOptions, board: Board | None) -> NetworkPlan:
+    return replace(_planned(shapes, options, board), streams=options.streams)
+
+
+def _planned(shapes: Sequence[BlockShape], options: GenerateOptions, board: Board | None) -> NetworkPlan:
     if options.lanes is not None:
         return plan_for_lanes(shapes, *options.lanes, capacity=options.max_steps)
     if options.multipliers is not None:

@@ -18,6 +18,8 @@ class Chain:
         kind: ``"onnx"``, ``"keras"``, ``"pt2"``, ``"module"`` or ``"npz"``.
         layers: The accelerator's layers, first to last.
         host_before, host_after: What the model does before and behind them, one sentence each thing.
+        caller_state: The model takes the state that sequences begin with from its caller, or gives back the one they
+            end with.
         notes: What was dropped because it changes nothing at inference, for instance a dropout.
     """
 
@@ -29,3 +31,4 @@ class Chain:
     host_before: tuple[str, ...] = ()
     host_after: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    caller_state: bool = False

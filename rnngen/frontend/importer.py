@@ -123,7 +123,12 @@ def _read_chain(source: Source, options: ImportOptions) -> Chain:
 
 def _network(chain: Chain, name: str | None) -> Network:
     return Network(
-        name or make_identifier(chain.stem), chain.layers, chain.source, chain.host_before, chain.host_after
+        name or make_identifier(chain.stem),
+        chain.layers,
+        chain.source,
+        chain.host_before,
+        chain.host_after,
+        chain.caller_state,
     )
 
 

@@ -55,6 +55,7 @@ class Network:
         source: What the model was read from, for the report (no absolute path).
         host_before, host_after: What the model does before and behind these layers and the accelerator does
             not: one sentence each thing.
+        caller_state: The caller gives the state that sequences begin with, and takes the one they end with.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Network:
     source: str = ""
     host_before: tuple[str, ...] = ()
     host_after: tuple[str, ...] = ()
+    caller_state: bool = False
 
     def __post_init__(self) -> None:
         if not self.layers:
