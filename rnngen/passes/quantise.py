@@ -212,6 +212,18 @@ def _start_check(layer: Layer) -> None:
         )
 
 
+def _check_alike(layer: ParallelLayer) -> None:
+    """Branches run in step, in engines of the same lanes."""
+    found = [(branch.cell, branch.hidden_size, branch.output_size) for branch in layer.branches]
+    for cell, hidden, output in found:
+        if (cell, hidden, output) != found[0]:
+            raise ModelError(
+                f"Layer '{layer.name}': its branches must be alike in cell, hidden size and output size, not "
+                f"{found[0][0]} {found[0][1]}/{found[0][2]} and {cell} {hidden}/{output}; give each an accelerator of "
+                f"its own."
+            )
+
+
 class _Builder:
     """Collects engines and blocks, layer by layer."""
 
@@ -307,6 +319,7 @@ class _Builder:
     def recurrent(self, layer: Layer, ranges: LayerRanges, source: int) -> None:
         """A recurrent layer of any kind as a block."""
         if isinstance(layer, ParallelLayer):
+            _check_alike(layer)
             parts = zip(layer.branches, ranges.branches)
             branches = [self.cell(branch, part, ranges.y) for branch, part in parts]
             formats = {self.layers[branch.last].output_format for branch in branches}

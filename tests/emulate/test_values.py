@@ -8,12 +8,10 @@ import torch
 
 from rnngen.emulate.network import run_values
 from rnngen.ir.network import LinearLayer, Network, RecurrentLayer
-from rnngen.ir.quantised import Block, Branch
 from rnngen.passes.quantise import quantise
 
 torch.set_num_threads(1)
 
-CHAIN = (Block((Branch(((0,),)),)), Block((Branch(((1,),)),), source=1))
 
 
 def random_network(seed: int, inputs: int, units: int, layers: int, head: bool, scale: float) -> Network:
