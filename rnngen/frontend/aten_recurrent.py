@@ -44,17 +44,11 @@ def _arrays(op: Operation, values: Sequence[Any]) -> list[FloatArray]:
 
 def _start(op: Operation, value: Any, label: str) -> FloatArray:
     """A constant initial state, (layers * directions, size), the same for all sequences."""
-    if isinstance(value, State):
-        raise op.tracer.refuse(
-            op.where,
-            f"takes its initial state from the model's input '{value.name}'; "
-            f"a state that is zero or a parameter is supported, so leave the input out.",
-        )
     if not isinstance(value, Constant):
         raise op.tracer.refuse(
             op.where,
             f"computes its initial state {label} from the model's input; "
-            f"a state that is zero or a parameter is supported.",
+            f"a state that is zero, a parameter or an input of forward by itself is supported.",
         )
     array = np.asarray(value.array, dtype=np.float64)
     if array.ndim == 2:
@@ -65,6 +59,27 @@ def _start(op: Operation, value: Any, label: str) -> FloatArray:
             f"has an initial state {label} that differs from sequence to sequence; it must be the same for all.",
         )
     return array[:, 0]
+
+
+def _starts(op: Operation) -> list[FloatArray]:
+    """The constant initial states h_0 and c_0; none where the caller gives them."""
+    states = _listed(op.get("hx"))
+    given = [state for state in states if isinstance(state, State)]
+    if not given:
+        return [_start(op, state, label) for state, label in zip(states, ("h_0", "c_0"))]
+    if len(given) < len(states):
+        raise op.tracer.refuse(
+            op.where,
+            f"takes one of h_0 and c_0 from the model's input '{given[0].name}' and the other one not; "
+            f"take both from inputs.",
+        )
+    _check_apart(op, states)
+    return []
+
+
+def _check_apart(op: Operation, states: list[Any]) -> None:
+    if len(set(states)) < len(states):
+        raise op.tracer.refuse(op.where, "takes the same input as h and as c; each needs an input of its own.")
 
 
 def _groups(op: Operation, parameters: list[FloatArray], directions: int) -> list[list[FloatArray]]:
@@ -105,8 +120,7 @@ def sequence(op: Operation) -> tuple[Value, ...]:
     if dropout and int(op.get("num_layers")) > 1:
         op.tracer.note(f"'{op.where}' has a dropout between its layers, which does nothing at inference.")
     directions = 2 if op.get("bidirectional", False) else 1
-    states = op.get("hx")
-    starts = [_start(op, state, label) for state, label in zip(_listed(states), ("h_0", "c_0"))]
+    starts = _starts(op)
     groups = _groups(op, _arrays(op, op.get("params")), directions)
     cell, biased = CELLS[op.name], bool(op.get("has_biases"))
     layers = [
@@ -123,6 +137,10 @@ def sequence(op: Operation) -> tuple[Value, ...]:
         ]
         for number in range(len(groups) // directions)
     ]
+    if not starts:
+        names = tuple(state.name for state in _listed(op.get("hx")))
+        for number, layer in enumerate(layer for branches in layers for layer in branches):
+            op.tracer.given[layer.name] = tuple((name, number) for name in names)
     time_axis = 1 if op.get("batch_first", False) and len(op.source) == 3 else 0
     return op.tracer.recurrent(op.where, op.first, layers, time_axis)
 
@@ -141,8 +159,7 @@ def step(op: Operation) -> tuple[Value | State, ...]:
             f"unrolled by torch.export); use nn.LSTM, nn.GRU or nn.RNN with the same weights, or pass the state in "
             f"and out.",
         )
-    if len(set(states)) < len(states):
-        raise op.tracer.refuse(op.where, "takes the same input as h and as c; each needs an input of its own.")
+    _check_apart(op, states)
     names = ("w_ih", "w_hh", "b_ih", "b_hh")
     group = _arrays(op, [op.get(name) for name in names if op.get(name) is not None])
     layer = _layer(op.where, STEPS[op.name], group, len(group) == 4, False, [])

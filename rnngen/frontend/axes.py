@@ -18,6 +18,8 @@ class AxisTracer:
     def __init__(self, title: str, stem: str, source: str, kind: str) -> None:
         self.title, self.stem, self.source, self.kind = title, stem, source, kind
         self.notes: list[str] = []
+        self.given: dict[str, tuple[tuple[str, int], ...]] = {}
+        """Layers whose state the caller gives: for h and c the model's input and the entry of its first axis."""
         self._roles: dict[str, str] = {}
         self._fresh = 0
 

@@ -3,28 +3,40 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from rnngen.errors import ModelError
 from rnngen.frontend.chain import Chain
-from rnngen.frontend.traced import Atom, Steps, Value
+from rnngen.frontend.layout import ordered_pieces
+from rnngen.frontend.program import Program
+from rnngen.frontend.traced import UNIT, Atom, Steps, Value
 from rnngen.frontend.tracing import Tracer
 from rnngen.ir.layers import FloatArray
 from rnngen.ir.network import Network
-from rnngen.ir.reference import run_layers
+from rnngen.ir.reference import NetworkRun, State, recurrent_layers, run_network
 
 if TYPE_CHECKING:
     import torch
 
 
 class Followed(Protocol):
-    """What is asked of how a module was followed: by whom, and the first input and output of forward."""
+    """What is asked of how a module was followed.
+
+    Attributes:
+        tracer: By whom.
+        program: The program.
+        input, output: The first input and output of forward.
+        finals: Its outputs that are final states, by their number.
+    """
 
     tracer: Tracer
+    program: Program
     input: Steps
     output: Value
+    finals: dict[int, Steps]
 
 
 def _arrange(value: Steps, tracer: Tracer, x: FloatArray) -> FloatArray:
@@ -49,11 +61,44 @@ def _role(atom: Atom, tracer: Tracer) -> str:
     return (tracer.role_of(atom.label) or "sequences") if atom.label.startswith("axis") else "features"
 
 
-def first_tensor(output: Any) -> FloatArray:
-    """The first tensor of what forward gave, as an array."""
-    while isinstance(output, (tuple, list, dict)):
-        output = next(iter(output.values())) if isinstance(output, dict) else output[0]
-    return np.asarray(output.detach().cpu().double().numpy())
+def _array(tensor: torch.Tensor) -> FloatArray:
+    return np.asarray(tensor.detach().cpu().double().numpy())
+
+
+def arrays(values: Any) -> list[FloatArray | None]:
+    """The tensors of what forward takes or gives, in the order of an exported program; None for what is none."""
+    import torch
+    from torch.utils import _pytree
+
+    leaves = _pytree.tree_leaves(values)
+    return [_array(leaf) if isinstance(leaf, torch.Tensor) else None for leaf in leaves]
+
+
+def _states(chain: Chain, followed: Followed, inputs: Sequence[FloatArray | None]) -> dict[str, State]:
+    """The states among the inputs, by layer."""
+    by_name = dict(zip(followed.program.inputs, inputs))
+    states: dict[str, State] = {}
+    for layer in recurrent_layers(Network("confirm", chain.layers)):
+        found = []
+        for name, entry in followed.tracer.given.get(layer.name, ()):
+            array = by_name[name]
+            assert array is not None
+            found.append(np.atleast_2d(array[entry]))
+        if found:
+            states[layer.name] = (found[0], found[1] if len(found) > 1 else None)
+    return states
+
+
+def _final(value: Steps, states: Mapping[str, State]) -> FloatArray | None:
+    """A final state in the order of the model's output, as one vector; None where its axes are in another order."""
+    assert value.stack is not None
+    pieces = ordered_pieces(value)
+    *outer, last = value.axes
+    stacked = [number for number, axis in enumerate(outer) if any(atom.stacked for atom in axis)]
+    if any(number > 0 for number in stacked) or [atom.label for atom in last] != [UNIT]:
+        return None
+    found = [states[value.stack.layers[piece.layer][piece.branch].name][int(piece.cell)] for piece in pieces]
+    return np.concatenate([np.ravel(array) for array in found if array is not None])
 
 
 def confirm(
@@ -75,12 +120,12 @@ def confirm(
     steps = [i for i, axis in enumerate(start.axes) if axis and followed.tracer.role_of(axis[0].label) == "steps"]
     for number, inputs in enumerate((example, *([_longer(example, steps[0])] if steps else []))):
         try:
-            expected = first_tensor(module(*inputs))
+            expected = arrays(module(*inputs))
         except Exception:
             if number == 0:
                 raise
             return
-        _compare(chain, followed, inputs[0], expected, tolerance)
+        _compare(chain, followed, arrays(inputs), expected, tolerance)
 
 
 def _longer(example: tuple[Any, ...], axis: int) -> tuple[Any, ...]:
@@ -92,37 +137,61 @@ def _longer(example: tuple[Any, ...], axis: int) -> tuple[Any, ...]:
     return (torch.cat([first, more], dim=axis), *example[1:])
 
 
-def distance(chain: Chain, followed: Followed, x: FloatArray, expected: FloatArray) -> float:
+def distance(
+    chain: Chain, followed: Followed, inputs: Sequence[FloatArray | None], expected: Sequence[FloatArray | None]
+) -> float:
     """Largest difference between the chain and the model, relative to the model's largest word (at least 1).
 
     Args:
         chain, followed: What was found of the model; the host has no part.
-        x, expected: The model's first input and first output, in the model's own order of axes.
+        inputs, expected: All that the model takes and gives (``arrays``), in the model's own order of axes.  Compared
+            are the first output and the final states.
 
     Returns:
         The difference; infinity where the chain gives another number of words.
     """
     assert isinstance(followed.output, Steps)
-    y = run_layers(Network("confirm", chain.layers), _arrange(followed.input, followed.tracer, x))[-1]
-    got = _restore(followed.output, followed.tracer, y)
-    if got.size != expected.size:
+    run = _run(chain, followed, inputs)
+    pairs = [(_restore(followed.output, followed.tracer, run.layers[-1]), expected[0])]
+    for number, value in followed.finals.items():
+        got = _final(value, run.states)
+        if got is not None:
+            pairs.append((got, expected[number]))
+    return max(_apart(got, wanted) for got, wanted in pairs)
+
+
+def _run(chain: Chain, followed: Followed, inputs: Sequence[FloatArray | None]) -> NetworkRun:
+    assert inputs[0] is not None
+    x = _arrange(followed.input, followed.tracer, inputs[0])
+    return run_network(Network("confirm", chain.layers), x, _states(chain, followed, inputs))
+
+
+def _apart(got: FloatArray, expected: FloatArray | None) -> float:
+    if expected is None or got.size != expected.size:
         return math.inf
     scale = max(1.0, float(np.max(np.abs(expected), initial=0.0)))
     return float(np.max(np.abs(got - expected.ravel()), initial=0.0)) / scale
 
 
-def _compare(chain: Chain, followed: Followed, tensor: Any, expected: FloatArray, tolerance: float) -> None:
-    x = np.asarray(tensor.detach().cpu().double().numpy())
-    difference = distance(chain, followed, x, expected)
+def _compare(
+    chain: Chain,
+    followed: Followed,
+    inputs: Sequence[FloatArray | None],
+    expected: Sequence[FloatArray | None],
+    tolerance: float,
+) -> None:
+    difference = distance(chain, followed, inputs, expected)
     if difference <= tolerance:
         return
+    assert inputs[0] is not None
+    assert expected[0] is not None
     if math.isinf(difference):
-        words = run_layers(Network("confirm", chain.layers), _arrange(followed.input, followed.tracer, x))[-1].size
-        found = f"has {words} words where the module gives {expected.size}"
+        words = _run(chain, followed, inputs).layers[-1].size
+        found = f"has {words} words where the module gives {expected[0].size}"
     else:
         found = f"differs by {difference:.3g}"
     raise ModelError(
-        f"{chain.title}: what was followed of its forward {found} on an input of shape {tuple(x.shape)}; "
+        f"{chain.title}: what was followed of its forward {found} on an input of shape {inputs[0].shape}; "
         f"its forward must do the same in every call and for every length, so keep no state in the module, and take "
         f"the last step as y[:, -1], not by a fixed number."
     )

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 Known: TypeAlias = "Value | State | None"
 
+_COPIES = ("contiguous", "clone", "detach", "alias", "to", "_to_copy", "lift_fresh_copy", "lift_fresh")
+"""Operations that change no value."""
+
 
 @dataclass(eq=False)
 class Follower:
@@ -40,6 +43,7 @@ class Follower:
         taken: States that cells have taken.
         used: Places that have given their name to a layer.
         input, output: The first input and output of forward.
+        finals: Its outputs that are final states of recurrent layers, by their number.
     """
 
     tracer: Tracer
@@ -53,6 +57,7 @@ class Follower:
     used: set[str] = field(default_factory=set)
     input: Steps = field(init=False)
     output: Value = field(init=False)
+    finals: dict[int, Steps] = field(default_factory=dict)
 
     def run(self) -> Chain:
         """The chain of the program."""
@@ -100,6 +105,11 @@ class Follower:
         unchanged = [name for name, value in zip(outputs, given) if isinstance(value, State) and name not in fresh]
         if unchanged:
             raise self.tracer.refuse("forward", f"gives out its input '{unchanged[0]}' unchanged; leave it out.")
+        self.finals = {
+            number: value
+            for number, value in enumerate(given)
+            if number and isinstance(value, Steps) and value.stack is not None
+        }
         values = [value for value in given if isinstance(value, (Steps, Host, Constant))]
         return self.tracer.finish(values, [state for state in states if isinstance(state, Steps)])
 
@@ -139,10 +149,12 @@ class Follower:
         if all(isinstance(value, Constant) for value in tensors):
             return self._constant(call, name, arguments, bool(tensors))
         if name not in (*CELLS, *STEPS) and (state := next((t for t in tensors if isinstance(t, State)), None)):
+            if name in _COPIES:
+                return (state,)
             raise self.tracer.refuse(
                 call.where,
                 f"({name}) takes the model's input '{state.name}'; only the first input of forward can be "
-                f"followed, so leave the others out.",
+                f"followed, and states that go to a recurrent layer as they are, so leave the others out.",
             )
         call = call if name in VIEWS else replace(call, where=self._unused(call.where))
         return self._operation(call, name, arguments, shape)
@@ -168,18 +180,23 @@ class Follower:
                 f"({name}) changes a tensor in place, which is not followed; use the form that gives a new tensor.",
             )
         if name in CELLS:
+            self._take(call, arguments)
             return aten_recurrent.sequence(op)
         if name in STEPS:
             results = aten_recurrent.step(op)
-            taken = {name.name for name in _flat([call.arguments["hx"]])}
-            if taken & self.taken:
-                raise self.tracer.refuse(call.where, "takes a state that another cell takes too; give each its own.")
-            self.taken |= taken
+            self._take(call, arguments)
             self.states += call.outputs
             return results
         handler = HANDLERS.get(base)
         result = op.host() if handler is None else handler(op)
         return result if isinstance(result, tuple) else (result,) * len(call.outputs)
+
+    def _take(self, call: Call, arguments: Mapping[str, Any]) -> None:
+        """The states that a layer or a cell takes from inputs of the model."""
+        taken = {state.name for state in _flat([arguments.get("hx")]) if isinstance(state, State)}
+        if taken & self.taken:
+            raise self.tracer.refuse(call.where, "takes a state that another cell takes too; give each its own.")
+        self.taken |= taken
 
     def _own(self, call: Call, arguments: Mapping[str, Any]) -> Sequence[Known]:
         """A module of rnngen.nn, for which a number stands."""
@@ -193,7 +210,7 @@ class Follower:
 
     def _constant(self, call: Call, name: str, arguments: dict[str, Any], any_tensor: bool) -> Sequence[Known]:
         plain = {key: _plain(value) for key, value in arguments.items()}
-        if name in ("contiguous", "clone", "detach", "alias", "to", "_to_copy", "lift_fresh_copy", "lift_fresh"):
+        if name in _COPIES:
             return (next(iter(arguments.values())),)
         result = aten_constants.compute(name, plain) if any_tensor else None
         if result is None:

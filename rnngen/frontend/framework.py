@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnngen.frontend.chain import Chain
-from rnngen.frontend.confirm import Followed, distance, first_tensor
+from rnngen.frontend.confirm import Followed, arrays, distance
 from rnngen.frontend.exported import follow
 from rnngen.frontend.options import DEFAULT_IMPORT, ImportOptions
 from rnngen.frontend.program import FLOATS, Name, Program, read_program
@@ -79,26 +79,40 @@ def _judge_module(module: torch.nn.Module, example: Any, version: str) -> Judgem
         return None
     if any(p.is_floating_point() and p.dtype != torch.float64 for p in live.module.parameters()):
         return None
-    inputs = tuple(_fresh(value) if index == 0 else value for index, value in enumerate(live.inputs))
+    inputs = _fresh_inputs(live.inputs, live.followed)
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     try:
         with torch.no_grad():
-            expected = first_tensor(live.module(*inputs))
+            expected = arrays(live.module(*inputs))
     finally:
         torch.set_default_dtype(before)
-    difference = distance(live.chain, live.followed, np.asarray(inputs[0].double().numpy()), expected)
-    return Judgement(f"the module's own forward (torch {version}, float64)", difference, expected.size)
+    difference = distance(live.chain, live.followed, arrays(inputs), expected)
+    return Judgement(f"the module's own forward (torch {version}, float64)", difference, _words(expected))
 
 
-def _fresh(value: torch.Tensor) -> torch.Tensor:
-    """Other numbers than those with which the import compared, of the same shape; symbols as they are."""
+def _words(outputs: Sequence[Any]) -> int:
+    return 0 if outputs[0] is None else int(outputs[0].size)
+
+
+def _random_inputs(followed: Followed) -> set[str]:
+    """Names of the inputs that may be any number: the first one, and the caller's states."""
+    states = {name for sources in followed.tracer.given.values() for name, _ in sources}
+    return {followed.program.inputs[0], *states}
+
+
+def _fresh_inputs(inputs: tuple[Any, ...], followed: Followed) -> tuple[Any, ...]:
+    """Other numbers than those with which the import compared, of the same shapes; symbols as they are."""
     import torch
+    from torch.utils import _pytree
 
-    if not value.is_floating_point():
-        return value
-    random = np.random.default_rng(_SEED).uniform(-1.0, 1.0, tuple(value.shape))
-    return torch.from_numpy(random)
+    random, chosen = np.random.default_rng(_SEED), _random_inputs(followed)
+    leaves, form = _pytree.tree_flatten(inputs)
+    for number, (name, leaf) in enumerate(zip(followed.program.inputs, leaves)):
+        if name in chosen and leaf.is_floating_point():
+            leaves[number] = torch.from_numpy(random.uniform(-1.0, 1.0, tuple(leaf.shape)))
+    fresh: tuple[Any, ...] = _pytree.tree_unflatten(leaves, form)
+    return fresh
 
 
 def _judge_program(path: Path, version: str) -> Judgement | None:
@@ -107,16 +121,16 @@ def _judge_program(path: Path, version: str) -> Judgement | None:
     chain, follower = follow(program, Tracer(title, path.stem, path.name, "pt2"))
     if not _comparable(chain, follower):
         return None
-    found = _run(program, chain)
+    found = _run(program, chain, _random_inputs(follower))
     if found is None:
         return None
     difference = distance(chain, follower, *found)
     text = f"the exported program's own operations (torch {version}, float64)"
-    return Judgement(text, difference, found[1].size)
+    return Judgement(text, difference, _words(found[1]))
 
 
-def _run(program: Program, chain: Chain) -> tuple[Any, Any] | None:
-    """The first input and output of a program; None if an operation of it does not run in float64."""
+def _run(program: Program, chain: Chain, chosen: set[str]) -> tuple[list[Any], list[Any]] | None:
+    """Inputs (the chosen ones random) and outputs of a program; None if an operation does not run in float64."""
     import torch
 
     first, *others = program.inputs
@@ -124,16 +138,18 @@ def _run(program: Program, chain: Chain) -> tuple[Any, Any] | None:
     values: dict[str, Any] = {name: torch.from_numpy(np.array(array)) for name, array in program.parameters.items()}
     values |= {name: int(size) for name, size in program.numbers.items()}
     values[first] = _program_input(program, chain, first, shape)
+    random = np.random.default_rng(_SEED + 1)
     for name in others:
-        values[name] = torch.zeros([int(size) for size in program.shapes[name]], dtype=torch.float64)
+        sizes = [int(size) for size in program.shapes[name]]
+        values[name] = torch.from_numpy(random.uniform(-1.0, 1.0, sizes) if name in chosen else np.zeros(sizes))
     try:
         with torch.no_grad():
             for call in program.calls:
                 _call(call.target, call.arguments, call.outputs, values)
-        output = first_tensor(values[program.outputs[0]])
+        outputs = arrays([values.get(name) for name in program.outputs])
     except (RuntimeError, TypeError, ValueError, KeyError, AttributeError):
         return None
-    return np.asarray(values[first].double().numpy()), output
+    return arrays([values.get(name) for name in program.inputs]), outputs
 
 
 def _program_input(program: Program, chain: Chain, name: str, shape: tuple[int, ...]) -> torch.Tensor:

@@ -38,12 +38,14 @@ class _Sizes:
         features: Candidates for the number of features, in the order of the modules.
         symbols: Of the first Embedding; 0 without one.
         states: (size, count) of the states of its cells.
+        stacks: Sizes (words of h, words of c or 0) of its recurrent modules, and how many directions each has.
         batch, steps: Lengths that are no other size of the module.
     """
 
     features: tuple[int, ...]
     symbols: int
     states: tuple[tuple[int, int], ...]
+    stacks: tuple[tuple[int, int, int], ...]
     batch: int
     steps: int
 
@@ -53,7 +55,7 @@ def _sizes(module: torch.nn.Module) -> _Sizes:
 
     features: list[int] = []
     symbols = 0
-    states = []
+    states, stacks = [], []
     used = {2, 4}
     for child in module.modules():
         if isinstance(child, torch.nn.Embedding):
@@ -64,16 +66,19 @@ def _sizes(module: torch.nn.Module) -> _Sizes:
                 features += [size]
         if isinstance(child, torch.nn.RNNCellBase):
             states.append((child.hidden_size, 2 if isinstance(child, torch.nn.LSTMCell) else 1))
+        if isinstance(child, torch.nn.RNNBase):
+            c = child.hidden_size if child.mode == "LSTM" else 0
+            stacks.append((child.proj_size or child.hidden_size, c, child.num_layers * (1 + child.bidirectional)))
         used |= {size for size in vars(child).values() if isinstance(size, int)}
     free = [prime for prime in _PRIMES if prime not in used]
-    return _Sizes(tuple(dict.fromkeys(features)), symbols, tuple(states), free[0], free[1])
+    return _Sizes(tuple(dict.fromkeys(features)), symbols, tuple(states), tuple(stacks), free[0], free[1])
 
 
-def _floats(like: torch.nn.Module, *shape: int) -> torch.Tensor:
+def _floats(like: torch.nn.Module, *shape: int, seed: int = 0) -> torch.Tensor:
     import torch
 
     kinds = [parameter.dtype for parameter in like.parameters() if parameter.is_floating_point()]
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     return torch.randn(shape, generator=generator, dtype=torch.float64).to(kinds[0] if kinds else torch.float64)
 
 
@@ -91,6 +96,33 @@ def _candidates(module: torch.nn.Module, sizes: _Sizes) -> Iterator[tuple[Any, .
     yield (_floats(module, sizes.batch, sizes.steps),)
     for features in sizes.features:
         yield from _symbols(sizes, features)  # a forward that makes a one-hot code
+    yield from _stateful(module, sizes)
+
+
+def _stateful(module: torch.nn.Module, sizes: _Sizes) -> Iterator[tuple[Any, ...]]:
+    """A sequence and the states of the recurrent modules."""
+    if not sizes.stacks:
+        return
+    sequences = [_floats(module, sizes.batch, sizes.steps, features) for features in sizes.features]
+    sequences += [x for (x,) in _symbols(sizes, sizes.symbols)][:1] if sizes.symbols else []
+    for x in sequences:
+        for batch in (sizes.batch, sizes.steps):
+            for states in _stack_states(module, sizes, (batch,)):
+                yield (x, *states)
+    for features in sizes.features:
+        for states in _stack_states(module, sizes, ()):
+            yield (_floats(module, sizes.steps, features), *states)
+
+
+def _stack_states(module: torch.nn.Module, sizes: _Sizes, batch: tuple[int, ...]) -> list[tuple[Any, ...]]:
+    """States of all recurrent modules, in the forms in which a forward takes them: flat, as pairs, all in one."""
+    made: list[tuple[torch.Tensor, ...]] = []
+    for h, c, count in sizes.stacks:
+        shapes = [(count, *batch, size) for size in (h, c) if size]
+        made.append(tuple(_floats(module, *shape, seed=1 + 2 * len(made) + k) for k, shape in enumerate(shapes)))
+    flat = tuple(state for group in made for state in group)
+    pairs = tuple(group if len(group) > 1 else group[0] for group in made)
+    return [flat, pairs, (flat,), (pairs,)]
 
 
 def _symbols(sizes: _Sizes, count: int) -> Iterator[tuple[Any, ...]]:

@@ -22,6 +22,7 @@ from rnngen.frontend.closing import is_features
 from rnngen.frontend.elementwise import ElementTracer
 from rnngen.frontend.layout import Unsupported
 from rnngen.frontend.traced import (
+    RECURRENT,
     UNIT,
     Atom,
     Constant,
@@ -41,6 +42,7 @@ from rnngen.ir.layers import (
     FloatArray,
     Layer,
     LinearLayer,
+    ParallelLayer,
     RecurrentLayer,
 )
 
@@ -190,7 +192,7 @@ class Tracer(ElementTracer):
         return done if keep else layout.squeeze(done, [axis])
 
     def finish(self, outputs: Sequence[Value], states: Sequence[Value] = ()) -> Chain:
-        """The chain that gives the first output; the others may only be final states.
+        """The chain that gives the first output; the others may only be final states of its layers.
 
         Args:
             outputs: What the model returns.
@@ -209,26 +211,61 @@ class Tracer(ElementTracer):
                 + (f" ({host[0].rstrip('.')})" if host else "")
                 + "; LSTM, GRU and RNN layers are supported.",
             )
+        finals: list[Steps] = []
         for number, other in enumerate(outputs[1:], 1):
             if any(other is state for state in states):
                 continue
-            if not isinstance(other, Steps) or other.stack is None or not _is_state(other):
+            if not isinstance(other, Steps) or other.stack is None or not is_state(other):
                 raise self.refuse(
                     "forward",
                     f"gives {len(outputs)} tensors, and number {number + 1} is no final state of a recurrent layer; "
                     f"one output is supported, so wrap the model in one that returns it alone.",
                 )
-            self.note("The final states that the model returns beside its output are not taken.")
+            finals.append(other)
         layers = _built(self._stages("forward", base))
+        self._check_states(layers, finals)
         if base.stack is not None and not any(is_features(base, at) for at in range(len(base.axes))):
             raise self.refuse(
                 base.stack.name, "gives out its directions on separate axes; join them along the features."
             )
         after = value.done if isinstance(value, Host) else ()
-        return Chain(self.title, self.stem, self.source, self.kind, layers, base.host_before, after, tuple(self.notes))
+        notes, caller = tuple(self.notes), bool(self.given or finals)
+        return Chain(self.title, self.stem, self.source, self.kind, layers, base.host_before, after, notes, caller)
+
+    def _check_states(self, layers: Sequence[Layer], finals: Sequence[Steps]) -> None:
+        """Refuse states that the caller gives to some layers alone, and final ones of what is no layer of the chain."""
+        names = [branch.name for layer in layers for branch in _directions(layer)]
+        without = [name for name in names if name not in self.given]
+        if self.given and without:
+            raise self.refuse(
+                without[0],
+                f"begins with a state of the model's own, while the caller gives that of '{next(iter(self.given))}'; "
+                f"take the states of all recurrent layers from inputs, or of none.",
+            )
+        for value in finals:
+            assert value.stack is not None
+            for piece in layout.ordered_pieces(value):
+                name = value.stack.layers[piece.layer][piece.branch].name
+                if name not in names:
+                    raise self.refuse(
+                        name,
+                        "gives out its final state, but the first output of forward does not need this layer; "
+                        "leave the state out.",
+                    )
+        if self.given:
+            self.note("The states that sequences begin with are the caller's: they are written over the control port.")
+        if finals:
+            self.note("The final states that the model returns beside its output are read over the control port.")
 
 
-def _is_state(value: Steps) -> bool:
+def _directions(layer: Layer) -> tuple[Layer, ...]:
+    """The layers with a state that a layer is."""
+    if isinstance(layer, ParallelLayer):
+        return layer.branches
+    return (layer,) if isinstance(layer, RECURRENT) else ()
+
+
+def is_state(value: Steps) -> bool:
     """Whether a value is h_n or c_n, or a part of one."""
     return all(piece.step == "final" for piece in layout.ordered_pieces(value))
 

@@ -69,7 +69,7 @@ def test_every_option_of_a_recurrent_module(
     )
     chain = check(module, floats(2, 6, 3), batch_first)
     dropped = f"'{cell.lower()}' has a dropout between its layers, which does nothing at inference."
-    states = "The final states that the model returns beside its output are not taken."
+    states = "The final states that the model returns beside its output are read over the control port."
     assert chain.notes == ((dropped,) if layers > 1 else ()) + (states,)
     assert len(chain.layers) == layers
     assert chain.kind == "module"
@@ -584,7 +584,7 @@ REFUSED: dict[str, tuple[Callable[..., Any], dict[str, Any], str]] = {
         lambda m, x: m.rnn(x, [x[:, 0, :1].view(1, -1, 1).expand(1, -1, 4).contiguous()] * 2)[0],
         LSTM,
         "'rnn' computes its initial state h_0 from the model's input; "
-        "a state that is zero or a parameter is supported.",
+        "a state that is zero, a parameter or an input of forward by itself is supported.",
     ),
     "merged steps": (
         lambda m, x: m.rnn(x.reshape(1, -1, 3))[0],
@@ -658,19 +658,12 @@ def test_a_state_kept_in_the_module_is_refused() -> None:
     assert module.state is None
 
 
-def test_a_state_from_an_input_is_refused() -> None:
-    module = Two(lambda m, x, h: m.rnn(x, h)[0], rnn=nn.GRU(3, 4))
-    assert refusal(module, (torch.zeros(5, 2, 3), torch.zeros(1, 2, 4))) == (
-        "Module Two: 'rnn' takes its initial state from the model's input 'state'; "
-        "a state that is zero or a parameter is supported, so leave the input out."
-    )
-
-
 def test_a_second_input_is_refused() -> None:
     module = Two(lambda m, x, z: m.rnn(x + z)[0], rnn=nn.GRU(3, 4))
     assert refusal(module, (torch.zeros(5, 2, 3), torch.zeros(5, 2, 3))) == (
         "Module Two: 'add' (add) takes the model's input 'state'; "
-        "only the first input of forward can be followed, so leave the others out."
+        "only the first input of forward can be followed, and states that go to a recurrent layer as they are, so "
+        "leave the others out."
     )
 
 

@@ -300,7 +300,7 @@ def test_notes_are_said_once() -> None:
     chain = t.finish([y, h, t.select("s", c, 0, 0)])
     assert chain.notes == (
         "'drop' is a dropout, which does nothing at inference.",
-        "The final states that the model returns beside its output are not taken.",
+        "The final states that the model returns beside its output are read over the control port.",
     )
 
 
