@@ -2,7 +2,7 @@
 
 The environment variable ``RNNGEN_BENCH`` names a JSON file with the keys
 
-    stimulus            .npz: beats uint8 (N, tdata bytes, little-endian), last bool (N,)
+    stimulus            .npz: beats uint8 (N, tdata bytes, little-endian), last bool (N,), tid (N,)
     result              .npz to write
     expected_beats      number of output beats to wait for
     client              "fast": agents of our own, never pausing; "axi": cocotbext-axi
@@ -18,7 +18,7 @@ it. A handshake or a probe value "in cycle n" is what holds just before edge n, 
 registers clocked by edge n see. As AXI4-Stream demands, TVALID is first raised behind edge 0: the
 earliest input handshake is in cycle 1 ("fast" client; cocotbext-axi may be later). TREADY likewise.
 
-The result holds in_cycle, in_last, out_beats, out_last, out_cycle, cycles (length of the run),
+The result holds in_cycle, in_last, out_beats, out_last, out_tid, out_cycle, cycles (length of the run),
 complete (all expected beats came), registers (uint32, one an offset), and probe_0 .. probe_n: uint8
 (samples, bytes), little-endian.
 """
@@ -52,7 +52,7 @@ class StreamBench:
         self.dut, self.config = dut, config
         self.source, self.sink = Stream(dut, "s_axis"), Stream(dut, "m_axis")
         with np.load(config["stimulus"]) as file:
-            self.beats, self.last = file["beats"], file["last"].tolist()
+            self.beats, self.last, self.tid = file["beats"], file["last"].tolist(), file["tid"].tolist()
         self.sent, self.received = BeatLog(), BeatLog()
         self.samples: list[list[int]] = [[] for _ in config["probes"]]
         self.registers: list[int] = []
@@ -88,7 +88,7 @@ class StreamBench:
         clock, expected = self.dut.aclk, self.config["expected_beats"]
         values = to_integers(self.beats)
         return [
-            cocotb.start_soon(drive(self.source, clock, self.cycle, values, self.last, self.sent)),
+            cocotb.start_soon(drive(self.source, clock, self.cycle, values, self.last, self.tid, self.sent)),
             cocotb.start_soon(collect(self.sink, clock, self.cycle, self.received, expected, self.done)),
         ]
 
@@ -106,7 +106,9 @@ class StreamBench:
             self.axi_sink.set_pause_generator(pauses(stall, 2 * seed + 1))
         ends = [index + 1 for index, is_last in enumerate(self.last) if is_last]
         for begin, end in zip([0, *ends], ends):
-            source.send_nowait(AxiStreamFrame(self.beats[begin:end].tobytes()))
+            # One entry a byte: a frame may hold beats of several streams.
+            tid = [whose for whose in self.tid[begin:end] for _ in range(self.source.bytes_per_beat)]
+            source.send_nowait(AxiStreamFrame(self.beats[begin:end].tobytes(), tid=tid if self.source.tid is not None else None))
         return [
             cocotb.start_soon(watch(self.source, clock, self.cycle, self.sent, len(self.last), None)),
             cocotb.start_soon(watch(self.sink, clock, self.cycle, self.received, expected, self.done)),
@@ -165,6 +167,7 @@ class StreamBench:
             in_last=np.array(self.sent.last, dtype=bool),
             out_beats=to_bytes(self.received.data, self.sink.bytes_per_beat),
             out_last=np.array(self.received.last, dtype=bool),
+            out_tid=np.array(self.received.tid or [0] * len(self.received.last), dtype=np.int64),
             out_cycle=np.array(self.received.cycles, dtype=np.int64),
             cycles=np.int64(self.cycle()),
             complete=np.bool_(self.done.is_set() or self.config["expected_beats"] == 0),

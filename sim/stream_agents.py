@@ -19,11 +19,12 @@ from cocotb.triggers import Event, RisingEdge
 
 @dataclass
 class BeatLog:
-    """Handshakes of one stream, in order: cycle, TDATA as an integer, TLAST."""
+    """Handshakes of one stream, in order: cycle, TDATA as an integer, TLAST, and TID where the port has it."""
 
     cycles: list[int] = field(default_factory=list)
     data: list[int] = field(default_factory=list)
     last: list[bool] = field(default_factory=list)
+    tid: list[int] = field(default_factory=list)
 
 
 class Stream:
@@ -34,18 +35,22 @@ class Stream:
         self.tvalid = getattr(dut, prefix + "_tvalid")
         self.tready = getattr(dut, prefix + "_tready")
         self.tlast = getattr(dut, prefix + "_tlast")
+        self.tid = getattr(dut, prefix + "_tid") if hasattr(dut, prefix + "_tid") else None
         self.bytes_per_beat = len(self.tdata) // 8
 
 
-async def drive(stream: Stream, clock, cycle_now: Callable[[], int], beats, last, log: BeatLog) -> None:
+async def drive(stream: Stream, clock, cycle_now: Callable[[], int], beats, last, tid, log: BeatLog) -> None:
     """Offer every beat as early as the handshake allows; call it just after a rising edge.
 
-    ``beats``: integers; ``last``: booleans. TVALID stays high until the last beat is taken.
+    ``beats``: integers; ``last``: booleans; ``tid``: integers, used where the port has TID. TVALID stays high until
+    the last beat is taken.
     """
     edge, unblocked, tready = RisingEdge(clock), RisingEdge(stream.tready), stream.tready
     last_driven = None
-    for value, is_last in zip(beats, last, strict=True):
+    for value, is_last, whose in zip(beats, last, tid, strict=True):
         stream.tdata.value = value
+        if stream.tid is not None:
+            stream.tid.value = whose
         if is_last != last_driven:
             stream.tlast.value = last_driven = is_last
         stream.tvalid.value = 1
@@ -87,6 +92,8 @@ async def watch(
             log.cycles.append(cycle_now())
             log.data.append(int(tdata.value))
             log.last.append(bool(tlast.value))
+            if stream.tid is not None:
+                log.tid.append(int(stream.tid.value))
             if len(log.cycles) == expected and done is not None:
                 done.set()
 

@@ -73,6 +73,18 @@ class PortFormat:
         return Format(self.word_bits, self.fraction_bits, self.signed)
 
 
+def interleave(sequences: int, steps: int, streams: int) -> IntArray:
+    """The order in which steps of sequences are sent over several streams.
+
+    Sequence k is stream k mod ``streams``'; as many sequences as there are streams go side by side, step by step.
+
+    Returns:
+        (sequences * steps,) numbers of steps, counted sequence by sequence.
+    """
+    rows = np.arange(sequences * steps, dtype=np.int64).reshape(sequences, steps)
+    return np.concatenate([rows[first : first + streams].T.ravel() for first in range(0, sequences, streams)])
+
+
 def pack(sequences: Sequence[IntArray], port: PortFormat) -> tuple[ByteArray, BoolArray]:
     """Beats of sequences of integers.
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from rnngen.arith.format import FloatArray, IntArray
 from rnngen.emulate.layers import DenseEmulator, LayerEmulator, Saturations, Trace, make_emulator, run_map
+from rnngen.errors import PlanError
 from rnngen.ir.quantised import Block, Branch, QuantisedMap, QuantisedNetwork
 from rnngen.plan.network import NetworkPlan
-from rnngen.plan.schedule import run_schedule
+from rnngen.plan.schedule import run_steps
 
 Progress = Callable[[int, int], None]
 
@@ -186,6 +187,50 @@ def _outward(values: FloatArray) -> IntArray:
     return np.ascontiguousarray(values.transpose(2, 0, 1)).astype(np.int64)
 
 
+class StepEmulator:
+    """The network one step at a time, for a caller who needs an output before he knows the next input.
+
+    Raises:
+        PlanError: if the network works on whole stored sequences (backward layers).
+    """
+
+    def __init__(self, network: QuantisedNetwork) -> None:
+        if any(block.stored for block in network.blocks):
+            raise PlanError(f"Network '{network.name}' works on whole sequences (backward layers), not step by step.")
+        self.network = network
+        self._branches = [_BranchEmulator(network, block.branches[0]) for block in network.blocks]
+
+    def begin(self, sequences: int = 1) -> None:
+        """Sequences begin, side by side; with a state of their own: ``ir.quantised.with_states``."""
+        self.saturations = [Saturations() for _ in (*self.network.layers, *self.network.blocks)]
+        for branch in self._branches:
+            branch.begin(sequences)
+
+    def step(self, x: IntArray, last: bool = False) -> IntArray | None:
+        """Output integers (sequences, output size) of input integers (sequences, input size).
+
+        None where the network gives one output a sequence and this step is not the ``last``.
+        """
+        layers = len(self.network.layers)
+        traces = [None] * layers
+        values = np.ascontiguousarray(x.T, dtype=np.float64)
+        for index, (block, branch) in enumerate(zip(self.network.blocks, self._branches)):
+            values = branch.step(values, self.saturations[:layers], traces)
+            if block.select != "every" and not last:
+                return None
+            values = _post(block, values[None], self.saturations[layers + index])[0]
+        return values.T.astype(np.int64)
+
+
+def _ends(lengths: Sequence[int], streams: int) -> list[bool]:
+    """For each step in the order in which they come, whether it ends its sequence."""
+    ends = []
+    for first in range(0, len(lengths), streams):
+        group = lengths[first : first + streams]
+        ends += [step == length - 1 for step in range(max(group)) for length in group if step < length]
+    return ends
+
+
 @dataclass(frozen=True, eq=False)
 class Cycles:
     """When everything happens if input is always offered and output always taken.
@@ -202,9 +247,12 @@ class Cycles:
     output: IntArray
 
 
-def run_cycles(plan: NetworkPlan, lengths: Sequence[int]) -> Cycles:
-    """Cycle of every input beat, first issue and output beat of sequences of given lengths, one behind the other."""
-    times = run_schedule(plan, lengths)
+def run_cycles(plan: NetworkPlan, lengths: Sequence[int], streams: int = 1) -> Cycles:
+    """Cycle of every input beat, first issue and output beat of sequences of given lengths.
+
+    They come one behind the other; with several streams as many side by side, step by step, as there are streams.
+    """
+    times = run_steps(plan, _ends(lengths, streams))
     issues = [
         np.array(at, dtype=np.int64) + (branch.offset if number else 0)
         for at, block in zip(times.issues, plan.blocks)

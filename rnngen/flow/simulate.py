@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rnngen.arith.beats import PortFormat, pack, unpack
+from rnngen.arith.beats import PortFormat, interleave, pack, unpack
 from rnngen.arith.format import FloatArray, IntArray
 from rnngen.emit.design import Design, read_design
 from rnngen.emit.folder import json_bytes, write_atomically
@@ -89,11 +89,11 @@ def simulate(
     sequences, length, _ = given.values.shape
     progress(f"emulating {sequences} x {length} steps")
     emulation = run_values(design.quantised, given.values, keep_blocks=True)
-    cycles = run_cycles(design.plan, [length] * sequences)
+    cycles = run_cycles(design.plan, [length] * sequences, design.plan.streams)
     reference = run_reference(design.network, given.values)
     window = choose_window(design.plan, cycles)
     options = _options(design, cycles, window, stall, waves)
-    stimulus = Stimulus(*pack(list(design.quantised.input_format.quantise(given.values)), _port(design, "s_axis")))
+    stimulus = _stimulus(design, given.values)
     result = run(design.folder, design.top, design.sources, stimulus, options, progress)
     comparison = _compare(design, emulation, cycles, result, exact_cycles=stall == 0.0)
     if comparison.first is not None and comparison.first.kind == "value":
@@ -137,6 +137,17 @@ def _synthetic(design: Design, steps: int) -> tuple[FloatArray, str]:
     return random.uniform(-1.0, 1.0, shape), "synthetic: uniform random numbers in [-1, 1]"
 
 
+def _stimulus(design: Design, values: FloatArray) -> Stimulus:
+    """The beats of all steps in the order in which they are sent."""
+    port, streams = _port(design, "s_axis"), design.plan.streams
+    beats, last = pack(list(design.quantised.input_format.quantise(values)), port)
+    sequences, steps, _ = values.shape
+    order = interleave(sequences, steps, streams)
+    in_order = (order[:, None] * port.beats_per_step + np.arange(port.beats_per_step)).ravel()
+    whose = (order // steps % streams).repeat(port.beats_per_step)
+    return Stimulus(beats[in_order], last[in_order], whose)
+
+
 def _port(design: Design, name: str) -> PortFormat:
     return PortFormat.from_design(design.document["ports"][name])
 
@@ -168,7 +179,12 @@ def _compare(
     last = design.quantised.layers[-1].name
     port, beats = _port(design, "m_axis"), design.plan.input_beats
     counters = _counters(emulation, result, len(cycles.input))
-    return compare(list(emulation.output), expected_cycles, result, port, beats, last, counters)
+    sequences, steps, _ = emulation.output.shape
+    streams = design.plan.streams
+    order = interleave(sequences, steps, streams)
+    return compare(
+        list(emulation.output), expected_cycles, result, port, beats, last, counters, order, streams
+    )
 
 
 def _counters(emulation: Emulation, result: RunResult, steps: int) -> list[Counter]:
@@ -219,7 +235,9 @@ def _output(design: Design, result: RunResult, given: _Input) -> FloatArray | No
     if len(result.out_beats) != sequences * steps * port.beats_per_step:
         return None
     words: IntArray = unpack(result.out_beats, port, design.quantised.output_size)
-    return design.quantised.output_format.to_float(words.reshape(sequences, steps, -1))
+    by_sequence = np.empty_like(words)
+    by_sequence[interleave(sequences, steps, design.plan.streams)] = words
+    return design.quantised.output_format.to_float(by_sequence.reshape(sequences, steps, -1))
 
 
 def _figures(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
 
 from rnngen.plan.network import BlockPlan, NetworkPlan
 from rnngen.plan.timing import ARGMAX_CYCLES, GO_TO_ISSUE_CYCLES, HANDOVER_CYCLES, MERGE_GO_CYCLES, OUTPUT_CYCLES
@@ -152,17 +151,21 @@ def _parts(plan: NetworkPlan) -> tuple[list[_Steps | _Stored], _Output]:
 
 
 def run_schedule(plan: NetworkPlan, lengths: Sequence[int]) -> Schedule:
-    """Times of every step of sequences of given lengths when input is always offered and output always taken."""
+    """``run_steps`` of sequences of given lengths, one behind the other."""
+    return run_steps(plan, [step == length - 1 for length in lengths for step in range(length)])
+
+
+def run_steps(plan: NetworkPlan, ends: Sequence[bool]) -> Schedule:
+    """Times of steps when input is always offered and output always taken; ``ends``: which ends its sequence."""
     parts, output = _parts(plan)
     next_input = 0
     inputs: list[tuple[int, ...]] = []
-    for length in lengths:
-        for step in range(length):
-            first = max(next_input, parts[0].free())
-            next_input = first + plan.input_beats
-            inputs.append(tuple(range(first, next_input)))
-            end = next_input - 1
-            parts[0].push(lambda unit, end=end: end, step == length - 1)  # type: ignore[misc]
+    for ends_sequence in ends:
+        first = max(next_input, parts[0].free())
+        next_input = first + plan.input_beats
+        inputs.append(tuple(range(first, next_input)))
+        end = next_input - 1
+        parts[0].push(lambda unit, end=end: end, ends_sequence)  # type: ignore[misc]
     return Schedule(tuple(inputs), tuple(tuple(part.issues) for part in parts), tuple(output.outputs))
 
 
@@ -199,7 +202,7 @@ def settled_interval(plan: NetworkPlan) -> float:
         half = len(ends) // 2
         return max(after - before for before, after in zip(ends[half:], ends[half + 1 :]))
     steps = min(_SEQUENCE_STEPS, plan.capacity or _SEQUENCE_STEPS)
-    outputs = run_schedule(plan, list(repeat(steps, 16))).outputs
+    outputs = run_schedule(plan, [steps] * 16).outputs
     each = len(outputs) // 16
     return (outputs[15 * each][-1] - outputs[7 * each][-1]) / (8 * steps)
 

@@ -38,8 +38,8 @@ class Counter:
 class Difference:
     """One place where the circuit departs from the emulator.
 
-    ``kind``: "value", "cycle", "last" (TLAST), "missing" or "surplus" (beat). ``step`` counts within the
-    sequence. ``layer``, ``point`` and ``gate`` say where inside, when that is known; ``cycle`` is the cycle in
+    ``kind``: "value", "cycle", "last" (TLAST), "stream" (TID), "missing" or "surplus" (beat). ``step`` counts within
+    the sequence. ``layer``, ``point`` and ``gate`` say where inside, when that is known; ``cycle`` is the cycle in
     which it was seen (None: it never came). ``expected`` and ``got`` are integers as the circuit holds them,
     cycle numbers for kind "cycle".
     """
@@ -76,6 +76,8 @@ class Difference:
         if self.kind == "last":
             wrong = "is missing" if self.expected else "came too early"
             return f"TLAST {wrong} at {self.place}{when}."
+        if self.kind == "stream":
+            return f"TID is wrong at {self.place}{when}: expected {self.expected}, got {self.got}."
         if self.kind == "missing":
             due = f" (due in cycle {self.expected})" if self.expected is not None else ""
             return f"Output ended too early: the beat of {self.place}{due} never came."
@@ -128,6 +130,8 @@ def compare(
     input_beats_per_step: int,
     layer: str | None = None,
     counters: Sequence[Counter] = (),
+    order: IntArray | None = None,
+    streams: int = 1,
 ) -> Comparison:
     """Compare output words, cycles and counters.
 
@@ -138,30 +142,38 @@ def compare(
         result: what the bench recorded.
         layer: name of the layer the output comes from, for the sentence.
         counters: hardware counters, read and expected.
+        order: in which steps are sent, as numbers counted sequence by sequence; None: in that order.
+        streams: sequence k is stream k mod ``streams``.
     """
     beats, last = pack(expected, output)
+    steps = [len(sequence) for sequence in expected]
+    order = np.arange(sum(steps), dtype=np.int64) if order is None else order
+    in_order = (order[:, None] * output.beats_per_step + np.arange(output.beats_per_step)).ravel()
+    beats, last = beats[in_order], last[in_order]
+    whose = np.repeat(np.arange(len(steps)) % streams, steps)[order].repeat(output.beats_per_step)
     if expected_cycles is not None and expected_cycles.shape != last.shape:
         raise DataError(f"Expected cycles must be of shape {last.shape}, not {expected_cycles.shape}.")
     count = min(len(beats), len(result.out_beats))
     want, got = lanes(beats[:count], output), lanes(result.out_beats[:count], output)
     wrong_value = want != got
     wrong_last = last[:count] != result.out_last[:count]
+    wrong_stream = whose[:count] != result.out_tid[:count]
     wrong_cycle = np.zeros(count, dtype=bool)
     if expected_cycles is not None:
         wrong_cycle = expected_cycles[:count] != result.out_cycle[:count]
     missing, surplus = len(beats) - count, len(result.out_beats) - count
     first = None
-    wrong = wrong_value.any(axis=1) | wrong_last | wrong_cycle
+    wrong = wrong_value.any(axis=1) | wrong_last | wrong_stream | wrong_cycle
     if wrong.any() or missing or surplus:
         index = int(wrong.argmax()) if wrong.any() else count
-        steps = [len(sequence) for sequence in expected]
-        first = _describe(index, want, got, last, expected_cycles, result, steps, output, layer)
+        sent = _Sent(want, last, whose, expected_cycles, steps, order)
+        first = _describe(index, sent, got, result, output, layer)
     return Comparison(
         mismatches=int(np.count_nonzero(wrong_value)),
         cycle_mismatches=int(np.count_nonzero(wrong_cycle)),
         missing_beats=missing,
         surplus_beats=surplus,
-        last_errors=int(np.count_nonzero(wrong_last)),
+        last_errors=int(np.count_nonzero(wrong_last | wrong_stream)),
         cycles_compared=expected_cycles is not None,
         counters=tuple(counter for counter in counters if counter.got != counter.expected),
         first=first,
@@ -169,20 +181,25 @@ def compare(
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Sent:
+    """What should come, beat by beat."""
+
+    want: IntArray
+    last: npt.NDArray[np.bool_]
+    stream: IntArray
+    cycles: CycleArray | None
+    steps: Sequence[int]
+    order: IntArray
+
+
 def _describe(
-    index: int,
-    want: IntArray,
-    got: IntArray,
-    last: npt.NDArray[np.bool_],
-    expected_cycles: CycleArray | None,
-    result: RunResult,
-    steps: Sequence[int],
-    output: PortFormat,
-    layer: str | None,
+    index: int, sent: _Sent, got: IntArray, result: RunResult, output: PortFormat, layer: str | None
 ) -> Difference:
-    """The difference at beat ``index``: its value before its TLAST before its cycle."""
+    """The difference at beat ``index``: its value before its TLAST before its stream before its cycle."""
+    want, last, expected_cycles = sent.want, sent.last, sent.cycles
     flat = min(index, len(last) - 1)
-    sequence, step = _locate_step(flat // output.beats_per_step, steps)
+    sequence, step = _locate_step(int(sent.order[flat // output.beats_per_step]), sent.steps)
     first_unit = flat % output.beats_per_step * output.words_per_beat
     if index >= len(want):
         if index >= len(last):
@@ -197,6 +214,9 @@ def _describe(
     if last[index] != result.out_last[index]:
         flags = int(last[index]), int(result.out_last[index])
         return Difference("last", sequence, step, None, layer, None, None, cycle, *flags)
+    if sent.stream[index] != result.out_tid[index]:
+        streams = int(sent.stream[index]), int(result.out_tid[index])
+        return Difference("stream", sequence, step, None, layer, None, None, cycle, *streams)
     due = None if expected_cycles is None else int(expected_cycles[index])
     return Difference("cycle", sequence, step, first_unit, layer, None, None, cycle, due, cycle)
 

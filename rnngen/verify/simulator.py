@@ -37,10 +37,11 @@ _CLIENTS = ("fast", "axi")
 
 @dataclass(frozen=True)
 class Stimulus:
-    """Input beats: ``beats`` uint8 (N, tdata bytes), little-endian, and ``last`` bool (N,) = TLAST."""
+    """Input beats: ``beats`` uint8 (N, tdata bytes), little-endian; ``last`` (N,) = TLAST; ``tid`` (N,) or None."""
 
     beats: ByteArray
     last: BoolArray
+    tid: npt.NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         if self.beats.dtype != np.uint8 or self.beats.ndim != 2:
@@ -94,6 +95,7 @@ class RunResult:
     in_cycle: CycleArray
     out_beats: ByteArray
     out_last: BoolArray
+    out_tid: npt.NDArray[np.int64]
     out_cycle: CycleArray
     cycles: int
     complete: bool
@@ -136,7 +138,8 @@ def run(
         waves.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="rnngen-") as name:
         work = Path(name)
-        np.savez(work / "stimulus.npz", beats=stimulus.beats, last=stimulus.last)
+        tid = np.zeros(len(stimulus.beats), dtype=np.int64) if stimulus.tid is None else stimulus.tid
+        np.savez(work / "stimulus.npz", beats=stimulus.beats, last=stimulus.last, tid=tid)
         config = {key: value for key, value in asdict(options).items() if key != "compile"}
         config |= {"stimulus": str(work / "stimulus.npz"), "result": str(work / "result.npz")}
         (work / "bench.json").write_text(json.dumps(config), encoding="utf-8")
@@ -178,6 +181,7 @@ def _read_result(
             in_cycle=file["in_cycle"],
             out_beats=file["out_beats"],
             out_last=file["out_last"],
+            out_tid=file["out_tid"],
             out_cycle=file["out_cycle"],
             cycles=int(file["cycles"]),
             complete=bool(file["complete"]),

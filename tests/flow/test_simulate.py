@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -105,3 +106,17 @@ def test_report_of_a_simulated_design(tmp_path):
     assert details["trace"]["planned_busy"] == details["trace"]["simulated_busy"]
     for lane in details["trace"]["lanes"]:
         assert lane["planned"] == lane["simulated"], lane["name"]
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+def test_streams_side_by_side(tmp_path, stall):
+    """Five sequences on two streams: bits, TID and cycles, also under pauses."""
+    network = make_network([(4, 6), (6, 5)], 3, 6)
+    quantised = quantise(network, 8, 16)
+    plan = replace(plan_for_budget(block_shapes(quantised), Budget(60)), streams=2)
+    design = write_design(tmp_path / "d", network, quantised, plan, top="net", clock_hz=10**8, board=None)
+    x = np.random.default_rng(2).uniform(-1, 1, (5, 4, 4))
+    result = simulate(design, x, stall=stall)
+    assert result.comparison.bit_exact, result.comparison.sentence
+    assert stall or result.comparison.cycle_exact
+    assert np.array_equal(result.output, quantised.output_format.to_float(result.emulation.output))

@@ -24,6 +24,7 @@ def right() -> RunResult:
         in_cycle=np.arange(1, 6),
         out_beats=beats,
         out_last=last,
+        out_tid=np.zeros(len(last), np.int64),
         out_cycle=CYCLES,
         cycles=90,
         complete=True,
@@ -53,7 +54,8 @@ def test_an_unsteady_interval_is_said_to_be_so() -> None:
 
 
 def test_no_output_at_all() -> None:
-    result = replace(right(), out_beats=np.zeros((0, 4), np.uint8), out_last=np.zeros(0, bool), out_cycle=CYCLES[:0])
+    nothing = {"out_beats": np.zeros((0, 4), np.uint8), "out_last": np.zeros(0, bool), "out_cycle": CYCLES[:0]}
+    result = replace(right(), **nothing, out_tid=np.zeros(0, np.int64))
     judged = compare(EXPECTED, CYCLES, result, PORT, 1)
     assert judged.missing_beats == 10
     assert judged.first is not None
