@@ -57,7 +57,11 @@ class _Maker:
         if cell == "rnn_relu":
             weight_hh *= 0.8 / max(0.8, float(np.abs(weight_hh).sum(axis=1).max()))
         weight_hr = self.array(projection, hidden) if projection else None
-        return RecurrentLayer(name, cell, weight_ih, weight_hh, self.array(rows), self.array(rows), weight_hr, reverse)
+        biases = self.array(rows), self.array(rows)
+        begun = self._random.random() < 0.3  # a state that the model begins with
+        h_0 = self._random.uniform(-1.5, 1.5, size) if begun else None
+        c_0 = self._random.uniform(-2, 2, hidden) if begun and cell == "lstm" else None
+        return RecurrentLayer(name, cell, weight_ih, weight_hh, *biases, weight_hr, reverse, h_0, c_0)
 
     def directed(self, name: str, kind: str, inputs: int, sizes: Sequence[int]) -> Layer:
         direction, _, cell = kind.rpartition(" ")

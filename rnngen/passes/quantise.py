@@ -178,12 +178,17 @@ def _function(layer: ActivationLayer | None, activations: int, y_range: float, f
     """Formats of a function whose argument has ``fraction`` fraction bits."""
     if layer is not None and layer.function in ("tanh", "sigmoid"):
         preactivation = preactivation_format(activations, fraction)
-        return _Function(Format(activations, activations - 1), layer.function, preactivation=preactivation)
+        return _Function(_within_one(activations, y_range), layer.function, preactivation=preactivation)
     y = at_most(covering(activations, y_range), fraction)
     if layer is None:
         return _Function(y)
     low, high = {"relu": (0.0, None), "hardsigmoid": (0.0, 1.0), "hardtanh": (layer.low, layer.high)}[layer.function]
     return _Function(y, low=_limit(y, low), high=_limit(y, high))
+
+
+def _within_one(activations: int, largest: float) -> Format:
+    """Of what a tanh or a gate bounds: (-1, 1), or what a state needs that a model begins with."""
+    return Format(activations, activations - 1) if largest <= 1.0 else covering(activations, largest)
 
 
 def _limit(y: Format, value: float | None) -> int | None:
@@ -236,8 +241,7 @@ class _Builder:
 
     def _h_format(self, largest: float) -> Format:
         """Of a gated cell's h: (-1, 1), or what a given state needs."""
-        activations = self.widths.activations
-        return Format(activations, activations - 1) if largest <= 1.0 else covering(activations, largest)
+        return _within_one(self.widths.activations, largest)
 
     def _add(self, layer: QuantisedLayer) -> int:
         self.layers.append(layer)

@@ -69,7 +69,8 @@ def measure(network: Network, x: FloatArray) -> list[LayerRanges]:
             ranges.append(_measure_recurrent(layer, x))
         elif isinstance(layer, ParallelLayer):
             branches = tuple(_measure_recurrent(branch, x) for branch in layer.branches)
-            ranges.append(LayerRanges(_largest(x), _largest(y), branches=branches))
+            largest = max(branch.y for branch in branches)  # the states that they begin with count, too
+            ranges.append(LayerRanges(_largest(x), largest, branches=branches))
         else:
             ranges.append(LayerRanges(_largest(x), _largest(y)))
         x, before = y, layer

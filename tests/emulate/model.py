@@ -61,7 +61,7 @@ class Engine:
 
     def __init__(self, model: Model, index: int, layer: QuantisedLayer) -> None:
         self.model, self.index, self.layer, self.formats = model, index, layer, layer.formats
-        self.state = [0] * layer.output_size
+        self.state = [0] * layer.output_size if layer.state_0 is None else layer.state_0.tolist()
 
     def narrow(self, value: Fraction, fmt: Format, point: str, fewer: int = 0) -> int:
         return self.model.narrow(value, fmt.width, fmt.fraction - fewer, (self.index, point))
@@ -135,7 +135,8 @@ def function(model: Model, integer: int, formats: LinearFormats, point: Point) -
 def run_branch(model: Model, network: QuantisedNetwork, branch: Branch, steps: list[list[int]]) -> list[list[int]]:
     """Results of a sequence, each at its input's step."""
     engines = {index: Engine(model, index, network.layers[index]) for index in branch.indices}
-    h = [0] * network.layers[branch.last].output_size
+    begins = network.layers[branch.stages[0][0]].h_0
+    h = [0] * network.layers[branch.last].output_size if begins is None else begins.tolist()
     outputs = []
     for x in reversed(steps) if branch.reverse else steps:
         values: list[int] = list(x)

@@ -1,0 +1,127 @@
+"""What cannot be quantised is refused with a whole sentence."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from rnngen.errors import DataError, FormatError, ModelError
+from rnngen.ir.layers import (
+    ActivationLayer,
+    AffineLayer,
+    ArgmaxLayer,
+    EmbeddingLayer,
+    LastStepLayer,
+    Layer,
+    LinearLayer,
+    ParallelLayer,
+    RecurrentLayer,
+)
+from rnngen.ir.network import Network
+from rnngen.passes.quantise import quantise
+
+TABLE = EmbeddingLayer("emb", np.ones((5, 2)))
+LINEAR = LinearLayer("fc", np.ones((2, 2)), np.zeros(2))
+LAST = LastStepLayer("last", 2)
+
+
+def rnn(cell: str, hidden: int = 2, reverse: bool = False, scale: float = 0.25, projection: int = 0) -> RecurrentLayer:
+    rows, size = {"lstm": 4, "gru": 3}.get(cell, 1) * hidden, projection or hidden
+    weights = (np.full(shape, scale) for shape in ((rows, 2), (rows, size), (rows,), (rows,)))
+    return RecurrentLayer(cell, cell, *weights, np.ones((size, hidden)) if projection else None, reverse)
+
+
+def alike(what: str) -> str:
+    return (
+        f"Layer 'both': its branches must be alike in cell, hidden size and output size, not {what}; give each an "
+        f"accelerator of its own."
+    )
+
+
+CASES: list[tuple[tuple[Layer, ...], str]] = [
+    (
+        (LINEAR, AffineLayer("norm", np.ones(2), np.ones(2)), LINEAR),
+        "Layer 'norm' scales and shifts with no layer to do it in; fold it into a neighbour or leave it to the host.",
+    ),
+    (
+        (ActivationLayer("act", "tanh", 2), LINEAR),
+        "Layer 'act' (tanh) stands before everything that is computed; leave it to the host.",
+    ),
+    (
+        (TABLE, ActivationLayer("act", "hardtanh", 2), rnn("gru")),
+        "Layer 'act' (hardtanh) stands before everything that is computed; leave it to the host.",
+    ),
+    (
+        (ArgmaxLayer("best", 2),),
+        "Layer 'best' (argmax) stands before everything that is computed; leave it to the host.",
+    ),
+    (
+        (LAST, LINEAR),
+        "Layer 'last' takes one step of each sequence before everything that is computed; leave it to the host.",
+    ),
+    (
+        (TABLE, LAST, rnn("lstm")),
+        "Layer 'last' takes one step of each sequence before everything that is computed; leave it to the host.",
+    ),
+    (
+        (rnn("lstm"), LastStepLayer("first", 2, final=True), LINEAR, LAST),
+        "Layer 'last' takes one step of each sequence behind another choice of one step; leave it to the host.",
+    ),
+    (
+        (TABLE, LINEAR),
+        "Layer 'fc' is a Linear layer behind an embedding, whose table it changes: fold it there.",
+    ),
+    ((TABLE,), "Network 'n' holds nothing to compute but a table; it needs no accelerator."),
+    (
+        (ParallelLayer("both", (rnn("gru"), rnn("gru", 3, reverse=True))),),
+        alike("gru 2/2 and gru 3/3"),
+    ),
+    (
+        (ParallelLayer("both", (rnn("lstm"), rnn("lstm"), rnn("gru", reverse=True))),),
+        alike("lstm 2/2 and gru 2/2"),
+    ),
+    (
+        (ParallelLayer("both", (rnn("lstm", 2), rnn("lstm", 3, projection=2))),),
+        alike("lstm 2/2 and lstm 3/2"),
+    ),
+]
+
+
+@pytest.mark.parametrize("layers, sentence", CASES)
+@pytest.mark.parametrize("calibrated", [False, True])
+def test_layers_out_of_place(layers: tuple[Layer, ...], sentence: str, calibrated: bool) -> None:
+    network = Network("n", layers)
+    with pytest.raises(ModelError, match=f"^{re.escape(sentence)}$"):
+        quantise(network, 8, 16, np.zeros((1, 2, network.input_size)) if calibrated else None)
+
+
+def test_a_relu_needs_calibration() -> None:
+    sentence = (
+        "Layer 'rnn_relu' is a plain RNN with ReLU whose output has no bound that its weights prove (rows of "
+        "|weight_hh| sum to 2, the limit is 1); give real input to calibrate with."
+    )
+    network = Network("n", (rnn("rnn_relu", scale=1.0),))
+    with pytest.raises(ModelError, match=f"^{re.escape(sentence)}$"):
+        quantise(network)
+    assert quantise(network, 8, 16, np.ones((1, 2, 2))).layers[0].kind == "linear"
+
+
+def test_branches_of_unlike_precision() -> None:
+    """Weights of 2 bits far from 1: each branch's sums have fewer fraction bits than h would, and not as many."""
+    branches = (rnn("rnn_relu", scale=0.25), rnn("rnn_relu", reverse=True, scale=64.0))
+    network = Network("n", (ParallelLayer("both", branches),))
+    sentence = re.escape("Layer 'both': its branches have outputs of the formats [") + r".*\]; use more weight bits\."
+    with pytest.raises(FormatError, match=f"^{sentence}$"):
+        quantise(network, 2, 18, np.full((1, 1, 2), 1e-3))
+
+
+@pytest.mark.parametrize("symbol, shown", [(5.0, "5"), (-1.0, "-1"), (0.5, "0.5")])
+def test_symbols_out_of_range(symbol: float, shown: str) -> None:
+    network = Network("n", (TABLE, rnn("gru")))
+    x = np.zeros((2, 3, 1))
+    x[1, 2, 0] = symbol
+    sentence = f"The calibration input must hold symbols, integers within 0..4, not {shown} at [1, 2, 0]."
+    with pytest.raises(DataError, match=f"^{re.escape(sentence)}$"):
+        quantise(network, calibration=x)
