@@ -107,8 +107,9 @@ class StreamBench:
         ends = [index + 1 for index, is_last in enumerate(self.last) if is_last]
         for begin, end in zip([0, *ends], ends):
             # One entry a byte: a frame may hold beats of several streams.
-            tid = [whose for whose in self.tid[begin:end] for _ in range(self.source.bytes_per_beat)]
-            source.send_nowait(AxiStreamFrame(self.beats[begin:end].tobytes(), tid=tid if self.source.tid is not None else None))
+            tid = [number for number in self.tid[begin:end] for _ in range(self.source.bytes_per_beat)]
+            whose = {} if self.source.tid is None else {"tid": tid}
+            source.send_nowait(AxiStreamFrame(self.beats[begin:end].tobytes(), **whose))
         return [
             cocotb.start_soon(watch(self.source, clock, self.cycle, self.sent, len(self.last), None)),
             cocotb.start_soon(watch(self.sink, clock, self.cycle, self.received, expected, self.done)),
