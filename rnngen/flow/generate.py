@@ -112,6 +112,11 @@ def _check_choice(options: GenerateOptions) -> None:
         raise PlanError(f"--multipliers must be at least 1, not {options.multipliers}.")
     if options.max_steps < 1:
         raise PlanError(f"--max-steps must be at least 1, not {options.max_steps}.")
+    if options.streams > 1 and options.multipliers is None and options.lanes is None:
+        raise PlanError(
+            f"A board's UART bridge carries one stream, not {options.streams}; for more give --multipliers or --lanes "
+            f"instead of a board, and wire TID in your own design."
+        )
 
 
 def _board(options: GenerateOptions) -> Board | None:
