@@ -60,6 +60,7 @@ def layer_dict(layer: QuantisedLayer, plan: EnginePlan, memory_bits: Mapping[str
         "offsets": {"x": layer.x_offset, "h": layer.h_offset},
         "formats": _formats_dict(layer.formats),
         "begins": list(_begins(layer)),
+        "states": _states_dict(layer, plan),
         "function": _function_dict(layer.formats) if isinstance(layer.formats, LinearFormats) else None,
         "lanes": {"gates": shape.gates, "rows": plan.rows, "columns": plan.columns},
         "element_lanes": plan.elements,
@@ -157,6 +158,22 @@ def integer_arrays(network: QuantisedNetwork) -> dict[str, Any]:
 def _begins(layer: QuantisedLayer) -> dict[str, Any]:
     states = {"h_0": layer.h_0, "state_0": layer.state_0}
     return {what: state for what, state in states.items() if state is not None}
+
+
+def _states_dict(layer: QuantisedLayer, plan: EnginePlan) -> dict[str, Any]:
+    """How the h that the engine multiplies and what its units remember lie in memory words.
+
+    Word w of h holds h[w * lanes : (w + 1) * lanes], element 0 in the low bits.  The state lies likewise, but each
+    tile of ``tile_rows`` units begins a new word.  ``load`` and ``read``: numbers in LOAD_SELECT and READ_SELECT.
+    """
+    formats, found = layer.formats, {}
+    if plan.shape.hidden:
+        found["h"] = {"load": 2, "read": 0, "lanes": plan.columns, "format": format_dict(formats.product.h)}
+    if not isinstance(formats, LinearFormats):
+        state = formats.c if isinstance(formats, LstmFormats) else formats.state
+        order = {"tile_rows": plan.rows, "units": plan.shape.units}
+        found["state"] = {"load": 3, "read": 1, "lanes": plan.elements, "format": format_dict(state), **order}
+    return found
 
 
 # Blocks
