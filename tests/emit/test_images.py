@@ -67,7 +67,7 @@ def test_bias_words_by_hand() -> None:
 
 def test_images_of_a_layer() -> None:
     layer = small_lstm()
-    images = memory_images(layer, plan(2, 2, 1))
+    images = memory_images(layer, plan(2, 2, 1), 3, False)
     assert set(images) == {"weights", "bias", "table"}
     first = images["weights"].splitlines()[0]
     assert len(first) == 16 * 2
@@ -86,5 +86,5 @@ def test_images_of_a_head() -> None:
     layer = QuantisedLayer("head", np.array([[1, 2], [3, 4], [5, 6]]), None, np.array([10, 20, 30]),
                             LinearFormats(product, Format(8, 4)))  # fmt: skip
     head = EnginePlan(LayerShape("head", "linear", 1, 2, 3, 0), 2, 1, 2)
-    images = memory_images(layer, head)
+    images = memory_images(layer, head, 3, False)
     assert images == {"weights": "31\n42\n05\n06\n", "bias": "01c012\n000026\n"}
