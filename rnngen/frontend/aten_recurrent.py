@@ -27,9 +27,15 @@ PACKED = (
 
 @dataclass(frozen=True)
 class State:
-    """An input of the model behind the first: a state that the caller keeps."""
+    """An input of the model behind the first: a state that the caller keeps.
+
+    Attributes:
+        name: The input's.
+        lone: It is the state of one layer and has no axis that counts them; forward puts one before it.
+    """
 
     name: str
+    lone: bool = False
 
 
 def _arrays(op: Operation, values: Sequence[Any]) -> list[FloatArray]:
@@ -138,9 +144,9 @@ def sequence(op: Operation) -> tuple[Value, ...]:
         for number in range(len(groups) // directions)
     ]
     if not starts:
-        names = tuple(state.name for state in _listed(op.get("hx")))
+        given = _listed(op.get("hx"))
         for number, layer in enumerate(layer for branches in layers for layer in branches):
-            op.tracer.given[layer.name] = tuple((name, number) for name in names)
+            op.tracer.given[layer.name] = tuple((state.name, -1 if state.lone else number) for state in given)
     time_axis = 1 if op.get("batch_first", False) and len(op.source) == 3 else 0
     return op.tracer.recurrent(op.where, op.first, layers, time_axis)
 

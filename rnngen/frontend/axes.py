@@ -19,7 +19,7 @@ class AxisTracer:
         self.title, self.stem, self.source, self.kind = title, stem, source, kind
         self.notes: list[str] = []
         self.given: dict[str, tuple[tuple[str, int], ...]] = {}
-        """Layers whose state the caller gives: for h and c the model's input and the entry of its first axis."""
+        """By layer whose state the caller gives: for h and c an input and the entry of its first axis (-1: all)."""
         self._roles: dict[str, str] = {}
         self._fresh = 0
 

@@ -83,7 +83,7 @@ def _states(chain: Chain, followed: Followed, inputs: Sequence[FloatArray | None
         for name, entry in followed.tracer.given.get(layer.name, ()):
             array = by_name[name]
             assert array is not None
-            found.append(np.atleast_2d(array[entry]))
+            found.append(np.atleast_2d(array if entry < 0 else array[entry]))
         if found:
             states[layer.name] = (found[0], found[1] if len(found) > 1 else None)
     return states

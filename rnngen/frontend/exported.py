@@ -149,8 +149,9 @@ class Follower:
         if all(isinstance(value, Constant) for value in tensors):
             return self._constant(call, name, arguments, bool(tensors))
         if name not in (*CELLS, *STEPS) and (state := next((t for t in tensors if isinstance(t, State)), None)):
-            if name in _COPIES:
-                return (state,)
+            moved = self._moved_state(call, name, state)
+            if moved is not None:
+                return (moved,)
             raise self.tracer.refuse(
                 call.where,
                 f"({name}) takes the model's input '{state.name}'; only the first input of forward can be "
@@ -158,6 +159,17 @@ class Follower:
             )
         call = call if name in VIEWS else replace(call, where=self._unused(call.where))
         return self._operation(call, name, arguments, shape)
+
+    def _moved_state(self, call: Call, name: str, state: State) -> State | None:
+        """A state with an axis of its layers put before it, or of the batch in its middle; None if it changes more."""
+        if name in _COPIES:
+            return state
+        first = next(iter(call.arguments.values()))
+        shape = self.program.shapes.get(first.name, ()) if isinstance(first, Name) else ()
+        if name != "unsqueeze" or len(shape) != 2 or state.lone:
+            return None
+        place = call.arguments["dim"] % 3
+        return state if place == 1 else replace(state, lone=True) if place == 0 else None
 
     def _unused(self, where: str) -> str:
         """The place, with a number where another layer has its name already: a module called twice."""

@@ -14,13 +14,21 @@ import numpy.typing as npt
 from rnngen.errors import ModelError
 from rnngen.frontend.chain import Chain
 from rnngen.frontend.onnx_graph.file import check_model, convert, load_file
-from rnngen.frontend.onnx_graph.graph import holds, is_recurrent_output, is_state, recurrent_nodes
+from rnngen.frontend.onnx_graph.graph import (
+    holds,
+    is_recurrent_output,
+    is_state,
+    recurrent_nodes,
+    state_nodes,
+)
 from rnngen.frontend.onnx_graph.moves import separate
 from rnngen.frontend.onnx_graph.sequences import Source
 from rnngen.frontend.onnx_graph.values import Known
 from rnngen.frontend.onnx_graph.walk import Walk, listing
 from rnngen.frontend.traced import UNIT
 from rnngen.frontend.tracing import Host, Size, Steps, Tracer, Value
+from rnngen.ir.network import Network
+from rnngen.ir.reference import recurrent_layers
 
 if TYPE_CHECKING:
     import onnx
@@ -83,8 +91,9 @@ def _read(
     opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
     source = Source(tracer.title, folder, opset, select, _shapes(model))
     (value,) = Walk(source, tracer).follow(graph, [chosen], constants)
-    _check_others(graph, tracer, chosen, explicit=select is not None or output is not None)
-    return tracer.finish([_joined(value, tracer)])
+    states = _check_others(graph, tracer, chosen, explicit=select is not None or output is not None)
+    chain = tracer.finish([_joined(value, tracer)])
+    return _with_finals(chain, graph, tracer, states)
 
 
 def _check_names(
@@ -123,9 +132,24 @@ def _output(graph: onnx.GraphProto, tracer: Tracer) -> str:
     return chosen
 
 
-def _check_others(graph: onnx.GraphProto, tracer: Tracer, chosen: str, explicit: bool) -> None:
-    """Say what is not taken: other outputs must be final states, unless the user chose what to take."""
+def _with_finals(chain: Chain, graph: onnx.GraphProto, tracer: Tracer, states: Sequence[str]) -> Chain:
+    """The chain whose caller takes final states, which are those of its layers."""
+    layers = [layer.name for layer in recurrent_layers(Network("network", chain.layers))]
+    for name in states:
+        for node in state_nodes(graph, name):
+            if not {node, f"{node}.reverse"} & set(layers):
+                raise ModelError(
+                    f"{tracer.title} gives as '{name}' the final state of '{node}', which its first output does not "
+                    f"need; leave it out."
+                )
+        tracer.note(f"The output '{name}' of the model is a final state, which is read over the control port.")
+    return replace(chain, notes=tuple(tracer.notes), caller_state=chain.caller_state or bool(states))
+
+
+def _check_others(graph: onnx.GraphProto, tracer: Tracer, chosen: str, explicit: bool) -> list[str]:
+    """Outputs that are final states; says what is not taken: others only where the user chose what to take."""
     names = [entry.name for entry in graph.output]
+    states = []
     for name in names:
         if name == chosen:
             continue
@@ -134,7 +158,11 @@ def _check_others(graph: onnx.GraphProto, tracer: Tracer, chosen: str, explicit:
                 f"{tracer.title} has the outputs {', '.join(names)}, and '{name}' is no final state; one output is "
                 f"supported, so export a model that returns it alone."
             )
-        tracer.note(f"The output '{name}' of the model is not taken; '{chosen}' is.")
+        if explicit:
+            tracer.note(f"The output '{name}' of the model is not taken; '{chosen}' is.")
+        else:
+            states.append(name)
+    return states
 
 
 def _joined(value: Known | None, tracer: Tracer) -> Value:

@@ -314,10 +314,15 @@ NODES = {
         {"inputs": "x W2 R B", "shape": {**X, "W2": (1, 16, 3)}},
         "(LSTM): W must be constant, not computed from the model's input.",
     ),
-    "state an input": (
+    "state an input, c not": (
         {"inputs": "x W R B - h", "shape": {**X, "h": (1, "b", 4)}},
-        "(LSTM): initial_h is an input of the model ('h'), which is not supported; name the node (--select) to begin "
-        "every sequence with zeros and keep the state inside the accelerator.",
+        "(LSTM) takes one of initial_h and initial_c from an input of the model ('h') and the other one not; take both "
+        "from inputs.",
+    ),
+    "one state twice": (
+        {"inputs": "x W R B - h h", "shape": {**X, "h": (1, "b", 4)}},
+        "(LSTM) begins with entries of the model's input 'h' that are a state already; give each state entries of its "
+        "own.",
     ),
 }
 
@@ -444,8 +449,45 @@ def test_final_states_beside_the_output():
     proto = _small(outputs="y h c")
     proto.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.DOUBLE, [None] * 3) for name in "hc")
     assert read_onnx_model(proto).notes == (
-        "The output 'h' of the model is not taken; 'y' is.",
-        "The output 'c' of the model is not taken; 'y' is.",
+        "The output 'h' of the model is a final state, which is read over the control port.",
+        "The output 'c' of the model is a final state, which is read over the control port.",
+    )
+    assert read_onnx_model(proto).caller_state
+    assert not read_onnx_model(proto, output="y").caller_state
+
+
+def test_a_final_state_of_a_node_that_is_not_needed():
+    arrays = weights() | {f"{key}2": array for key, array in weights(seed=1).items()}
+    nodes = [rnn("LSTM", "x W R B", "y", "one"), rnn("LSTM", "x W2 R2 B2", "- h", "two")]
+    _refused(
+        model(nodes, arrays, outputs=["y", "h"]),
+        "Model 'small' gives as 'h' the final state of 'two', which its first output does not need; leave it out.",
+    )
+
+
+def test_some_of_the_states_of_a_batch():
+    arrays = weights("GRU") | {"from": np.array([0]), "to": np.array([2]), "zero": np.array([0])}
+    nodes = [
+        node("Slice", ["h", "from", "to", "zero"], ["k"]),
+        rnn("GRU", "x W R B - k", "y", linear_before_reset=1, layout=1),
+    ]
+    _refused(
+        model(nodes, arrays, inputs={"x": (2, "t", 3), "h": (4, 1, 4)}),
+        "Model 'small': 'rnn' (GRU) begins with a part of the model's input 'h', which with layout 1 is some of the "
+        "sequences; give it the whole input.",
+    )
+
+
+def test_a_state_that_is_moved_about():
+    proto = model(
+        [node("Transpose", ["h"], ["k"], perm=[1, 0, 2]), rnn("GRU", "x W R B - k", "y", linear_before_reset=1)],
+        weights("GRU"), inputs={**X, "h": ("b", 1, 4)},
+    )  # fmt: skip
+    _refused(
+        proto,
+        "Model 'small': 'rnn' (GRU): initial_h is an input of the model ('h') that is moved about; give the input "
+        "itself or entries of its first axis, or name the node (--select) to begin every sequence with zeros and keep "
+        "the state inside the accelerator.",
     )
 
 

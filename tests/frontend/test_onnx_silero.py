@@ -128,8 +128,8 @@ REFUSED = {
     ),
     ("silero_vad_16k_op15.onnx", None): (
         "Model 'silero_vad_16k_op15.onnx': '/model/decoder/rnn/LSTM' (LSTM): initial_h is an input of the model "
-        "('state'), which is not supported; name the node (--select) to begin every sequence with zeros and keep the "
-        "state inside the accelerator."
+        "('state') that is moved about; give the input itself or entries of its first axis, or name the node "
+        "(--select) to begin every sequence with zeros and keep the state inside the accelerator."
     ),
     ("silero_vad_16k_sequence.onnx", "lstm"): (
         "Selection 'lstm' matches no recurrent node of silero_vad_16k_sequence.onnx; there are: "

@@ -128,17 +128,23 @@ MOVES = ("Cast", "Concat", "Gather", "Identity", "Reshape", "Slice", "Split", "S
 
 def is_state(graph: onnx.GraphProto, output: str) -> bool:
     """Whether a graph's output is made of final states of recurrent nodes, by ``MOVES`` alone."""
+    return bool(state_nodes(graph, output))
+
+
+def state_nodes(graph: onnx.GraphProto, output: str) -> list[str]:
+    """The recurrent nodes whose final states a graph's output is made of, by ``MOVES`` alone; none for another one."""
     makers = {name: (node, place) for node in graph.node for place, name in enumerate(node.output) if name}
-    todo, found = [output], False
+    todo: list[str] = [output]
+    found: list[str] = []
     while todo:
         node, place = makers.get(todo.pop(), (None, 0))
         if node is None or node.op_type == "Constant":
             continue
         if node.op_type in CELLS and place > 0:
-            found = True
+            found.append(node_name(node))
         elif node.op_type in MOVES:
             data = node.input if node.op_type == "Concat" else node.input[:1]
             todo += data
         else:
-            return False
+            return []
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 from rnngen.errors import ModelError
 from rnngen.frontend.onnx_graph.file import Array
 from rnngen.frontend.onnx_graph.graph import Node
-from rnngen.frontend.onnx_graph.known import known
+from rnngen.frontend.onnx_graph.known import NotFoldedError, known, slices, split_sizes
 from rnngen.frontend.onnx_graph.recurrent import INPUTS, read_layers
 from rnngen.frontend.onnx_graph.values import Host, Known, Repeated, Size, Steps, Value
 from rnngen.frontend.tracing import Tracer
@@ -37,6 +38,21 @@ class Source:
     shapes: Mapping[str, tuple[Size, ...]]
 
 
+@dataclass(frozen=True)
+class Part:
+    """Entries of the first axis of an input of the model; ``stop`` is None where that is its end."""
+
+    name: str
+    start: int = 0
+    stop: int | None = None
+
+    def overlaps(self, other: Part) -> bool:
+        """Whether both hold an entry of one input."""
+        after = self.stop is not None and self.stop <= other.start
+        before = other.stop is not None and other.stop <= self.start
+        return self.name == other.name and not after and not before
+
+
 @dataclass(eq=False)
 class Sequences:
     """The recurrent nodes of a model.
@@ -45,12 +61,16 @@ class Sequences:
         source: The model.
         tracer: What follows its values.
         given: Inputs of the model and parts of them, and which input: there a state comes from that is kept outside.
+        parts: Which of their entries these are, where they are whole entries of the first axis.
+        taken: Those that recurrent nodes begin with.
         ones: Axes that have length 1 by their making, of values by name.
     """
 
     source: Source
     tracer: Tracer
     given: dict[str, str] = field(default_factory=dict)
+    parts: dict[str, Part] = field(default_factory=dict)
+    taken: list[Part] = field(default_factory=list)
     ones: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     def follow(self, node: Node, inputs: tuple[Known | None, ...]) -> Sequence[Known]:
@@ -68,9 +88,14 @@ class Sequences:
             )
         arrays = {key: self._weight(label, key, given.get(key)) for key in ("W", "R", "B", "P")}
         names = dict(zip(INPUTS, node.inputs))
+        parts: list[Part] = []
         for key in ("initial_h", "initial_c"):
-            arrays[key] = self._state(label, key, names.get(key, ""), given.get(key))
+            state = self._state(label, key, names.get(key, ""), given.get(key))
+            parts += [state] if isinstance(state, Part) else []
+            arrays[key] = None if isinstance(state, Part) else state
         layers = read_layers(node.operation, node.name, label, node.attributes, arrays)
+        if parts:
+            self._take(node, label, parts, layers)
         return self._shaped(node, self._begin(node, label, given.get("X"), layers[0].input_size), layers)
 
     def _weight(self, label: str, key: str, value: Known | None) -> Array | None:
@@ -80,8 +105,69 @@ class Sequences:
             raise ModelError(f"{label}: {key} must be constant, not computed from the model's input.")
         return value
 
-    def _state(self, label: str, key: str, name: str, value: Known | None) -> Array | None:
-        """The array of an initial state, or None for zeros: the one place that says which states there can be."""
+    def _take(self, node: Node, label: str, parts: list[Part], layers: tuple[RecurrentLayer, ...]) -> None:
+        """States that the caller gives."""
+        if node.operation == "LSTM" and len(parts) < 2:
+            raise ModelError(
+                f"{label} takes one of initial_h and initial_c from an input of the model ('{parts[0].name}') and the "
+                f"other one not; take both from inputs."
+            )
+        for part in parts:
+            if node.attributes.get("layout", 0) == 1 and part != Part(part.name):
+                raise ModelError(
+                    f"{label} begins with a part of the model's input '{part.name}', which with layout 1 is some of the "
+                    f"sequences; give it the whole input."
+                )
+            if any(part.overlaps(other) for other in self.taken):
+                raise ModelError(
+                    f"{label} begins with entries of the model's input '{part.name}' that are a state already; give "
+                    f"each state entries of its own."
+                )
+            self.taken.append(part)
+        for number, layer in enumerate(layers):
+            self.tracer.given[layer.name] = tuple((part.name, part.start + number) for part in parts)
+
+    def cut(self, node: Node, arrays: Sequence[Array | None]) -> None:
+        """Remember which entries of an input a node gives; ``arrays``: its constant inputs."""
+        part = self.parts.get(node.inputs[0]) if node.inputs else None
+        if part is None:
+            return
+        if node.operation in ("Identity", "Cast"):
+            self.parts[node.outputs[0]] = part
+            return
+        with suppress(NotFoldedError):
+            for output, (start, stop) in zip(node.outputs, self._ranges(node, arrays, part)):
+                self.parts[output] = Part(part.name, part.start + start, part.start + stop)
+
+    def _ranges(self, node: Node, arrays: Sequence[Array | None], part: Part) -> list[tuple[int, int]]:
+        """First entry and end of each output of a node that cuts the first axis.
+
+        Raises:
+            NotFoldedError: if it does something else.
+        """
+        length = self._length(part)
+        if length is None:
+            raise NotFoldedError
+        if node.operation == "Slice":
+            found = slices(node.attributes, arrays)
+            if [(axis, step) for axis, _, _, step in found] != [(0, 1)]:
+                raise NotFoldedError
+            start, stop, _ = slice(found[0][1], found[0][2]).indices(length)
+            return [(start, stop)]
+        if node.operation == "Split" and node.attributes.get("axis", 0) == 0:
+            ends = np.cumsum([0, *split_sizes(node.attributes, arrays, length, len(node.outputs))])
+            return [(int(start), int(stop)) for start, stop in zip(ends, ends[1:])]
+        raise NotFoldedError
+
+    def _length(self, part: Part) -> int | None:
+        """How many entries a part has; None if the file does not say it."""
+        if part.stop is not None:
+            return part.stop - part.start
+        size = self.source.shapes.get(part.name, ("",))[0]
+        return size if isinstance(size, int) else None
+
+    def _state(self, label: str, key: str, name: str, value: Known | None) -> Array | Part | None:
+        """An initial state, or None for zeros: the one place that says which states there can be."""
         if value is None or isinstance(value, np.ndarray):
             return value
         if isinstance(value, Repeated):
@@ -93,10 +179,14 @@ class Sequences:
             )
         origin = f"{key} is an input of the model ('{self.given[name]}')"
         if self.source.select is None:
-            raise ModelError(
-                f"{label}: {origin}, which is not supported; name the node (--select) to begin every sequence with "
-                f"zeros and keep the state inside the accelerator."
-            )
+            part = self.parts.get(name)
+            if part is None:
+                raise ModelError(
+                    f"{label}: {origin} that is moved about; give the input itself or entries of its first axis, or "
+                    f"name the node (--select) to begin every sequence with zeros and keep the state inside the "
+                    f"accelerator."
+                )
+            return part
         self.tracer.note(f"{label}: {origin}; it is kept inside the accelerator and begins with zeros.")
         return None
 

@@ -28,7 +28,7 @@ from rnngen.frontend.onnx_graph.graph import (
 from rnngen.frontend.onnx_graph.known import NotFoldedError, axes_of, known, settle, slices
 from rnngen.frontend.onnx_graph.moves import separate
 from rnngen.frontend.onnx_graph.operations import run
-from rnngen.frontend.onnx_graph.sequences import Sequences, Source
+from rnngen.frontend.onnx_graph.sequences import Part, Sequences, Source
 from rnngen.frontend.onnx_graph.values import (
     Host,
     Known,
@@ -83,6 +83,7 @@ class Walk:
                 scope.set(entry.name, constants[entry.name])
             elif scope.get(entry.name) is None:
                 self._sequences.given[entry.name] = entry.name
+                self._sequences.parts[entry.name] = Part(entry.name)
                 scope.set(entry.name, self._input(entry.name))
         values = self._values(graph, scope, wanted)
         if not self._begun:
@@ -139,6 +140,7 @@ class Walk:
             return [self._constant(node)]
         if node.operation in MOVES and node.inputs[0] in self._sequences.given:
             self._sequences.given.update(dict.fromkeys(node.outputs, self._sequences.given[node.inputs[0]]))
+            self._sequences.cut(node, [value if isinstance(value, np.ndarray) else None for value in inputs])
         if node.operation == "Unsqueeze":
             self._note_axes(node, inputs)
         return self._known(node, inputs) or self._traced(node, inputs)
