@@ -196,6 +196,16 @@ class GruFormats:
                 f"The accumulator's {self.product.fraction} fraction bits must not be fewer than the "
                 f"{self.inner.fraction} of gate n's parts."
             )
+        if self.candidate_shift < 0:
+            raise FormatError(
+                f"The parts of a GRU's gate n reach {self.inner.maximum * self.inner.step:.3g}, too far for a tanh "
+                f"input of {self.preactivation.fraction} fraction bits; use more activation bits or scale the input."
+            )
+        if self.state_shifts[3] >= 2 * self.gate_fraction + 2:
+            raise FormatError(
+                f"The h of a GRU reaches {self.h.maximum * self.h.step:.3g}, too far beside gates within (-1, 1); "
+                f"begin with a smaller state."
+            )
 
     @property
     def table(self) -> TanhTable:

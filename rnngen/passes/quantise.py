@@ -144,7 +144,8 @@ def _gru(matrix: _Matrix, widths: _Widths, ranges: LayerRanges) -> QuantisedLaye
     point = _point(matrix, widths)
     preactivation = preactivation_format(widths.activations, point.fraction)
     inner = state_format(widths.activations, ranges.inner, min(preactivation.fraction, point.fraction))
-    state = state_format(widths.activations, max(ranges.y, 1.0 - 2.0**-MULTIPLIER_BITS), 2 * MULTIPLIER_BITS)
+    width = state_format(widths.activations, 1.0, MULTIPLIER_BITS).width
+    state = Format(width, width - 1) if ranges.y <= 1.0 else covering(width, ranges.y)
     product = _product(matrix, point, min(preactivation.fraction - 1, inner.fraction))
     formats = GruFormats(product, preactivation, gate_fraction(widths.activations), inner, state, matrix.h)
     return _layer(matrix, formats)

@@ -164,3 +164,29 @@ INFINITE[0, 1, 1] = -np.inf
 def test_bad_calibration(array: np.ndarray, sentence: str) -> None:
     with pytest.raises(DataError, match=f"^The calibration input .*{re.escape(sentence)}$"):
         quantise(Network("n", (lstm(2, 3),)), calibration=array)
+
+
+def gru(scale: float, h_0: float | None = None) -> RecurrentLayer:
+    arrays = [np.full(shape, scale) for shape in ((12, 2), (12, 4), (12,), (12,))]
+    return RecurrentLayer("g", "gru", *arrays, h_0=None if h_0 is None else np.full(4, h_0))
+
+
+def test_the_state_of_a_gru_is_finer_than_its_h() -> None:
+    formats = quantise(Network("n", (gru(0.25),)), 8, 16).layers[0].formats
+    assert (formats.state, formats.h) == (Format(18, 17), Format(16, 15))
+
+
+def test_parts_of_gate_n_that_reach_too_far() -> None:
+    sentence = (
+        "The parts of a GRU's gate n reach 2.03e+06, too far for a tanh input of 2 fraction bits; use more activation "
+        "bits or scale the input."
+    )
+    x = np.full((1, 2, 2), 1e6)
+    with pytest.raises(FormatError, match=f"^{re.escape(sentence)}$"):
+        quantise(Network("n", (gru(1.0),)), 8, 4, x)
+
+
+def test_a_state_of_a_gru_that_reaches_too_far() -> None:
+    sentence = "The h of a GRU reaches 56, too far beside gates within (-1, 1); begin with a smaller state."
+    with pytest.raises(FormatError, match=f"^{re.escape(sentence)}$"):
+        quantise(Network("n", (gru(0.25, 30.0),)), 8, 4)
