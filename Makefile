@@ -1,4 +1,4 @@
-# make venv | test | regress | demo | bench | clean.  Needs Python 3.11 or newer, a C++ compiler, make and perl.
+# make venv | test | regress | demo | bench | real | clean.  Needs Python 3.11 or newer, a C++ compiler, make and perl.
 
 PYTHON ?= python3
 VENV   := .venv
@@ -10,7 +10,7 @@ HLS_VENV  := build/hls4ml-venv
 HLS_STAMP := $(HLS_VENV)/.installed
 
 
-.PHONY: venv test regress lint demo bench bench-hls4ml clean
+.PHONY: venv test regress lint demo bench real bench-hls4ml clean
 .DELETE_ON_ERROR:
 
 venv: $(STAMP)
@@ -40,6 +40,10 @@ demo: $(STAMP)
 
 bench: $(STAMP) $(HLS_STAMP)
 	$(BIN)/python -m bench --hls4ml-python $(HLS_VENV)/bin/python
+
+# Trained networks of others, from their files to the circuit.
+real: $(STAMP)
+	$(BIN)/python -m bench.real_networks
 
 # hls4ml lives apart: its dependencies must not decide ours.
 bench-hls4ml: $(HLS_STAMP)

@@ -38,6 +38,7 @@ from rnngen.ir.network import Network, RecurrentLayer
 from rnngen.ir.quantised import GruFormats, QuantisedNetwork, with_states
 from rnngen.ir.reference import run_layer, run_layers
 from rnngen.passes.quantise import quantise
+from rnngen.plan.network import NetworkPlan
 from rnngen.plan.search import Budget, plan_for_budget
 from rnngen.plan.shapes import block_shapes
 
@@ -246,12 +247,13 @@ def simulate_word(
 ) -> tuple[tuple[str, ...], tuple[SimulationReport, SimulationReport]]:
     """Speak a word through both circuits, each in a folder of its own below ``folder``.
 
-    The decoder's circuit begins with the state that the encoder's gave, and is fed the phonemes that its emulator
+    The encoder's circuit reads the word twice, so that it can be seen how soon the second follows the first.  The
+    decoder's circuit begins with the state that the encoder's gave, and is fed the phonemes that its emulator
     chooses; the phonemes returned are those of its own scores.
     """
     networks = float_networks()
     encoded = simulate(
-        _design(folder / "encoder", networks[0], quantised[0], multipliers), np.array([symbols(word)])
+        _design(folder / "encoder", networks[0], quantised[0], multipliers), np.array([symbols(word)] * 2)
     )
     if encoded.output is None:
         raise DataError(f"The encoder's circuit gave no state for '{word}'.")
@@ -268,10 +270,14 @@ def simulate_word(
     return tuple(PHONEMES[number] for number in numbers if number != END), (encoded, decoded)
 
 
+def planned(quantised: QuantisedNetwork, multipliers: int) -> NetworkPlan:
+    """The circuit's plan for a budget of multipliers."""
+    return plan_for_budget(block_shapes(quantised), Budget(multipliers))
+
+
 def _design(folder: Path, network: Network, quantised: QuantisedNetwork, multipliers: int) -> Design:
-    plan = plan_for_budget(block_shapes(quantised), Budget(multipliers))
     return write_design(
-        folder, network, quantised, plan, top=network.name, clock_hz=100_000_000, board=None,
+        folder, network, quantised, planned(quantised, multipliers), top=network.name, clock_hz=100_000_000, board=None,
         calibration="English words",
     )  # fmt: skip
 
