@@ -16,6 +16,7 @@ from rnngen.cli.text import design_lines, emulation_lines, inspect_lines, simula
 from rnngen.errors import RnngenError, VerificationError
 from rnngen.flow import GenerateOptions, emulate, generate, report, simulate, synthesize
 from rnngen.flow.arrays import write_array
+from rnngen.flow.states import write_states
 from rnngen.frontend import ImportOptions, inspect
 
 BAD_INPUT = 2
@@ -84,9 +85,11 @@ def _generate(arguments: argparse.Namespace) -> Result:
 
 
 def _emulate(arguments: argparse.Namespace) -> Result:
-    result = emulate(arguments.design, arguments.input, _Steps())
+    result = emulate(arguments.design, arguments.input, _Steps(), arguments.state)
     if arguments.output is not None:
         write_array(arguments.output, result.output)
+    if arguments.final_state is not None:
+        write_states(arguments.final_state, result.states)
     return result.to_dict(), emulation_lines(result, arguments.output)
 
 

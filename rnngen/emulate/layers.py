@@ -124,9 +124,9 @@ class _Table:
             np.clip(z, 0.0, float(self.largest), out=z)
 
 
-def _column(state: IntArray | None) -> FloatArray:
-    """A state for all sequences; 0 for None."""
-    return np.zeros((1, 1)) if state is None else state.astype(np.float64)[:, None]
+def column(state: IntArray | None) -> FloatArray:
+    """A state (words,) of all sequences, or one for each (sequences, words), to add to (words, sequences); None: 0."""
+    return np.zeros((1, 1)) if state is None else np.atleast_2d(state).T.astype(np.float64)
 
 
 class LstmEmulator:
@@ -136,7 +136,7 @@ class LstmEmulator:
 
     def __init__(self, layer: QuantisedLayer, formats: LstmFormats) -> None:
         self.formats = formats
-        self._units, self._begin = layer.output_size, _column(layer.state_0)
+        self._units, self._begin = layer.output_size, column(layer.state_0)
         self._table = _Table(formats)
         self._product = _Product(layer, self._ORDER, dict.fromkeys(self._ORDER, self._table.offset))
 
@@ -212,7 +212,7 @@ class GruEmulator:
 
     def __init__(self, layer: QuantisedLayer, formats: GruFormats) -> None:
         self.formats = formats
-        self._units, self._begin = layer.output_size, _column(layer.state_0)
+        self._units, self._begin = layer.output_size, column(layer.state_0)
         self._table = _Table(formats)
         self._product = _Product(layer, self._ORDER, {"r": self._table.offset, "z": self._table.offset})
 

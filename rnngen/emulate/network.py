@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnngen.arith.format import FloatArray, IntArray
-from rnngen.emulate.layers import DenseEmulator, LayerEmulator, Saturations, Trace, make_emulator, run_map
+from rnngen.emulate.layers import DenseEmulator, LayerEmulator, Saturations, Trace, column, make_emulator, run_map
 from rnngen.errors import PlanError
 from rnngen.ir.quantised import Block, Branch, QuantisedMap, QuantisedNetwork
 from rnngen.plan.network import NetworkPlan
@@ -56,9 +56,7 @@ class _BranchEmulator:
     def begin(self, sequences: int) -> None:
         """Clears all state."""
         begins = self._layers[self._branch.stages[0][0]].h_0
-        self._h = np.zeros((self.output_size, sequences))
-        if begins is not None:
-            self._h += begins[:, None]
+        self._h = np.zeros((self.output_size, sequences)) + column(begins)
         for engine in self._engines.values():
             engine.begin(sequences)
 
@@ -140,8 +138,9 @@ def run_values(
 ) -> Emulation:
     """Exact output of x (sequences, steps, features), real values that are quantised first.
 
-    Every sequence starts from zero state.  Time is steps * (one matrix product of
-    (4H, I + H + 1) x (I + H + 1, sequences) a layer); many sequences at once are fastest.
+    Every sequence starts from the network's own state, zeros mostly (``ir.quantised.with_states``).  Time is
+    steps * (one matrix product of (4H, I + H + 1) x (I + H + 1, sequences) a layer); many sequences at once are
+    fastest.
     """
     integers = np.ascontiguousarray(network.input_format.quantise(x).transpose(1, 2, 0), dtype=np.float64)
     saturations = [Saturations() for _ in network.layers]

@@ -11,10 +11,14 @@ import numpy.typing as npt
 from rnngen.arith.format import FloatArray
 from rnngen.emit.design import Design, read_design
 from rnngen.emulate.network import Emulation, Progress, run_values
+from rnngen.errors import DesignError
 from rnngen.flow.accuracy import ErrorFigures, error_figures, finite_or_none
 from rnngen.flow.arrays import read_array
+from rnngen.flow.states import decode_states, encode_states, read_states
 from rnngen.frontend import run_reference
 from rnngen.ir.inputs import check_input
+from rnngen.ir.quantised import with_states
+from rnngen.ir.reference import State, States, check_states
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,12 +29,14 @@ class EmulationReport:
         output: Real values (sequences, steps, output size), exactly the circuit's.
         emulation: Integers, saturations.
         error: Against the float network.  judge: What computed that.
+        states: What each recurrent layer was left with, h_n and c_n, as real values.
     """
 
     output: FloatArray
     emulation: Emulation
     error: ErrorFigures
     judge: str
+    states: dict[str, State]
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as plain data."""
@@ -47,19 +53,45 @@ class EmulationReport:
 
 
 def emulate(
-    design: Design | Path | str, x: npt.ArrayLike | Path | str, progress: Progress | None = None
+    design: Design | Path | str,
+    x: npt.ArrayLike | Path | str,
+    progress: Progress | None = None,
+    states: States | Path | str | None = None,
 ) -> EmulationReport:
     """Runs x (sequences, steps, features) through the software model of a design.
 
+    Args:
+        design, x, progress: The design, its input, and what is told of each step.
+        states: What the sequences begin with, by recurrent layer, or an .npz file of them
+            (``rnngen.flow.states.read_states``); None: the model's own state, or zeros.
+
     Raises:
-        DesignError: if the folder holds no sound design.  DataError: if x is not what it should be.
+        DesignError: if the folder holds no sound design, or one whose states cannot be given.
+        DataError: if x or a state is not what it should be.
     """
     design = design if isinstance(design, Design) else read_design(Path(design))
     if isinstance(x, str | Path):
         values = read_array(Path(x), design.network, "Input")
     else:
         values = check_input(x, design.network, "The input")
-    emulation = run_values(design.quantised, values, progress=progress)
+    quantised, given = design.quantised, _states(design, states, len(values))
+    if given:
+        quantised = with_states(quantised, encode_states(design.network, quantised, given))
+    emulation = run_values(quantised, values, progress=progress)
     output = design.quantised.output_format.to_float(emulation.output)
-    reference = run_reference(design.network, values)
-    return EmulationReport(output, emulation, error_figures(output, reference.output), reference.judge)
+    reference = run_reference(design.network, values, given)
+    left = decode_states(design.network, quantised, dict(enumerate(emulation.states)))
+    return EmulationReport(output, emulation, error_figures(output, reference.output), reference.judge, left)
+
+
+def _states(design: Design, states: States | Path | str | None, sequences: int) -> States:
+    if states is None:
+        return {}
+    if not design.document["state_access"]:
+        raise DesignError(
+            "The design has no access to its states, so none can be given; generate it again with --state."
+        )
+    if isinstance(states, str | Path):
+        return read_states(Path(states), design.network, sequences)
+    check_states(design.network, states, sequences)
+    return states

@@ -115,8 +115,8 @@ class Sequences:
         for part in parts:
             if node.attributes.get("layout", 0) == 1 and part != Part(part.name):
                 raise ModelError(
-                    f"{label} begins with a part of the model's input '{part.name}', which with layout 1 is some of the "
-                    f"sequences; give it the whole input."
+                    f"{label} begins with a part of the model's input '{part.name}', which with layout 1 is some of "
+                    f"the sequences; give it the whole input."
                 )
             if any(part.overlaps(other) for other in self.taken):
                 raise ModelError(
