@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from bench.table import print_table
 from rnngen.emulate.network import run_values
 from rnngen.flow import GenerateOptions, generate, simulate
 from rnngen.frontend import load, run_reference
@@ -132,21 +133,6 @@ def beside(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> list[dic
             }
         )
     return rows
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
-    return str(value)
-
-
-def print_table(rows: list[dict[str, Any]]) -> None:
-    """Rows as columns of equal width."""
-    cells = [list(rows[0])] + [[_cell(v) for v in row.values()] for row in rows]
-    widths = [max(len(row[k]) for row in cells) for k in range(len(cells[0]))]
-    for row in cells:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
-    print()
 
 
 def main() -> int:
