@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from examples import silero_onnx
-from examples.silero_features import load_sound
+from examples.silero_features import SOUND_VARIABLE, load_sound
 from rnngen.emit.design import Design
 from rnngen.errors import ToolError
 from rnngen.flow import GenerateOptions, emulate, generate, simulate
@@ -19,16 +19,10 @@ FRAMES = 200
 
 
 @pytest.fixture(scope="module")
-def own(monkeypatch_module: None) -> silero_onnx.OwnRun:
-    return silero_onnx.run_file(load_sound().samples, FRAMES)
-
-
-@pytest.fixture(scope="module")
-def monkeypatch_module() -> None:
-    """The same sound everywhere."""
+def own() -> silero_onnx.OwnRun:
     with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("RNNGEN_SOUND", raising=False)
-        yield
+        patch.delenv(SOUND_VARIABLE, raising=False)
+        return silero_onnx.run_file(load_sound().samples, FRAMES)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +54,8 @@ def test_circuit(own: silero_onnx.OwnRun, design: Design) -> None:
 
 def test_missing_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(ToolError, match=r"^This needs onnx, which is not installed; run 'pip install rnngen\[onnx]'\.$"):
+    onnx_missing = r"^This needs onnx, which is not installed; run 'pip install rnngen\[onnx\]'\.$"
+    with pytest.raises(ToolError, match=onnx_missing):
         silero_onnx.run_file(np.zeros(512))
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     with pytest.raises(ToolError, match=r"^This needs silero-vad, which is not installed; run 'pip install --no-deps "):
