@@ -70,7 +70,9 @@ def find_origin(design: Design, emulation: Emulation, samples: Samples, start: i
             values, cycles = _sampled(plan, samples, f"{_path(design, index)}.probe_{point}", width, lanes, start)
             expected = emulation.traces[index][key].transpose(2, 0, 1).reshape(-1, plan.shape.units)
             count = min(len(values), len(expected))
-            traces.append(Trace(layer.name, point, gate, expected[:count], values[:count, :, lane], cycles[:count]))
+            last_only = steps > 1 and emulation.traces[index][key].shape[0] == 1
+            got = values[:count, :, lane]
+            traces.append(Trace(layer.name, point, gate, expected[:count], got, cycles[:count], last_only))
     return locate(traces, [steps] * emulation.output.shape[0])
 
 

@@ -20,6 +20,7 @@ class Trace:
     ``point``: for example "z", "c", "h"; ``gate``: "i", "f", "g", "o" or None where the point has no gates.
     ``expected`` and ``got``: integers (steps, units), steps counted through the whole run.
     ``cycles``: the cycle in which each was sampled, of the same shape, if known.
+    ``last_only``: only each sequence's last step came here.
     """
 
     layer: str
@@ -28,6 +29,7 @@ class Trace:
     expected: IntArray
     got: IntArray
     cycles: npt.NDArray[np.int64] | None = None
+    last_only: bool = False
 
     def __post_init__(self) -> None:
         if self.expected.ndim != 2 or self.expected.shape != self.got.shape:
@@ -46,20 +48,22 @@ def locate(traces: Sequence[Trace], steps_per_sequence: Sequence[int] = ()) -> D
         traces: in pipeline order: layer by layer, and within a layer as the values flow.
         steps_per_sequence: lengths of the sequences of the run; empty means one sequence.
     """
-    found: tuple[int, int] | None = None
+    ends = np.cumsum(steps_per_sequence, dtype=np.int64) - 1
+    found: tuple[int, int, int] | None = None
     for order, trace in enumerate(traces):
         rows = (trace.expected != trace.got).any(axis=1)
         if rows.any():
-            candidate = (int(rows.argmax()), order)
+            row = int(rows.argmax())
+            candidate = (int(ends[row]) if trace.last_only else row, order, row)
             found = candidate if found is None else min(found, candidate)
     if found is None:
         return None
-    step, order = found
+    step, order, row = found
     trace = traces[order]
-    unit = int((trace.expected[step] != trace.got[step]).argmax())
+    unit = int((trace.expected[row] != trace.got[row]).argmax())
     sequence, local = _sequence_of(step, steps_per_sequence)
-    cycle = None if trace.cycles is None else int(trace.cycles[step, unit])
-    values = int(trace.expected[step, unit]), int(trace.got[step, unit])
+    cycle = None if trace.cycles is None else int(trace.cycles[row, unit])
+    values = int(trace.expected[row, unit]), int(trace.got[row, unit])
     return Difference("value", sequence, local, unit, trace.layer, trace.point, trace.gate, cycle, *values)
 
 

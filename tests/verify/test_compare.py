@@ -136,3 +136,17 @@ def test_a_counter_that_differs_is_no_equal_run() -> None:
     judged = compare(EXPECTED, CYCLES, right(), PORT, input_beats_per_step=1, counters=counters)
     assert not judged.bit_exact
     assert judged.sentence == "The hardware counter SATURATIONS differs: expected 3, got 4."
+
+
+def test_locate_counts_layers_of_last_steps_by_sequence() -> None:
+    """Sequences of 2 and 3 steps: the head's row 1 belongs to the run's step 4, behind a difference in step 3."""
+    expected, got = np.zeros((5, 2), dtype=np.int64), np.zeros((5, 2), dtype=np.int64)
+    got[3, 1] = 7
+    body = Trace("body", "h", None, expected, got)
+    head = Trace("head", "h", None, expected[:2], np.array([[0, 0], [0, 9]]), None, True)
+    found = locate([head, body], steps_per_sequence=[2, 3])
+    assert found is not None
+    assert (found.layer, found.sequence, found.step, found.unit, found.got) == ("body", 1, 1, 1, 7)
+    found = locate([head], steps_per_sequence=[2, 3])
+    assert found is not None
+    assert (found.layer, found.sequence, found.step, found.unit, found.got) == ("head", 1, 2, 1, 9)
