@@ -70,8 +70,9 @@ class BranchPlan:
         """The least interval that the recurrence alone allows."""
         if len(self.stages) == 1:
             return self.first.unhidden_interval
+        offset = self.offset
         return max(
-            self.offset + self.last.write_cycle(unit) + 1 - engine.x_words - word
+            offset + self.last.write_cycle(unit) + 1 - engine.x_words - word
             for engine in self.stages[0][-1:]
             for word, unit in engine.binding_h_words()
         )

@@ -8,6 +8,7 @@ of rows and columns is weighed.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import gcd
@@ -165,11 +166,15 @@ def _staged(stages: Sequence[Sequence[LayerShape]], limit: int, pipeline: Pipeli
     first, second = stages[0][0], stages[1][0]
     found = []
     if len(stages[0]) * first.macs >= second.macs:
+        sweeps = _sweeps(second)
         for leading in _frontier(_stage_engines(stages[0], limit, pipeline)):
-            found += [_joined(stages, leading, lanes) for lanes in _seconds(second, leading, pipeline)]
+            room = limit - len(stages[0]) * leading.multipliers
+            found += [_joined(stages, leading, lanes) for lanes in _seconds(second, sweeps, leading, room)]
     else:
+        sweeps, count = _sweeps(first), len(stages[0])
         for following in _frontier(_stage_engines(stages[1], limit, pipeline)):
-            found += [_joined(stages, lanes, following) for lanes in _seconds(first, following, pipeline)]
+            room = (limit - following.multipliers) // count
+            found += [_joined(stages, lanes, following) for lanes in _seconds(first, sweeps, following, room)]
     return [branch for branch in found if branch is not None and branch.multipliers <= limit]
 
 
@@ -198,13 +203,30 @@ def _frontier(plans: Iterator[EnginePlan]) -> list[EnginePlan]:
     return kept
 
 
-def _seconds(shape: LayerShape, partner: EnginePlan, pipeline: Pipeline) -> list[EnginePlan]:
-    """The smaller stage: for each number of tiles the fewest columns that keep up with the other one, and more."""
-    found = []
+def _sweeps(shape: LayerShape) -> list[tuple[int, int]]:
+    """Words of a sweep, ascending, and the columns for them: the fewest first where words are equal."""
     choices = column_choices(shape)
+    return sorted((ceil_div(shape.inputs, c) + ceil_div(shape.hidden, c), -c) for c in choices)
+
+
+def _seconds(
+    shape: LayerShape, sweeps: Sequence[tuple[int, int]], partner: EnginePlan, room: int
+) -> list[EnginePlan]:
+    """The smaller stage: for each number of tiles the fewest columns that keep up with the other one, and more.
+
+    Args:
+        sweeps: ``_sweeps(shape)``.
+        room: Multipliers that are left for it.
+    """
+    found = []
     for rows in distinct_divisions(shape.units):
-        fitting = [c for c in choices if widest(shape, rows, c, pipeline).words <= partner.words] or choices[-1:]
-        found += [EnginePlan(shape, rows, columns, rows, pipeline) for columns in fitting[:_SECOND_STAGES]]
+        if shape.gates * rows > room:
+            break
+        # Words of a step are tiles * sweep: of those that keep up, the longest sweeps have the fewest columns.
+        end = bisect_right(sweeps, partner.words // ceil_div(shape.units, rows), key=lambda entry: entry[0])
+        for _, negated in reversed(sweeps[max(0, end - _SECOND_STAGES) : end] or sweeps[:1]):
+            if shape.gates * rows * -negated <= room:
+                found.append(EnginePlan(shape, rows, -negated, rows, partner.pipeline))
     return found
 
 
