@@ -14,7 +14,6 @@ brevitas itself is not imported: a live module brings it along.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -22,10 +21,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from rnngen.arith.format import Format
 from rnngen.errors import ModelError
 from rnngen.frontend.chain import Chain
 from rnngen.ir.layers import FloatArray, ParallelLayer, RecurrentLayer
+from rnngen.ir.trained import QuantisedWeights, TrainedLayer
 
 if TYPE_CHECKING:
     import torch
@@ -42,36 +41,6 @@ _ADVICE = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class QuantisedWeights:
-    """A tensor that was trained as integers: ``value = integers * scale``.
-
-    Attributes:
-        integers: All at one scale, in the shape of the float tensor.
-        fraction: Fraction bits; scale = 2 ** -fraction.
-        bits: Signed width that the module's own widths and the shifts between its scales need.
-    """
-
-    integers: IntArray
-    fraction: int
-    bits: int
-
-    @property
-    def scale(self) -> float:
-        """Value of one unit."""
-        return math.ldexp(1.0, -self.fraction)
-
-    @property
-    def values(self) -> FloatArray:
-        """What the integers stand for, exact."""
-        return np.ldexp(self.integers.astype(np.float64), -self.fraction)
-
-    @property
-    def format(self) -> Format:
-        """The format in which the circuit holds them."""
-        return Format(self.bits, self.fraction)
-
-
 @dataclass(frozen=True)
 class QuantisedActivation:
     """Format of one of the module's quantisers of activations; the scale may be any."""
@@ -82,18 +51,13 @@ class QuantisedActivation:
 
 
 @dataclass(frozen=True, eq=False)
-class QuantisedLayer:
-    """The integers of one direction of one layer.
+class QuantisedLayer(TrainedLayer):
+    """The integers of one direction of one layer, bias at the scale of the products.
 
     Attributes:
-        weight_ih, weight_hh: Gates in PyTorch's order, as in the ``RecurrentLayer`` of the same name.
-        bias: At the scale of the products; None where the module does not quantise it, or has none.
         activations: The module's other quantisers by their names in its cell (``output_quant`` is that of h).
     """
 
-    weight_ih: QuantisedWeights
-    weight_hh: QuantisedWeights
-    bias: QuantisedWeights | None
     activations: Mapping[str, QuantisedActivation]
 
 
@@ -102,7 +66,7 @@ class QuantisedChain:
     """What ``read_brevitas`` gives.
 
     Attributes:
-        chain: The float layers, whose weights are the dequantised integers.
+        chain: The float layers, whose weights are the dequantised integers, with these in ``trained``.
         layers: The integers, by the name of each ``RecurrentLayer`` (branches of a parallel layer each by its own).
     """
 
@@ -120,6 +84,11 @@ def _kind(module: object) -> type | None:
         if base.__module__ == "brevitas.nn.quant_rnn" and base.__name__ in ("QuantLSTM", "QuantRNN"):
             return base
     return None
+
+
+def brevitas_parts(module: torch.nn.Module) -> list[str]:
+    """Paths of the QuantLSTMs and QuantRNNs inside a module."""
+    return [path for path, child in module.named_modules() if path and is_brevitas(child)]
 
 
 def read_brevitas(module: torch.nn.Module, name: str = "") -> QuantisedChain:
@@ -159,7 +128,7 @@ def read_brevitas(module: torch.nn.Module, name: str = "") -> QuantisedChain:
     if any(layer.activations for layer in integers.values()):
         notes = (f"{title}'s quantisers of activations are not taken over: formats are found by calibration.",)
     stem = (name or kind.__name__).lower()
-    chain = Chain(title, stem, f"brevitas.nn.{kind.__name__}", "module", tuple(layers), notes=notes)
+    chain = Chain(title, stem, f"brevitas.nn.{kind.__name__}", "module", tuple(layers), notes=notes, trained=integers)
     return QuantisedChain(chain, integers)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rnngen.ir.layers import Layer
+from rnngen.ir.trained import Trained
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +21,7 @@ class Chain:
         host_before, host_after: What the model does before and behind them, one sentence each thing.
         caller_state: The model takes the state that sequences begin with from its caller, or gives back the one they
             end with.
+        trained: Integers of layers that were trained as such.
         notes: What was dropped because it changes nothing at inference, for instance a dropout.
     """
 
@@ -32,3 +34,4 @@ class Chain:
     host_after: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     caller_state: bool = False
+    trained: Trained = field(default_factory=dict)

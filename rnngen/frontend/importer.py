@@ -129,6 +129,7 @@ def _network(chain: Chain, name: str | None) -> Network:
         chain.host_before,
         chain.host_after,
         chain.caller_state,
+        chain.trained,
     )
 
 

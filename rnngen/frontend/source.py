@@ -124,7 +124,37 @@ def _file_source(path: Path, options: ImportOptions) -> Source:
     return Source(path.stem, path.name, suffix[1:], None, lambda: graph.read(path, options))
 
 
+def _quantised_source(module: torch.nn.Module, options: ImportOptions, example: Any) -> Source | None:
+    """A QuantLSTM or QuantRNN of brevitas, the module itself or the selected part of it; None if it is none."""
+    from rnngen.frontend import brevitas_model
+
+    name, chosen = options.select or "", module
+    inside = brevitas_model.brevitas_parts(module)
+    if name in inside:
+        chosen = module.get_submodule(name)
+    elif not brevitas_model.is_brevitas(module):
+        if inside and options.select is None:
+            raise ModelError(
+                f"Module {type(module).__name__} holds {', '.join(inside)} of brevitas, whose forward is not followed "
+                f"inside another one; choose one by its name (--select)."
+            )
+        return None
+    options.allow_only(("select",) if chosen is not module else (), "a module of brevitas")
+    if example is not None:
+        raise ModelError("An example input is not for a module of brevitas, whose layers say all; leave it out.")
+    label = type(chosen).__name__
+    stem = name.rpartition(".")[2] or label.lower()
+
+    def read() -> Chain:
+        return brevitas_model.read_brevitas(chosen, name).chain
+
+    return Source(stem, f"brevitas.nn.{label}", "module", None, read)
+
+
 def _module_source(module: torch.nn.Module, options: ImportOptions, example: Any) -> Source:
+    quantised = _quantised_source(module, options, example)
+    if quantised is not None:
+        return quantised
     checkpoint = read_module(module)
     source = Source(checkpoint.stem, checkpoint.source, checkpoint.kind, checkpoint, None)
     if options.select is not None or is_recurrent(module):

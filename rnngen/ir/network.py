@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from rnngen.ir.layers import (
     RecurrentLayer,
     parameters,
 )
+from rnngen.ir.trained import Trained
 
 __all__ = [
     "GATES",
@@ -56,6 +57,8 @@ class Network:
         host_before, host_after: What the model does before and behind these layers and the accelerator does
             not: one sentence each thing.
         caller_state: The caller gives the state that sequences begin with, and takes the one they end with.
+        trained: Integers of layers that were trained as such; a design that is read again holds them in its engines
+            alone.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Network:
     host_before: tuple[str, ...] = ()
     host_after: tuple[str, ...] = ()
     caller_state: bool = False
+    trained: Trained = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.layers:

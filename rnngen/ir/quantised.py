@@ -522,7 +522,7 @@ def with_states(network: QuantisedNetwork, states: Mapping[int, Mapping[str, Int
 
     Args:
         states: By layer, ``h`` (the whole one that the layer multiplies) and ``state`` (units,), as integers; what
-            is not given stays.
+            is not given stays.  For the emulator alone also one for each sequence, (sequences, words).
     """
     layers = list(network.layers)
     for index, given in states.items():

@@ -12,7 +12,9 @@ import math
 import numpy as np
 
 from rnngen.arith.format import FloatArray, Format
+from rnngen.errors import FormatError
 from rnngen.ir.quantised import ProductFormats
+from rnngen.ir.trained import TrainedLayer
 
 MULTIPLIER_BITS = 18
 """Operand width of the multiplier of the devices in view; alignment shifts must stay inside it."""
@@ -63,6 +65,33 @@ def _aligned(x: Format, weight_x: Format, h: Format, weight_h: Format) -> tuple[
     elif -distance > room_x:
         weight_h = Format(weight_h.width, weight_h.fraction - (-distance - room_x))
     return weight_x, weight_h
+
+
+def trained_formats(name: str, x: Format, h: Format, trained: TrainedLayer, inputs: int) -> tuple[Format, Format]:
+    """Formats that hold trained integers exactly: their own binary points, the wider one's width.
+
+    Args:
+        name: The layer's.
+        x, h: Formats of the operands.
+        trained: The integers.
+        inputs: Words of x that are multiplied; 0 where it is a symbol.
+
+    Raises:
+        FormatError: if aligning the products takes more bits than the multiplier has room for.
+    """
+    width = max(2, trained.weight_ih.bits if inputs else 0, trained.weight_hh.bits)
+    weight_h = Format(width, trained.weight_hh.fraction)
+    weight_x = Format(width, trained.weight_ih.fraction) if inputs else weight_h
+    if not inputs or _aligned(x, weight_x, h, weight_h) == (weight_x, weight_h):
+        return weight_x, weight_h
+    distance = abs((weight_x.fraction + x.fraction) - (weight_h.fraction + h.fraction))
+    fitting = MULTIPLIER_BITS - distance
+    fewer = f"use at most {fitting} activation bits, or " if fitting >= 4 else ""
+    raise FormatError(
+        f"Layer '{name}' was trained with integers whose products with x and with h lie {distance} bits apart, and "
+        f"beside operands of {x.width} bits the multiplier has room for {MULTIPLIER_BITS - x.width}; {fewer}train both "
+        f"weights with scales that are nearer to each other."
+    )
 
 
 def weight_formats(

@@ -37,6 +37,7 @@ from rnngen.ir.quantised import (
     QuantisedMap,
     QuantisedNetwork,
 )
+from rnngen.ir.trained import Trained, TrainedLayer
 from rnngen.passes.formats import (
     MULTIPLIER_BITS,
     at_most,
@@ -46,6 +47,7 @@ from rnngen.passes.formats import (
     preactivation_format,
     product_fraction,
     state_format,
+    trained_formats,
     weight_formats,
 )
 from rnngen.passes.ranges import LayerRanges, measure, prove
@@ -76,6 +78,7 @@ class _Matrix:
     h: Format
     x_offset: int = 0
     h_offset: int = 0
+    trained: TrainedLayer | None = None
 
     @property
     def inputs(self) -> int:
@@ -101,9 +104,27 @@ class _Point:
 
 
 def _point(matrix: _Matrix, widths: _Widths) -> _Point:
+    if matrix.trained is not None:
+        weight_x, weight_h = trained_formats(matrix.name, matrix.x, matrix.h, matrix.trained, matrix.inputs)
+        fraction = product_fraction(matrix.x, weight_x, matrix.h, weight_h, matrix.inputs, matrix.hidden)
+        _check_bias(matrix, fraction)
+        return _Point(weight_x, weight_h, fraction)
     weight_x, weight_h = weight_formats(widths.weights, matrix.weight_x, matrix.x, matrix.weight_h, matrix.h)
     fraction = product_fraction(matrix.x, weight_x, matrix.h, weight_h, matrix.inputs, matrix.hidden)
     return _Point(weight_x, weight_h, fraction)
+
+
+def _check_bias(matrix: _Matrix, fraction: int) -> None:
+    """Refuses a trained bias that is finer than the accumulator."""
+    bias = matrix.trained.bias if matrix.trained is not None else None
+    if bias is None:
+        return
+    integers = np.ldexp(bias.integers.astype(np.float64), fraction - bias.fraction)
+    if np.any(integers != np.floor(integers)):
+        raise FormatError(
+            f"Layer '{matrix.name}' was trained with a bias in units of 2**-{bias.fraction}, which an accumulator of "
+            f"{fraction} fraction bits does not hold exactly; use more activation bits."
+        )
 
 
 def _product(matrix: _Matrix, point: _Point, coarsest: int) -> ProductFormats:
@@ -233,8 +254,9 @@ def _check_alike(layer: ParallelLayer) -> None:
 class _Builder:
     """Collects engines and blocks, layer by layer."""
 
-    def __init__(self, widths: _Widths, x: Format) -> None:
+    def __init__(self, widths: _Widths, x: Format, trained: Trained) -> None:
         self.widths = widths
+        self.trained = trained
         self.x = x
         self.table: FloatArray | None = None
         self.layers: list[QuantisedLayer] = []
@@ -275,6 +297,7 @@ class _Builder:
             return self._projected(layer, ranges, h_range, weight_x, bias)
         h = self._h_format(h_range) if gated or not relu else covering(self.widths.activations, h_range)
         matrix = self._matrix(layer.name, weight_x, layer.weight_hh, bias, h)
+        matrix = replace(matrix, trained=self._trained(layer))
         if layer.cell == "lstm":
             made = _lstm(matrix, self.widths, ranges.c, h)
         elif layer.cell == "gru":
@@ -286,6 +309,20 @@ class _Builder:
                 made = _dense(replace(matrix, h=made.output_format), self.widths, function, h_range)
         return Branch(((self._add(_begun(made, layer)),),), layer.reverse)
 
+    def _trained(self, layer: RecurrentLayer) -> TrainedLayer | None:
+        """The integers that a layer was trained with; None if it was not."""
+        trained = self.trained.get(layer.name)
+        if trained is None:
+            return None
+        pairs = ((layer.weight_ih, trained.weight_ih), (layer.weight_hh, trained.weight_hh))
+        same = all(np.array_equal(weight, integers.values) for weight, integers in pairs)
+        if not same:
+            raise ModelError(
+                f"Layer '{layer.name}' was trained with integer weights, but its weights are others now, such as by a "
+                f"scaling folded into them; leave that to the host."
+            )
+        return trained
+
     def _projected(
         self, layer: RecurrentLayer, ranges: LayerRanges, h_range: float, weight_x: FloatArray, bias: FloatArray
     ) -> Branch:
@@ -293,6 +330,7 @@ class _Builder:
         m = self._h_format(1.0)
         projection = self._projection(f"{layer.name}.projection", layer.weight_hr, m, h_range)
         matrix = self._matrix(layer.name, weight_x, layer.weight_hh, bias, projection.output_format)
+        matrix = replace(matrix, trained=self._trained(layer))
         first = self._add(_begun(_lstm(matrix, self.widths, ranges.c, m), layer))
         return Branch(((first,), (self._add(projection),)), layer.reverse)
 
@@ -416,7 +454,8 @@ def quantise(
     """Choose every format and quantise the parameters.
 
     Args:
-        network: The float network.
+        network: The float network; layers that were trained as integers (``network.trained``) keep these, whatever
+            the weight bits.
         weight_bits: 2..18.  activation_bits: 4..18.
         calibration: Real input (sequences, steps, features), or None for proved ranges.
 
@@ -430,12 +469,15 @@ def quantise(
     for layer in network.layers:
         _start_check(layer)
     ranges = prove(network) if calibration is None else measure(network, calibration)
-    builder = _Builder(_Widths(weight_bits, activation_bits), _input_format(network, activation_bits, ranges[0].x))
+    x = _input_format(network, activation_bits, ranges[0].x)
+    builder = _Builder(_Widths(weight_bits, activation_bits), x, network.trained)
     index = 0
     while index < len(network.layers):
         index += _build(builder, network.layers, ranges, index)
     if not builder.blocks:
         raise ModelError(f"Network '{network.name}' holds nothing to compute but a table; it needs no accelerator.")
+    if network.trained:
+        weight_bits = max(layer.formats.product.weight_x.width for layer in builder.layers)
     return QuantisedNetwork(network.name, tuple(builder.layers), tuple(builder.blocks), weight_bits, activation_bits)
 
 
