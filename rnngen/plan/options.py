@@ -214,6 +214,8 @@ def _seconds(
 ) -> list[EnginePlan]:
     """The smaller stage: for each number of tiles the fewest columns that keep up with the other one, and more.
 
+    Where the room is too small for that, as many columns as it allows.
+
     Args:
         sweeps: ``_sweeps(shape)``.
         room: Multipliers that are left for it.
@@ -224,9 +226,10 @@ def _seconds(
             break
         # Words of a step are tiles * sweep: of those that keep up, the longest sweeps have the fewest columns.
         end = bisect_right(sweeps, partner.words // ceil_div(shape.units, rows), key=lambda entry: entry[0])
-        for _, negated in reversed(sweeps[max(0, end - _SECOND_STAGES) : end] or sweeps[:1]):
-            if shape.gates * rows * -negated <= room:
-                found.append(EnginePlan(shape, rows, -negated, rows, partner.pipeline))
+        keeping_up = [-negated for _, negated in reversed(sweeps[max(0, end - _SECOND_STAGES) : end] or sweeps[:1])]
+        most = room // (shape.gates * rows)
+        columns = [c for c in keeping_up if c <= most] or [max(-negated for _, negated in sweeps if -negated <= most)]
+        found += [EnginePlan(shape, rows, c, rows, partner.pipeline) for c in columns]
     return found
 
 

@@ -260,7 +260,9 @@ def plan_for_budget(
 
 
 def _least_multipliers(shape: BlockShape) -> int:
-    return sum(layer.gates for layer in shape.layers)
+    """One a gate; what mixes groups takes a word of each in one cycle."""
+    mixed = sum((len(branch[0]) - 1) * branch[1][0].gates for branch in shape.branches if len(branch) > 1)
+    return sum(layer.gates for layer in shape.layers) + mixed
 
 
 def plan_for_lanes(

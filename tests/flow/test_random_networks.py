@@ -69,7 +69,7 @@ def plan_of(quantised: QuantisedNetwork, chosen: dict[str, Any]) -> NetworkPlan:
             return plan_for_lanes(shapes, gates, rows, columns, capacity=capacity)
         except PlanError:  # of two stages not every pair of lanes fits together
             pass
-    least = sum(layer.gates for shape in shapes for layer in shape.layers)
+    least = sum(layer.gates + len(shape.branches[0][0]) - 1 for shape in shapes for layer in shape.layers)
     return plan_for_budget(shapes, Budget(least + chosen["budget"]), capacity=capacity)
 
 
