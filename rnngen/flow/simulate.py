@@ -23,6 +23,7 @@ from rnngen.flow.trace import Window, choose_window, planned_flags, probe_names,
 from rnngen.frontend import ReferenceRun, run_reference
 from rnngen.ir.inputs import check_input
 from rnngen.verify.compare import Comparison, Counter, compare
+from rnngen.verify.measure import Measured
 from rnngen.verify.simulator import FIRST_INPUT_CYCLE, RunOptions, RunResult, Stimulus, run
 
 Progress = Callable[[str], None]
@@ -253,7 +254,7 @@ def _figures(
 ) -> dict[str, Any]:
     """simulation.json."""
     measured = comparison.measured
-    interval = measured.step_interval_cycles
+    interval = _step_interval(design, given, result, measured)
     macs, multipliers = design.plan.macs, design.plan.multipliers
     names = [layer.name for layer in design.quantised.layers]
     names += [f"{block.post[-1].name if block.post else index}" for index, block in enumerate(design.quantised.blocks)]
@@ -287,6 +288,25 @@ def _figures(
         "cycles_per_second": round(result.cycles_per_second),
         "waves": str(result.waves.relative_to(design.folder.resolve())) if result.waves else None,
     }
+
+
+def _step_interval(design: Design, given: _Input, result: RunResult, measured: Measured) -> float | None:
+    """Cycles a step; None where the run is too short to tell.
+
+    Where outputs do not come step by step (sequences stored whole, or one output of each), from the end of the last
+    sequence but one to the end of the last, by its steps; streams send a sequence each, side by side.
+    """
+    plan = design.plan
+    if not plan.capacity and not design.quantised.one_step:
+        return measured.step_interval_cycles
+    sequences, steps, _ = given.values.shape
+    groups = sequences // plan.streams
+    beats = plan.streams * (1 if design.quantised.one_step else steps) * plan.output_beats
+    ends = result.out_cycle[beats - 1 : groups * beats : beats]
+    if len(ends) < max(groups, 2):
+        return None
+    interval = float(ends[-1] - ends[-2]) / (plan.streams * steps)
+    return int(interval) if interval.is_integer() else interval
 
 
 def _details(
