@@ -9,8 +9,7 @@ One table and JSON, a row an accelerator:
 * sqnr_db: of the accelerator's output against the float network's; of g2p_en on the simulated word;
 * bits and cycles: whether the circuit, in Verilator, gave every output bit of the emulator, each in its cycle, over so
   many ``simulated`` steps;
-* interval: cycles a step, measured; of a network that takes whole sequences, those between the ends of the last two
-  sequences by their steps.
+* interval: cycles a step, measured as ``rnngen simulate`` does.
 """
 
 from __future__ import annotations
@@ -20,16 +19,26 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.table import print_table
 from examples import g2p, silero_features, silero_onnx, sleep_stages
 from rnngen.emit.design import Design
 from rnngen.flow import GenerateOptions, SimulationReport, emulate, generate, simulate
 from rnngen.frontend import ImportOptions, run_reference
-from rnngen.ir.network import FloatArray, Network, ParallelLayer, RecurrentLayer
+from rnngen.ir.network import (
+    ActivationLayer,
+    EmbeddingLayer,
+    FloatArray,
+    LastStepLayer,
+    Layer,
+    Network,
+    ParallelLayer,
+    RecurrentLayer,
+)
 
 WORD = "verilog"
 NIGHT_MINUTES, NIGHTS, EPOCHS = 480, 2, 60
@@ -57,38 +66,31 @@ class Row:
 
 def describe(network: Network) -> str:
     """Its layers, for instance ``embedding 29x256, gru 256-256``."""
-    return ", ".join(
-        f"{_kind(layer)} {layer.symbols if hasattr(layer, 'symbols') else layer.input_size}-{layer.output_size}"
-        for layer in network.layers
-        if layer.macs or hasattr(layer, "symbols") or hasattr(layer, "function")
-    )
+    return ", ".join(_describe(layer) for layer in network.layers)
 
 
-def _kind(layer: Any) -> str:
-    if isinstance(layer, RecurrentLayer):
-        return layer.cell
-    if isinstance(layer, ParallelLayer):
-        return f"bidirectional {layer.branches[0].cell}"
-    return str(getattr(layer, "function", type(layer).__name__.removesuffix("Layer").lower()))
-
-
-def interval(report: SimulationReport, sequences: int, steps: int) -> float:
-    """Measured cycles a step."""
-    if sequences == 1:
-        return float(report.figures["step_interval_cycles"])
-    ends = report.run.out_cycle.reshape(sequences, -1)[:, -1]
-    return float(ends[-1] - ends[-2]) / steps
+def _describe(layer: Layer) -> str:
+    if isinstance(layer, ActivationLayer):
+        return layer.function
+    if isinstance(layer, LastStepLayer):
+        return "last"
+    if isinstance(layer, EmbeddingLayer):
+        return f"embedding {layer.symbols}-{layer.output_size}"
+    kind = type(layer).__name__.removesuffix("Layer").lower()
+    if isinstance(layer, RecurrentLayer | ParallelLayer):
+        kind = f"bidirectional {layer.branches[0].cell}" if isinstance(layer, ParallelLayer) else layer.cell
+    return f"{kind} {layer.input_size}-{layer.output_size}"
 
 
 def _row(
-    name: str, network: Network, weight_bits: int, agreement: str, report: SimulationReport, shape: tuple[int, int],
+    name: str, network: Network, weight_bits: int, agreement: str, report: SimulationReport, steps: int,
     multipliers: int, sqnr_db: float | None = None, differing: Mapping[str, float] | None = None,
 ) -> Row:  # fmt: skip
     exact = report.comparison
     sqnr = report.figures["float_sqnr_db"] if sqnr_db is None else sqnr_db
     return Row(
-        name, describe(network), weight_bits, agreement, round(sqnr, 1), shape[0] * shape[1], exact.bit_exact,
-        exact.cycle_exact, interval(report, *shape), multipliers, differing or {},
+        name, describe(network), weight_bits, agreement, round(sqnr, 1), steps, exact.bit_exact,
+        exact.cycle_exact, report.figures["step_interval_cycles"], multipliers, differing or {},
     )  # fmt: skip
 
 
@@ -104,11 +106,11 @@ def spoken_words(folder: Path) -> Iterator[Row]:
         phonemes, reports = g2p.simulate_word(WORD, quantised, folder / f"g2p{bits}", MULTIPLIERS["g2p"])
         if phonemes != emulated[WORD].phonemes:
             raise AssertionError(f"The circuit says {' '.join(phonemes)} for '{WORD}'; the emulator does not.")
-        shapes = ((2, len(g2p.symbols(WORD))), (1, len(phonemes) + 1))
-        parts = zip(("encoder", "decoder"), (encoder, decoder), reports, shapes)
-        for part, network, report, shape in parts:
+        steps = (2 * len(g2p.symbols(WORD)), len(phonemes) + 1)
+        parts = zip(("encoder", "decoder"), (encoder, decoder), reports, steps)
+        for part, network, report, count in parts:
             multipliers = g2p.planned(quantised[part == "decoder"], MULTIPLIERS["g2p"]).multipliers
-            yield _row(f"g2p_en {part}", network, bits, said, report, shape, multipliers, differing=others)
+            yield _row(f"g2p_en {part}", network, bits, said, report, count, multipliers, differing=others)
 
 
 def sleep(folder: Path) -> Iterator[Row]:
@@ -125,7 +127,7 @@ def sleep(folder: Path) -> Iterator[Row]:
         report = simulate(design, classifier.prepared(parts))
         yield _row(
             f"sleepecg {name}", classifier.core, 16, f"{epochs - len(others)} of {epochs} epochs", report,
-            (NIGHTS, EPOCHS), design.plan.multipliers, staged.sqnr_db, others,
+            NIGHTS * EPOCHS, design.plan.multipliers, staged.sqnr_db, others,
         )  # fmt: skip
 
 
@@ -134,11 +136,11 @@ def _voice_row(
 ) -> Row:
     """Probability: of a voice, of the accelerator's output.  Judge: what it should be, (frames,)."""
     emulated = emulate(design, x)
-    same = float(((judge > VOICE) == (probability(emulated.output) > VOICE)).mean())
+    same = int(((judge > VOICE) == (probability(emulated.output) > VOICE)).sum())
     report = simulate(design, x, steps=SIMULATED_FRAMES)
     return _row(
-        name, design.network, design.quantised.weight_bits, f"{same:.1%} of {x.shape[1]} frames", report,
-        (1, SIMULATED_FRAMES), design.plan.multipliers, emulated.error.sqnr_db,
+        name, design.network, design.quantised.weight_bits, f"{same} of {x.shape[1]} frames", report,
+        SIMULATED_FRAMES, design.plan.multipliers, emulated.error.sqnr_db,
     )  # fmt: skip
 
 
@@ -162,18 +164,14 @@ def voices(folder: Path) -> Iterator[Row]:
         yield _voice_row("silero-vad onnx", design, own.features, lambda y: y[0, :, 0], own.probabilities)
 
 
-def table(rows: list[Row]) -> str:
-    """Rows as columns of equal width."""
-    names = [name for name in asdict(rows[0]) if name != "differing"]
-    cells = [names] + [[_cell(getattr(row, name)) for name in names] for row in rows]
-    widths = [max(len(line[k]) for line in cells) for k in range(len(names))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells)
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, bool):
-        return "exact" if value else "DIFFER"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def as_table(rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """Rows for the terminal."""
+    exact = {True: "exact", False: "DIFFER"}
+    return [
+        {name: exact[value] if isinstance(value, bool) else value for name, value in asdict(row).items()
+         if name != "differing"}
+        for row in rows
+    ]  # fmt: skip
 
 
 PARTS: dict[str, Callable[[Path], Iterator[Row]]] = {"g2p": spoken_words, "sleep": sleep, "silero": voices}
@@ -195,7 +193,7 @@ def main(arguments: list[str] | None = None) -> int:
             for row in PARTS[part](Path(folder)):
                 rows.append(row)
                 print(f"{time.perf_counter() - started:6.1f} s  {row.network}, {row.weight_bits} bits", file=sys.stderr)
-    print(table(rows))
+    print_table(as_table(rows))
     figures = [asdict(row) for row in rows]
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")

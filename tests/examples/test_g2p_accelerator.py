@@ -86,6 +86,8 @@ def test_verilog_in_verilog(tmp_path: Path, quantised: tuple[QuantisedNetwork, Q
     assert phonemes == VERILOG
     assert encoded.comparison.cycle_exact  # bits, too
     assert decoded.comparison.cycle_exact
+    assert encoded.figures["step_interval_cycles"] == 3 * 256 * 256 / 192  # the bound: the table costs no product
+    assert encoded.figures["multiplier_utilisation"] == 1.0
     assert decoded.figures["steps"] == len(VERILOG) + 1
     assert decoded.figures["step_interval_cycles"] == g2p.planned(quantised[1], 192).interval
     assert decoded.figures["float_sqnr_db"] > 70

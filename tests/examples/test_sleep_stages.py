@@ -76,4 +76,6 @@ def test_circuit(tmp_path: Path, features: np.ndarray) -> None:
     report = simulate(design, x)
     assert report.comparison.cycle_exact  # bits, too
     assert report.figures["steps"] == 2 * EPOCHS
+    assert report.figures["step_interval_cycles"] == design.plan.interval
+    assert report.figures["multiplier_utilisation"] == design.plan.bound / design.plan.interval
     assert report.figures["float_sqnr_db"] > 60
