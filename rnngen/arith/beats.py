@@ -73,16 +73,28 @@ class PortFormat:
         return Format(self.word_bits, self.fraction_bits, self.signed)
 
 
-def interleave(sequences: int, steps: int, streams: int) -> IntArray:
-    """The order in which steps of sequences are sent over several streams.
+def send_order(lengths: Sequence[int], streams: int) -> tuple[IntArray, IntArray]:
+    """The order in which steps of sequences of given lengths are sent over several streams.
 
     Sequence k is stream k mod ``streams``'; as many sequences as there are streams go side by side, step by step.
 
     Returns:
-        (sequences * steps,) numbers of steps, counted sequence by sequence.
+        The sequence of each step that is sent, and its number in it.
     """
-    rows = np.arange(sequences * steps, dtype=np.int64).reshape(sequences, steps)
-    return np.concatenate([rows[first : first + streams].T.ravel() for first in range(0, sequences, streams)])
+    order = []
+    for first in range(0, len(lengths), streams):
+        group = range(first, min(first + streams, len(lengths)))
+        most = max(lengths[k] for k in group)
+        order += [(k, step) for step in range(most) for k in group if step < lengths[k]]
+    sequence, step = np.array(order, dtype=np.int64).T
+    return sequence, step
+
+
+def flat_steps(lengths: Sequence[int], sequence: IntArray, step: IntArray) -> IntArray:
+    """Numbers of steps, counted sequence by sequence."""
+    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
+    flat: IntArray = starts[sequence] + step
+    return flat
 
 
 def pack(sequences: Sequence[IntArray], port: PortFormat) -> tuple[ByteArray, BoolArray]:

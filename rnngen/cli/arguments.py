@@ -111,6 +111,7 @@ def make_parser() -> argparse.ArgumentParser:
     simulate.add_argument("--input", metavar="X.npy", type=Path, help="default: uniform random numbers")
     simulate.add_argument("--output", metavar="Y.npy", type=Path, help="where the circuit's output goes")
     simulate.add_argument("--steps", metavar="N", type=int, help="steps of each sequence")
+    simulate.add_argument("--lengths", metavar="L.npy", type=Path, help="steps of each sequence, where they differ")
     simulate.add_argument("--stall", metavar="P", type=float, default=0.0, help="probability of a pause, both ports")
     simulate.add_argument("--waves", action="store_true", help="write simulation/waves.vcd")
     _add_design(_command(commands, "synthesize", "place and route for the design's board"))

@@ -15,7 +15,7 @@ from rnngen.cli.arguments import make_parser
 from rnngen.cli.text import design_lines, emulation_lines, inspect_lines, simulation_lines, synthesis_lines, tool_lines
 from rnngen.errors import RnngenError, VerificationError
 from rnngen.flow import GenerateOptions, emulate, generate, report, simulate, synthesize
-from rnngen.flow.arrays import write_array
+from rnngen.flow.arrays import read_lengths, write_array
 from rnngen.flow.states import write_states
 from rnngen.frontend import ImportOptions, inspect
 
@@ -98,6 +98,7 @@ def _simulate(arguments: argparse.Namespace) -> Result:
         arguments.design,
         arguments.input,
         steps=arguments.steps,
+        lengths=None if arguments.lengths is None else read_lengths(arguments.lengths),
         stall=arguments.stall,
         waves=arguments.waves,
         progress=_say,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rnngen.arith.beats import send_order
 from rnngen.arith.format import FloatArray, IntArray
 from rnngen.emulate.layers import DenseEmulator, LayerEmulator, Saturations, Trace, column, make_emulator, run_map
 from rnngen.errors import PlanError
@@ -164,6 +165,51 @@ def run_values(
     )
 
 
+def run_lengths(
+    network: QuantisedNetwork, x: FloatArray, lengths: Sequence[int], progress: Progress | None = None
+) -> Emulation:
+    """``run_values`` of sequences of different lengths, each of which ends where it ends.
+
+    Args:
+        x: (sequences, longest, features); what lies behind a sequence's end is ignored.
+
+    Returns:
+        With blocks and without traces; values behind a sequence's end are 0.
+    """
+    every = np.asarray(lengths)
+    if np.all(every == x.shape[1]):
+        return run_values(network, x, keep_blocks=True, progress=progress)
+    parts = [(np.flatnonzero(every == length), int(length)) for length in np.unique(every)]
+    runs = [run_values(network, x[members, :length], keep_blocks=True) for members, length in parts]
+    counted: list[Saturations] = [Saturations() for _ in runs[0].saturations]
+    for run in runs:
+        for counter, counts in zip(counted, run.saturations):
+            for point, count in counts.items():
+                counter.add(point, count)
+    members = [which for which, _ in parts]
+    states = [
+        {what: _gathered(members, [run.states[k][what] for run in runs]) for what in runs[0].states[k]}
+        for k in range(len(network.layers))
+    ]
+    return Emulation(
+        _gathered(members, [run.output for run in runs]),
+        tuple(_gathered(members, [run.blocks[k] for run in runs]) for k in range(len(network.blocks))),
+        tuple(dict(sorted(counter.counts.items())) for counter in counted),
+        sum(run.input_saturations for run in runs),
+        tuple(states),
+        (),
+    )
+
+
+def _gathered(members: Sequence[IntArray], arrays: Sequence[IntArray]) -> IntArray:
+    """Arrays of some sequences each as one array of all, with zeros behind the shorter ones."""
+    shape = np.max([array.shape for array in arrays], axis=0)
+    whole = np.zeros((sum(len(which) for which in members), *shape[1:]), dtype=np.int64)
+    for which, array in zip(members, arrays):
+        whole[(which, *(slice(0, size) for size in array.shape[1:]))] = array
+    return whole
+
+
 def _counter(total: int, progress: Progress | None) -> Callable[[], None]:
     """Called behind each step."""
     done = 0
@@ -221,15 +267,6 @@ class StepEmulator:
         return values.T.astype(np.int64)
 
 
-def _ends(lengths: Sequence[int], streams: int) -> list[bool]:
-    """For each step in the order in which they come, whether it ends its sequence."""
-    ends = []
-    for first in range(0, len(lengths), streams):
-        group = lengths[first : first + streams]
-        ends += [step == length - 1 for step in range(max(group)) for length in group if step < length]
-    return ends
-
-
 @dataclass(frozen=True, eq=False)
 class Cycles:
     """When everything happens if input is always offered and output always taken.
@@ -251,7 +288,8 @@ def run_cycles(plan: NetworkPlan, lengths: Sequence[int], streams: int = 1) -> C
 
     They come one behind the other; with several streams as many side by side, step by step, as there are streams.
     """
-    times = run_steps(plan, _ends(lengths, streams))
+    sequence, step = send_order(lengths, streams)
+    times = run_steps(plan, (step == np.asarray(lengths)[sequence] - 1).tolist())
     issues = [
         np.array(at, dtype=np.int64) + (branch.offset if number else 0)
         for at, block in zip(times.issues, plan.blocks)

@@ -14,12 +14,7 @@ from rnngen.ir.inputs import check_input
 from rnngen.ir.network import Network
 
 
-def read_array(path: Path, network: Network, what: str) -> FloatArray:
-    """Input of a network, (sequences, steps, input size) float64, from a .npy file.
-
-    Raises:
-        DataError: if the file is missing or damaged, or the array is not what it should be.
-    """
+def _load(path: Path, what: str) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
     if not path.is_file():
         raise DataError(f"{what} '{path}' does not exist or is not a file; give a .npy file.")
     try:
@@ -28,7 +23,30 @@ def read_array(path: Path, network: Network, what: str) -> FloatArray:
         raise DataError(f"{what} '{path}' cannot be read as .npy ({error}); save it with numpy.save.") from error
     if not isinstance(array, np.ndarray):
         raise DataError(f"{what} '{path}' is an archive of arrays; save one array with numpy.save.")
-    return check_input(array, network, f"{what} '{path}'")
+    return array
+
+
+def read_array(path: Path, network: Network, what: str) -> FloatArray:
+    """Input of a network, (sequences, steps, input size) float64, from a .npy file.
+
+    Raises:
+        DataError: if the file is missing or damaged, or the array is not what it should be.
+    """
+    return check_input(_load(path, what), network, f"{what} '{path}'")
+
+
+def read_lengths(path: Path) -> list[int]:
+    """Steps of each sequence from a .npy file of integers (sequences,).
+
+    Raises:
+        DataError: if the file is missing or damaged, or holds something else.
+    """
+    array = _load(path, "Lengths")
+    if array.dtype.kind not in "iu" or array.ndim != 1:
+        raise DataError(
+            f"Lengths '{path}' must be integers of shape (sequences,), not {array.dtype} of shape {array.shape}."
+        )
+    return [int(length) for length in array]
 
 
 def write_array(path: Path, array: FloatArray) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,18 +10,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rnngen.arith.beats import PortFormat, interleave, pack, unpack
+from rnngen.arith.beats import PortFormat, flat_steps, pack, send_order, unpack
 from rnngen.arith.format import FloatArray, IntArray
 from rnngen.emit.design import Design, read_design
 from rnngen.emit.folder import json_bytes, write_atomically
-from rnngen.emulate.network import Cycles, Emulation, run_cycles, run_values
+from rnngen.emulate.network import Cycles, Emulation, run_cycles, run_lengths, run_values
 from rnngen.errors import DataError
 from rnngen.flow.accuracy import ErrorFigures, error_figures, finite_or_none
 from rnngen.flow.arrays import read_array
 from rnngen.flow.locate import LONGEST_SEARCH, data_probes, find_origin
 from rnngen.flow.trace import Window, choose_window, planned_flags, probe_names, simulated_flags, trace_document
 from rnngen.frontend import ReferenceRun, run_reference
-from rnngen.ir.inputs import check_input
+from rnngen.ir.inputs import check_input, check_lengths
+from rnngen.ir.network import LastStepLayer
 from rnngen.verify.compare import Comparison, Counter, compare
 from rnngen.verify.measure import Measured
 from rnngen.verify.simulator import FIRST_INPUT_CYCLE, RunOptions, RunResult, Stimulus, run
@@ -56,7 +57,10 @@ class SimulationReport:
 
 @dataclass(frozen=True, eq=False)
 class _Input:
+    """Sequences, padded to the longest one, their lengths, and what they are."""
+
     values: FloatArray
+    lengths: tuple[int, ...]
     description: str
 
 
@@ -65,6 +69,7 @@ def simulate(
     x: npt.ArrayLike | Path | str | None = None,
     *,
     steps: int | None = None,
+    lengths: Sequence[int] | None = None,
     stall: float = 0.0,
     waves: bool = False,
     description: str = "",
@@ -75,6 +80,7 @@ def simulate(
     Args:
         x: Input (sequences, steps, features); None for uniform random numbers.
         steps: Of each sequence only the first so many; with no x, how many to make.
+        lengths: Steps of each sequence of x, where they differ; what lies behind a sequence's end is ignored.
         stall: Probability of a pause, in each cycle and on each port; cycles are compared only at 0.
         waves: Writes DIR/simulation/waves.vcd.
         description: What the input is, for the report.
@@ -86,21 +92,21 @@ def simulate(
     design = design if isinstance(design, Design) else read_design(Path(design))
     if not 0.0 <= stall < 1.0:
         raise DataError(f"--stall must be at least 0 and below 1, not {stall}.")
-    given = _input(design, x, steps, description)
-    sequences, length, _ = given.values.shape
-    progress(f"emulating {sequences} x {length} steps")
-    emulation = run_values(design.quantised, given.values, keep_blocks=True)
-    cycles = run_cycles(design.plan, [length] * sequences, design.plan.streams)
-    reference = run_reference(design.network, given.values)
+    given = _input(design, x, steps, lengths, description)
+    progress(f"emulating {len(given.lengths)} sequences, {sum(given.lengths)} steps")
+    emulation = run_lengths(design.quantised, given.values, given.lengths)
+    cycles = run_cycles(design.plan, given.lengths, design.plan.streams)
+    reference = _reference(design, given)
     window = choose_window(design.plan, cycles)
     options = _options(design, cycles, window, stall, waves)
-    stimulus = _stimulus(design, given.values)
+    stimulus = _stimulus(design, given)
     result = run(design.folder, design.top, design.sources, stimulus, options, progress)
-    comparison = _compare(design, emulation, cycles, result, exact_cycles=stall == 0.0)
-    # The traces count steps sequence by sequence, as they come over a single stream.
-    if comparison.first is not None and comparison.first.kind == "value" and design.plan.streams == 1:
+    comparison = _compare(design, given, emulation, cycles, result, exact_cycles=stall == 0.0)
+    # The traces count steps of sequences of one length, as they come over a single stream.
+    traced = design.plan.streams == 1 and len(set(given.lengths)) == 1
+    if comparison.first is not None and comparison.first.kind == "value" and traced:
         comparison = _located(design, given, comparison, stimulus, options, progress)
-    errors = _errors(design, emulation, reference)
+    errors = _errors(design, given, emulation, reference)
     figures = _figures(design, given, emulation, reference, result, comparison, errors[-1], stall)
     details = _details(design, cycles, window, result, emulation, reference, errors, stall)
     write_atomically(design.folder / DETAILS_FILE, json_bytes(details))
@@ -108,7 +114,10 @@ def simulate(
     return SimulationReport(_output(design, result, given), comparison, result, emulation, errors, figures)
 
 
-def _input(design: Design, x: npt.ArrayLike | Path | str | None, steps: int | None, description: str) -> _Input:
+def _input(
+    design: Design, x: npt.ArrayLike | Path | str | None, steps: int | None, lengths: Sequence[int] | None,
+    description: str,
+) -> _Input:  # fmt: skip
     """The input and what it is."""
     if steps is not None and steps < 1:
         raise DataError(f"--steps must be at least 1, not {steps}.")
@@ -118,14 +127,33 @@ def _input(design: Design, x: npt.ArrayLike | Path | str | None, steps: int | No
         values, name = read_array(Path(x), design.network, "Input"), Path(x).name
     else:
         values, name = check_input(x, design.network, "The input"), f"array of shape {np.shape(x)}"
-    values = values[:, :steps]
+    own = check_lengths(lengths, values)
+    most = max(own) if steps is None else min(steps, max(own))
+    values, own = values[:, :most], tuple(min(length, most) for length in own)
     longest = design.plan.capacity
-    if longest and values.shape[1] > longest:
+    if longest and most > longest:
         raise DataError(
-            f"The input has sequences of {values.shape[1]} steps and the design stores at most {longest}; "
-            f"simulate fewer (--steps) or generate the design with --max-steps {values.shape[1]}."
+            f"The input has sequences of {most} steps and the design stores at most {longest}; "
+            f"simulate fewer (--steps) or generate the design with --max-steps {most}."
         )
-    return _Input(values, description or name)
+    return _Input(values, own, description or name)
+
+
+def _reference(design: Design, given: _Input) -> ReferenceRun:
+    """The float network's run, sequences of each length together; zeros behind a sequence's end."""
+    every = np.asarray(given.lengths)
+    if len(set(given.lengths)) == 1:
+        return run_reference(design.network, given.values)
+    layers = design.network.layers
+    last = next((k for k, layer in enumerate(layers) if isinstance(layer, LastStepLayer)), len(layers))
+    steps = given.values.shape[1]
+    whole = [np.zeros((len(every), steps if k < last else 1, layer.output_size)) for k, layer in enumerate(layers)]
+    for length in np.unique(every):
+        members = np.flatnonzero(every == length)
+        run = run_reference(design.network, given.values[members, :length])
+        for target, y in zip(whole, run.layers):
+            target[members, : y.shape[1]] = y
+    return replace(run, layers=whole)
 
 
 def _synthetic(design: Design, steps: int) -> tuple[FloatArray, str]:
@@ -139,15 +167,29 @@ def _synthetic(design: Design, steps: int) -> tuple[FloatArray, str]:
     return random.uniform(-1.0, 1.0, shape), "synthetic: uniform random numbers in [-1, 1]"
 
 
-def _stimulus(design: Design, values: FloatArray) -> Stimulus:
+def _stimulus(design: Design, given: _Input) -> Stimulus:
     """The beats of all steps in the order in which they are sent."""
     port, streams = _port(design, "s_axis"), design.plan.streams
-    beats, last = pack(list(design.quantised.input_format.quantise(values)), port)
-    sequences, steps, _ = values.shape
-    order = interleave(sequences, steps, streams)
+    integers = design.quantised.input_format.quantise(given.values)
+    beats, last = pack([words[:length] for words, length in zip(integers, given.lengths)], port)
+    sequence, step = send_order(given.lengths, streams)
+    order = flat_steps(given.lengths, sequence, step)
     in_order = (order[:, None] * port.beats_per_step + np.arange(port.beats_per_step)).ravel()
-    whose = (order // steps % streams).repeat(port.beats_per_step)
-    return Stimulus(beats[in_order], last[in_order], whose)
+    return Stimulus(beats[in_order], last[in_order], (sequence % streams).repeat(port.beats_per_step))
+
+
+def _sent_lengths(design: Design, given: _Input) -> tuple[int, ...]:
+    """Output steps of each sequence."""
+    return (1,) * len(given.lengths) if design.quantised.one_step else given.lengths
+
+
+def _sent_order(design: Design, given: _Input) -> IntArray:
+    """Output steps, counted sequence by sequence, in the order in which they come."""
+    sequence, step = send_order(given.lengths, design.plan.streams)
+    if design.quantised.one_step:
+        ended: IntArray = sequence[step == np.asarray(given.lengths)[sequence] - 1]
+        return ended
+    return flat_steps(given.lengths, sequence, step)
 
 
 def _port(design: Design, name: str) -> PortFormat:
@@ -175,25 +217,21 @@ def _options(design: Design, cycles: Cycles, window: Window, stall: float, waves
 
 
 def _compare(
-    design: Design, emulation: Emulation, cycles: Cycles, result: RunResult, exact_cycles: bool
+    design: Design, given: _Input, emulation: Emulation, cycles: Cycles, result: RunResult, exact_cycles: bool
 ) -> Comparison:
     expected_cycles = cycles.output.ravel() + FIRST_INPUT_CYCLE if exact_cycles else None
     last = design.quantised.layers[-1].name
     port, beats = _port(design, "m_axis"), design.plan.input_beats
-    counters = _counters(emulation, result, len(cycles.input))
-    sequences, steps, _ = emulation.output.shape
-    streams = design.plan.streams
-    order = interleave(sequences, steps, streams)
-    return compare(
-        list(emulation.output), expected_cycles, result, port, beats, last, counters, order, streams
-    )
+    counters = _counters(emulation, result, len(cycles.input), len(cycles.output))
+    expected = [words[:length] for words, length in zip(emulation.output, _sent_lengths(design, given))]
+    order = _sent_order(design, given)
+    return compare(expected, expected_cycles, result, port, beats, last, counters, order, design.plan.streams)
 
 
-def _counters(emulation: Emulation, result: RunResult, steps: int) -> list[Counter]:
+def _counters(emulation: Emulation, result: RunResult, steps: int, sent: int) -> list[Counter]:
     """Hardware counters beside what they must show once everything has come."""
     if not result.complete:
         return []
-    sent = int(np.prod(emulation.output.shape[:2]))
     expected = {"STEPS_IN": steps, "STEPS_OUT": sent, "SATURATIONS": emulation.total_saturations}
     return [Counter(name, min(expected[name], 2**32 - 1), got) for name, got in zip(_COUNTERS, result.registers)]
 
@@ -217,29 +255,39 @@ def _located(
     return comparison if origin is None else replace(comparison, first=origin)
 
 
-def _errors(design: Design, emulation: Emulation, reference: ReferenceRun) -> tuple[ErrorFigures, ...]:
+def _errors(design: Design, given: _Input, emulation: Emulation, reference: ReferenceRun) -> tuple[ErrorFigures, ...]:
     network = design.quantised
     return tuple(
-        error_figures(network.block_format(block).to_float(values), _as_many(reference.layers[block.source], values))
+        error_figures(
+            _valid(given, network.block_format(block).to_float(values), values.shape[1] == 1),
+            _valid(given, reference.layers[block.source], values.shape[1] == 1),
+        )
         for block, values in zip(network.blocks, emulation.blocks)
     )
 
 
-def _as_many(expected: FloatArray, values: IntArray) -> FloatArray:
-    """The reference's last step where the accelerator gives one step of each sequence."""
-    return expected[:, -1:] if values.shape[1] == 1 else expected
+def _valid(given: _Input, values: FloatArray, one_step: bool) -> FloatArray:
+    """All steps of all sequences; ``one_step``: of each sequence the one there is, or its last."""
+    if one_step and values.shape[1] == 1:
+        return values[:, 0]
+    if one_step:
+        ends: FloatArray = values[np.arange(len(values)), np.asarray(given.lengths) - 1]
+        return ends
+    return np.concatenate([words[:length] for words, length in zip(values, given.lengths)])
 
 
 def _output(design: Design, result: RunResult, given: _Input) -> FloatArray | None:
     port = _port(design, "m_axis")
-    sequences, steps, _ = given.values.shape
-    steps = 1 if design.quantised.one_step else steps
-    if len(result.out_beats) != sequences * steps * port.beats_per_step:
+    lengths = _sent_lengths(design, given)
+    if len(result.out_beats) != sum(lengths) * port.beats_per_step:
         return None
     words: IntArray = unpack(result.out_beats, port, design.quantised.output_size)
     by_sequence = np.empty_like(words)
-    by_sequence[interleave(sequences, steps, design.plan.streams)] = words
-    return design.quantised.output_format.to_float(by_sequence.reshape(sequences, steps, -1))
+    by_sequence[_sent_order(design, given)] = words
+    padded = np.zeros((len(lengths), max(lengths), words.shape[-1]), dtype=np.int64)
+    for target, own in zip(padded, np.split(by_sequence.reshape(sum(lengths), -1), np.cumsum(lengths)[:-1])):
+        target[: len(own)] = own
+    return design.quantised.output_format.to_float(padded)
 
 
 def _figures(
@@ -299,13 +347,13 @@ def _step_interval(design: Design, given: _Input, result: RunResult, measured: M
     plan = design.plan
     if not plan.capacity and not design.quantised.one_step:
         return measured.step_interval_cycles
-    sequences, steps, _ = given.values.shape
-    groups = sequences // plan.streams
-    beats = plan.streams * (1 if design.quantised.one_step else steps) * plan.output_beats
-    ends = result.out_cycle[beats - 1 : groups * beats : beats]
-    if len(ends) < max(groups, 2):
+    sent = _sent_lengths(design, given)
+    groups = range(0, len(sent) - plan.streams + 1, plan.streams)
+    last = np.cumsum([sum(sent[first : first + plan.streams]) for first in groups]) * plan.output_beats - 1
+    if len(last) < 2 or last[-1] >= len(result.out_cycle):
         return None
-    interval = float(ends[-1] - ends[-2]) / (plan.streams * steps)
+    taken = sum(given.lengths[groups[-1] : groups[-1] + plan.streams])
+    interval = float(result.out_cycle[last[-1]] - result.out_cycle[last[-2]]) / taken
     return int(interval) if interval.is_integer() else interval
 
 

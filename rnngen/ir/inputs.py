@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -48,3 +50,20 @@ def check_input(x: npt.ArrayLike, network: Network, what: str) -> FloatArray:
             f"not {values[tuple(where)]:g} at {where}."
         )
     return values
+
+
+def check_lengths(lengths: Sequence[int] | None, values: FloatArray) -> tuple[int, ...]:
+    """Steps of each sequence of (sequences, longest, features); all of them if None.
+
+    Raises:
+        DataError: if there is not one length a sequence, or one is not within 1 .. longest.
+    """
+    sequences, longest, _ = values.shape
+    if lengths is None:
+        return (longest,) * sequences
+    if len(lengths) != sequences:
+        raise DataError(f"There must be {sequences} lengths, one a sequence, not {len(lengths)}.")
+    for number, length in enumerate(lengths):
+        if not 1 <= length <= longest:
+            raise DataError(f"Length {number} must be within 1..{longest}, not {length}.")
+    return tuple(int(length) for length in lengths)

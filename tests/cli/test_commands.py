@@ -137,3 +137,11 @@ def test_doctor(capsys):
     names = {tool["name"]: tool["found"] for tool in json.loads(capsys.readouterr().out)["tools"]}
     assert names["numpy"]
     assert names["amaranth"]
+
+
+@pytest.mark.parametrize("array", [np.zeros(2), np.ones((2, 1), dtype=np.int64)])
+def test_simulate_refuses_lengths(design, tmp_path, capsys, array):
+    np.save(tmp_path / "l.npy", array)
+    said = refuse(capsys, "simulate", design, "--lengths", tmp_path / "l.npy")
+    kind, shape = array.dtype, array.shape
+    assert said.endswith(f"must be integers of shape (sequences,), not {kind} of shape {shape}.")

@@ -2,14 +2,17 @@
 
 import hashlib
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from rnngen.emit.design import read_design, write_design
+from rnngen.errors import DataError
 from rnngen.flow import report, simulate
-from rnngen.ir.network import LinearLayer, Network, RecurrentLayer
+from rnngen.ir.network import LastStepLayer, LinearLayer, Network, ParallelLayer, RecurrentLayer
 from rnngen.passes.quantise import quantise
 from rnngen.plan.schedule import latency
 from rnngen.plan.search import Budget, plan_for_budget, plan_for_lanes
@@ -120,3 +123,68 @@ def test_streams_side_by_side(tmp_path, stall):
     assert result.comparison.bit_exact, result.comparison.sentence
     assert stall or result.comparison.cycle_exact
     assert np.array_equal(result.output, quantised.output_format.to_float(result.emulation.output))
+
+
+DIRECTIONS = [RecurrentLayer(f"d{k}", "gru", *(np.random.default_rng(k).uniform(-0.6, 0.6, shape) for shape in
+              ((12, 3), (12, 4), (12,), (12,))), reverse=bool(k)) for k in range(2)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "streams"), [("both directions", 1), ("both directions, final", 1), ("forward", 2), ("forward, last", 2)]
+)
+def test_sequences_of_different_lengths(tmp_path, name, streams):
+    """As pack_padded_sequence means them: each ends, and its backward pass begins, at its own end."""
+    body = ParallelLayer("both", tuple(DIRECTIONS)) if name.startswith("both") else DIRECTIONS[0]
+    size, ends = body.output_size, "," in name
+    last = (LastStepLayer("last", size, name.endswith("final")),) if ends else ()
+    network = Network("net", (body, *last, LinearLayer("head", np.eye(2, size), np.zeros(2))))
+    quantised = quantise(network, 16, 16)
+    plan = replace(plan_for_budget(block_shapes(quantised), Budget(40), capacity=7), streams=streams)
+    design = write_design(tmp_path / "d", network, quantised, plan, top="net", clock_hz=10**8, board=None)
+    lengths = [3, 7, 1, 5, 5]
+    x = np.random.default_rng(2).uniform(-1, 1, (5, 7, 3))
+    result = simulate(design, x, lengths=lengths)
+    assert result.comparison.cycle_exact, result.comparison.sentence
+    paused = simulate(design, x, lengths=lengths, stall=0.4)
+    assert paused.comparison.bit_exact, paused.comparison.sentence
+    grus = torch.nn.GRU(3, 4, batch_first=True, bidirectional=len(getattr(body, "branches", ())) > 1).double()
+    for layer, suffix in zip(DIRECTIONS, ("_l0", "_l0_reverse")):
+        for field in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+            if hasattr(grus, field + suffix):
+                getattr(grus, field + suffix).data = torch.from_numpy(getattr(layer, field))
+    packed = torch.nn.utils.rnn.pack_padded_sequence(
+        torch.from_numpy(x), lengths, batch_first=True, enforce_sorted=False
+    )
+    with torch.no_grad():
+        y, h_n = grus(packed)
+    wanted = torch.nn.utils.rnn.pad_packed_sequence(y, batch_first=True)[0].numpy()[..., :2]
+    if ends:
+        wanted = np.concatenate(list(h_n.numpy()), axis=1)[:, None, :2]
+    assert np.abs(result.output - wanted).max() < 3e-4
+
+
+@pytest.mark.parametrize(
+    ("lengths", "sentence"),
+    [
+        ([1, 2, 3], "There must be 2 lengths, one a sequence, not 3."),
+        ([0, 2], "Length 0 must be within 1..3, not 0."),
+        ([3, 4], "Length 1 must be within 1..3, not 4."),
+    ],
+)
+def test_lengths_that_do_not_fit(tmp_path, lengths, sentence):
+    design = make_design(tmp_path / "d", [(2, 3)], 0, 8, 16, 8, seed=1)
+    with pytest.raises(DataError, match=f"^{re.escape(sentence)}$"):
+        simulate(design, np.zeros((2, 3, 2)), lengths=lengths)
+
+
+def test_a_sequence_longer_than_a_design_stores(tmp_path):
+    network = Network("net", (DIRECTIONS[1],))
+    quantised = quantise(network, 8, 16)
+    plan = plan_for_budget(block_shapes(quantised), Budget(12), capacity=4)
+    design = write_design(tmp_path / "d", network, quantised, plan, top="net", clock_hz=10**8, board=None)
+    sentence = (
+        "The input has sequences of 5 steps and the design stores at most 4; simulate fewer (--steps) or generate the "
+        "design with --max-steps 5."
+    )
+    with pytest.raises(DataError, match=f"^{re.escape(sentence)}$"):
+        simulate(design, np.zeros((1, 5, 3)))
