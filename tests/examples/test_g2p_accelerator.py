@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -68,6 +69,14 @@ def test_a_decoder_of_another_kind(quantised: tuple[QuantisedNetwork, QuantisedN
     sentence = "The decoder must begin with a GRU, not with a layer of kind 'linear'."
     with pytest.raises(DataError, match=f"^{re.escape(sentence)}$"):
         g2p.begun(head, np.zeros(256))
+
+
+def test_a_circuit_that_gives_nothing(
+    tmp_path: Path, quantised: tuple[QuantisedNetwork, QuantisedNetwork], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(g2p, "simulate", lambda _design, _x: SimpleNamespace(output=None))
+    with pytest.raises(DataError, match=r"^The encoder's circuit gave no state for 'verilog'\.$"):
+        g2p.simulate_word("verilog", quantised, tmp_path)
 
 
 def test_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

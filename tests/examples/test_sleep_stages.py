@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from examples import sleep_stages
 from rnngen.emulate.network import run_values
+from rnngen.errors import ModelError
 from rnngen.flow import simulate
 from rnngen.flow.accuracy import error_figures
 from rnngen.passes.fold import fold
@@ -54,6 +56,14 @@ def test_differing_epochs_and_their_leads() -> None:
     judge = np.array([[[1.0, 0.5, 0.0], [0.0, 2.0, 1.75], [3.0, 0.0, 0.0]]])
     scores = np.array([[[1.0, 0.5, 0.0], [0.0, 1.8, 1.9], [3.0, 0.0, 0.0]]])
     assert sleep_stages.Staged(scores, judge).differing == {1: 0.25}
+
+
+def test_another_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    core = sleep_stages.read_classifier("ws-gru-mesa").core
+    monkeypatch.setattr(sleep_stages, "load", lambda _path: core)
+    sentence = "Classifier 'ws-gru-mesa' must begin with a batch norm, not with 'dense'."
+    with pytest.raises(ModelError, match=f"^{re.escape(sentence)}$"):
+        sleep_stages.read_classifier("ws-gru-mesa")
 
 
 def test_command(
