@@ -34,9 +34,9 @@ FORMAT_KEY = "s16.12: signed, 16 bits, 12 of them behind the binary point; the r
 
 
 def _size(layer: Json) -> str:
-    output = lookup(layer, "hidden_size")
-    output = lookup(layer, "output_size") if output is None else output
-    return f"{lookup(layer, 'input_size')} → {output}"
+    symbols = lookup(layer, "symbols")
+    inputs = f"{symbols} symbols" if symbols else lookup(layer, "input_size")
+    return f"{inputs} → {lookup(layer, 'output_size')}"
 
 
 def _lanes(lanes: Any) -> str:

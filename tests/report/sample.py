@@ -80,7 +80,7 @@ def design() -> dict[str, Any]:
                 "name": "lstm.l0",
                 "kind": "lstm",
                 "input_size": 128,
-                "hidden_size": 128,
+                "output_size": 128,
                 "formats": {
                     "x": form(16, 11),
                     "weight_x": form(8, 5),
