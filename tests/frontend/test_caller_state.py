@@ -19,6 +19,7 @@ from rnngen.frontend.framework import judge
 from rnngen.ir.layers import RecurrentLayer
 from rnngen.ir.network import Network
 from rnngen.ir.reference import recurrent_layers, run_network
+from rnngen.nn import FactorisedLSTM, GroupedLSTM
 from tests.frontend.exported_models import Model, Three, Two, settle
 
 torch.set_num_threads(1)
@@ -246,3 +247,21 @@ def test_an_onnx_file(tmp_path: Path, kind: str, bidirectional: bool, dynamo: bo
     output, final = module(*inputs)
     states, finals = by_layer(network, state), by_layer(network, final)
     compare(network, x.transpose(0, 1), states, output.transpose(0, 1), finals)
+
+
+def test_final_states_of_modules_of_our_own() -> None:
+    """A grouped LSTM, whose c has another size than its h, behind a factorised one."""
+    torch.manual_seed(0)
+
+    def forward(m: Any, x: Any) -> Any:
+        y, first = m.one(x)
+        y, second = m.two(y)
+        return y, first, second
+
+    one = FactorisedLSTM(3, 4, 2, batch_first=True)
+    module = settle(Model(forward, one=one, two=GroupedLSTM(4, 6, 4, 2, batch_first=True)))
+    network = load(module)
+    assert network.caller_state
+    x = arrays(2, 5, 3, seed=1)
+    output, (h_1, c_1), (h_2, c_2) = module.double()(x)
+    compare(network, x, {}, output, {"one": (h_1[0], c_1[0]), "two": (h_2[0], c_2[0])})
