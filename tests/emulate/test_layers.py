@@ -252,6 +252,16 @@ def test_close_to_the_float_network(seed: int, inputs: int, description: Descrip
     assert got.total_saturations == 0
 
 
+@pytest.mark.parametrize("kind", RECURRENT)
+def test_tables_of_symbols_are_the_networks(kind: str) -> None:
+    """Each engine reads its own part of the table's rows."""
+    network = make_network(2, 1, (("embedding", 5, 4), item(kind, 3, 2)))
+    x = make_input(network, 3, 3, 6)
+    quantised = quantise(network, 18, 18, x)
+    error = np.abs(quantised.output_format.to_float(run_values(quantised, x).output) - run_layers(network, x)[-1])
+    assert error.max() < 1e-3
+
+
 def test_argmax_of_a_network() -> None:
     network = make_network(11, 4, (("gru", 6), ("linear", 9), ("argmax",)), 6.0)
     x = make_input(network, 12, 4, 8)
