@@ -1,4 +1,4 @@
-# make venv | test | regress | demo | bench | real | clean.  Needs Python 3.11 or newer, a C++ compiler, make and perl.
+# make venv | test | regress | conformance | demo | bench | bench-law | real | clean.  Needs Python 3.11 or newer, a C++ compiler, make and perl.
 
 PYTHON ?= python3
 VENV   := .venv
@@ -10,7 +10,7 @@ HLS_VENV  := build/hls4ml-venv
 HLS_STAMP := $(HLS_VENV)/.installed
 
 
-.PHONY: venv test regress lint demo bench real bench-hls4ml clean
+.PHONY: venv test regress conformance lint demo bench bench-law real bench-hls4ml clean
 .DELETE_ON_ERROR:
 
 venv: $(STAMP)
@@ -35,6 +35,10 @@ test: lint
 regress: $(STAMP)
 	RNNGEN_CIRCUITS=$(or $(CIRCUITS),80) $(BIN)/python -m pytest -q -n $(JOBS) tests/flow/test_random_networks.py
 
+# All rows of CONFORMANCE.md, each in a simulator of its own: about 15 minutes on two free cores, less the second time.
+conformance: $(STAMP)
+	$(BIN)/python -m bench.conformance --jobs $(JOBS)
+
 demo: $(STAMP)
 	$(BIN)/python examples/silero_demo.py -o demo
 
@@ -44,6 +48,10 @@ bench: $(STAMP) $(HLS_STAMP)
 # Trained networks of others, from their files to the circuit.
 real: $(STAMP)
 	$(BIN)/python -m bench.real_networks
+
+# The cycle law of every kind of recurrent layer, measured.
+bench-law: $(STAMP)
+	$(BIN)/python -m bench.cycle_law
 
 # hls4ml lives apart: its dependencies must not decide ours.
 bench-hls4ml: $(HLS_STAMP)
