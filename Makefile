@@ -1,4 +1,5 @@
-# make venv | test | regress | conformance | demo | bench | bench-law | real | clean.  Needs Python 3.11 or newer, a C++ compiler, make and perl.
+# make venv | test | regress | conformance | demo | bench | bench-law | real | clean
+# Needs Python 3.11 or newer, a C++ compiler, make and perl.
 
 PYTHON ?= python3
 VENV   := .venv
