@@ -206,7 +206,9 @@ def _gathered(members: Sequence[IntArray], arrays: Sequence[IntArray]) -> IntArr
     shape = np.max([array.shape for array in arrays], axis=0)
     whole = np.zeros((sum(len(which) for which in members), *shape[1:]), dtype=np.int64)
     for which, array in zip(members, arrays):
-        whole[(which, *(slice(0, size) for size in array.shape[1:]))] = array
+        part = np.zeros((len(which), *shape[1:]), dtype=np.int64)
+        part[tuple(slice(0, size) for size in array.shape)] = array
+        whole[which] = part
     return whole
 
 

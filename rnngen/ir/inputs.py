@@ -58,7 +58,7 @@ def check_lengths(lengths: Sequence[int] | None, values: FloatArray) -> tuple[in
     Raises:
         DataError: if there is not one length a sequence, or one is not within 1 .. longest.
     """
-    sequences, longest, _ = values.shape
+    sequences, longest = int(values.shape[0]), int(values.shape[1])
     if lengths is None:
         return (longest,) * sequences
     if len(lengths) != sequences:
