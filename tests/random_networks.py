@@ -89,13 +89,13 @@ class _Maker:
     def layer(self, index: int, item: Item, inputs: int) -> Layer:
         kind, *rest = item
         kind, name = str(kind), f"l{index}"
-        sizes = [int(size) for size in rest]  # type: ignore[call-overload]
+        sizes = [int(size) for size in rest]
         if kind == "embedding":
             return EmbeddingLayer(name, self._random.uniform(-1, 1, (sizes[0], sizes[1])))
         if kind == "linear":
             return LinearLayer(name, self.array(sizes[0], inputs), self.array(sizes[0]))
         if kind in ACTIVATIONS:
-            return ActivationLayer(name, kind, inputs, *rest)  # type: ignore[arg-type]
+            return ActivationLayer(name, kind, inputs, *rest)
         if kind in ("last", "final"):
             return LastStepLayer(name, inputs, kind == "final")
         if kind == "argmax":

@@ -6,7 +6,7 @@ import io
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -147,8 +147,8 @@ def write_states(path: Path, states: States) -> None:
     Raises:
         DesignError: if it cannot be written.
     """
-    arrays = {f"{name}.h_n": h for name, (h, _) in states.items()}
+    arrays: dict[str, Any] = {f"{name}.h_n": h for name, (h, _) in states.items()}
     arrays |= {f"{name}.c_n": c for name, (_, c) in states.items() if c is not None}
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    np.savez(buffer, **arrays)
     write_atomically(path, buffer.getvalue())

@@ -79,7 +79,8 @@ def is_brevitas(module: object) -> bool:
     return _kind(module) is not None
 
 
-def _kind(module: object) -> type | None:
+def _kind(module: object) -> Any:
+    """The class of Brevitas that it is, or is derived from; None: no recurrent one."""
     for base in type(module).__mro__:
         if base.__module__ == "brevitas.nn.quant_rnn" and base.__name__ in ("QuantLSTM", "QuantRNN"):
             return base
@@ -106,7 +107,7 @@ def read_brevitas(module: torch.nn.Module, name: str = "") -> QuantisedChain:
     title = f"Module {name or type(module).__name__}"
     if kind is None:
         raise ModelError(f"{title} must be a QuantLSTM or QuantRNN of brevitas, not a {type(module).__name__}.")
-    if type(module).forward is not kind.forward:  # type: ignore[attr-defined]
+    if type(module).forward is not kind.forward:
         raise ModelError(
             f"{title} is a {type(module).__name__} with a forward of its own; use {kind.__name__} itself."
         )

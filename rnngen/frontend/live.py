@@ -193,7 +193,7 @@ def _example(module: torch.nn.Module, title: str) -> tuple[Any, ...]:
     for candidate in _candidates(module, _sizes(module)):
         try:
             copy.deepcopy(module)(*candidate)  # a forward may leave something behind in its module
-        except Exception as error:  # noqa: BLE001 (forward is the user's code and may raise anything)
+        except Exception as error:  # forward is the user's code and may raise anything
             reason = reason or _first_line(error)
             continue
         return candidate
@@ -221,7 +221,7 @@ def _packed(module: torch.nn.Module, example: tuple[Any, ...]) -> str:
     hooks = [child.register_forward_pre_hook(look(path)) for path, child in children]
     try:
         module(*example)
-    except Exception:  # noqa: BLE001 (forward is the user's code and may raise anything)
+    except Exception:  # forward is the user's code and may raise anything
         return ""
     finally:
         for handle in hooks:
@@ -244,7 +244,7 @@ def _export(module: torch.nn.Module, example: tuple[Any, ...], title: str) -> to
     for shapes in (tuple(auto(value) for value in example), None):
         try:
             return torch.export.export(module, example, dynamic_shapes=shapes)
-        except Exception as error:  # noqa: BLE001 (export raises what forward raises, and much of its own)
+        except Exception as error:  # export raises what forward raises, and much of its own
             reason = _first_line(error)
     if packed := _packed(module, example):
         raise ModelError(f"{title}: '{packed}' {PACKED}")

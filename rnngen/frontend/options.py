@@ -62,7 +62,7 @@ class ImportOptions:
     def __post_init__(self) -> None:
         _check_choice("output", self.output, OUTPUTS)
         _check_choice("nonlinearity", self.nonlinearity, NONLINEARITIES)
-        self.heads  # noqa: B018  parsing is the check
+        _ = self.heads  # parsing is the check
 
     @property
     def heads(self) -> tuple[HeadItem, ...]:

@@ -14,6 +14,13 @@ def address_width(depth: int) -> int:
     return max(1, (depth - 1).bit_length())
 
 
+def fit_address(m: Module, value: Value, depth: int) -> Signal:
+    """An address at exactly the width of the port of a memory of ``depth`` words."""
+    address = Signal(address_width(depth))
+    m.d.comb += address.eq(value)
+    return address
+
+
 def write_layout(width: int, lanes: int, streams: int) -> data.StructLayout:
     """One write of up to ``lanes`` neighbouring words of a step.
 
@@ -125,9 +132,7 @@ class VectorMemory(wiring.Component):
         m.d.comb += base.eq((self.write.stream * self._slots + slot) * self.words)
         with m.If(self.write.enable & self.write.last):
             m.d.sync += turn.eq(turn ^ (1 << self.write.stream))
-        place = Signal(address_width(self.depth))
-        m.d.comb += place.eq(base + word)
-        return place
+        return fit_address(m, base + word, self.depth)
 
 
 class StepBuffer(wiring.Component):

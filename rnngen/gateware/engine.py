@@ -8,7 +8,7 @@ from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Signal,
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from rnngen.gateware.buffers import StepBuffer, VectorMemory, address_width, write_layout
+from rnngen.gateware.buffers import StepBuffer, VectorMemory, address_width, fit_address, write_layout
 from rnngen.gateware.loader import LoadableMemory, load_layout
 from rnngen.gateware.peek import PEEK
 from rnngen.gateware.registers import WORD_BITS
@@ -212,7 +212,7 @@ class Engine(wiring.Component):
         m.submodules.input = buffer = self._buffer
         h_stride = ceil_div(self._context.h_size, self._plan.columns) if self._plan.shape.hidden else 0
         m.submodules.sequencer = sequencer = Sequencer(self._plan, buffer.depth, h_stride, self._context.streams)
-        self._shown: list[tuple[Value, Value]] = []
+        self._shown: list[Value] = []
         m.d.comb += [
             buffer.write.eq(self.write),
             buffer.rewind.eq(self.rewind),
@@ -252,8 +252,8 @@ class Engine(wiring.Component):
             return
         part = Signal.like(self.peek.part)
         m.d.sync += part.eq(self.peek.part)
-        words = [word for _, word in self._shown]
-        chosen = words[0] if len(words) == 1 else Mux(self.peek.state, words[1], words[0])
+        first, *second = self._shown  # h, where it is multiplied, before the state
+        chosen = Mux(self.peek.state, second[0], first) if second else first
         padded = Cat(chosen, Const(0, -len(chosen) % WORD_BITS))
         m.d.comb += self.peeked.eq(padded.word_select(part, WORD_BITS))
 
@@ -278,7 +278,7 @@ class Engine(wiring.Component):
             address = self._peeking(sequencer.peek_base + self.peek.word, sequencer.h_address)
             m.d.comb += [hidden.write.eq(self.feedback), hidden.address.eq(address)]
             h_word = hidden.data
-            self._shown.append((Const(0), h_word))
+            self._shown.append(h_word)
             if self._begins["h_0"]:
                 h_word = Mux(first_step, self._beginning(m, "h_0", sequencer.h_word), h_word)
                 first_step = Const(0, 1)
@@ -427,7 +427,7 @@ class Engine(wiring.Component):
         depth = count * self._context.streams
         begin = self._beginning(m, "state_0", place) if self._begins["state_0"] else Const(0, len(state))
         m.d.comb += tail.state.eq(Mux(groups[timing.state_read + AHEAD].first, begin, state))
-        self._shown.append((Const(1), state))
+        self._shown.append(state)
         read_address = self._peeking(self.peek.stream * count + self.peek.word, read.stream * count + place)
         write_address = written.stream * count + _group_counter(m, written, count)
         m.submodules.state = Instance(
@@ -436,10 +436,10 @@ class Engine(wiring.Component):
             p_DEPTH=depth,
             p_ADDRESS_WIDTH=address_width(depth),
             i_clk=ClockSignal(),
-            i_read_address=_fit(m, read_address, depth),
+            i_read_address=fit_address(m, read_address, depth),
             o_read_data=state,
             i_write_enable=written.valid,
-            i_write_address=_fit(m, write_address, depth),
+            i_write_address=fit_address(m, write_address, depth),
             i_write_data=tail.state_new,
         )
 
@@ -447,7 +447,7 @@ class Engine(wiring.Component):
         """The state that a sequence begins with, read one cycle behind its address."""
         memory = self._states[what]
         word = Signal(memory.width, name=f"{what}_word")
-        m.submodules[what] = self._parameter_memory(what, memory.depth, _fit(m, address, memory.depth), word)
+        m.submodules[what] = self._parameter_memory(what, memory.depth, fit_address(m, address, memory.depth), word)
         return word
 
     def _results(self, m: Module, tail: TailSignals, groups: list[Signal]) -> None:
@@ -481,13 +481,6 @@ class Engine(wiring.Component):
         for name, value in points.items():
             probe = Signal(len(value), name=f"probe_{name}")
             m.d.comb += probe.eq(value)
-
-
-def _fit(m: Module, value: Value, depth: int) -> Signal:
-    """An address at exactly the width of a memory's port."""
-    address = Signal(address_width(depth))
-    m.d.comb += address.eq(value)
-    return address
 
 
 def _group_counter(m: Module, group: Signal, count: int) -> Signal:

@@ -8,7 +8,7 @@ from amaranth.hdl import ClockSignal, Instance, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from rnngen.gateware.buffers import address_width, write_layout
+from rnngen.gateware.buffers import address_width, fit_address, write_layout
 from rnngen.plan.engine import ceil_div
 
 
@@ -117,7 +117,7 @@ class MergeBuffer(wiring.Component):
             i_read_word=read_word,
             o_read_data=read_data,
             i_write_enable=write.enable,
-            i_write_word=_address(m, now * self._words + word, depth),
+            i_write_word=fit_address(m, now * self._words + word, depth),
             i_write_bank=bank,
             i_write_count=write.count,
             i_write_data=write.data,
@@ -167,7 +167,7 @@ class MergeBuffer(wiring.Component):
         for k in range(1, count):
             chosen = Mux(shown == k, words[k], chosen)
         m.d.comb += self.result.data.eq(chosen)
-        return [_address(m, at * self._words + word, depth) for at in now], words
+        return [fit_address(m, at * self._words + word, depth) for at in now], words
 
     def _result(
         self, m: Module, issue: Value, word_ends: Value, branch: Signal, step_ends: Value, sequence_ends: Value
@@ -187,10 +187,3 @@ def _next_slot(slot: Value, slots: int, backwards: bool) -> Value:
     if backwards:
         return Mux(slot == 0, slots - 1, slot - 1)
     return Mux(slot == slots - 1, 0, slot + 1)
-
-
-def _address(m: Module, value: Value, depth: int) -> Signal:
-    """A word of a memory, at exactly the width of its port."""
-    address = Signal(address_width(depth))
-    m.d.comb += address.eq(value)
-    return address

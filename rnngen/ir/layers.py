@@ -350,13 +350,31 @@ class AffineLayer:
     @property
     def output_size(self) -> int:
         """Words of one output step."""
-        return int(self.scale.size)
+        return self.input_size
+
+    macs = 0
+
+
+class _SameSize:
+    """As many words out as in, and nothing multiplied with a matrix."""
+
+    size: int
+
+    @property
+    def input_size(self) -> int:
+        """Words of one input step."""
+        return self.size
+
+    @property
+    def output_size(self) -> int:
+        """Words of one output step."""
+        return self.size
 
     macs = 0
 
 
 @dataclass(frozen=True)
-class ActivationLayer:
+class ActivationLayer(_SameSize):
     """A function of ``ACTIVATIONS`` of each of ``size`` words; low and high are hardtanh's limits."""
 
     name: str
@@ -373,21 +391,9 @@ class ActivationLayer:
         if not self.low < self.high:
             raise ModelError(f"Layer '{self.name}': low must be below high, not {self.low} and {self.high}.")
 
-    @property
-    def input_size(self) -> int:
-        """Words of one input step."""
-        return self.size
-
-    @property
-    def output_size(self) -> int:
-        """Words of one output step."""
-        return self.size
-
-    macs = 0
-
 
 @dataclass(frozen=True)
-class LastStepLayer:
+class LastStepLayer(_SameSize):
     """Of each sequence one step of ``size`` words.
 
     Attributes:
@@ -399,18 +405,6 @@ class LastStepLayer:
     name: str
     size: int
     final: bool = False
-
-    @property
-    def input_size(self) -> int:
-        """Words of one input step."""
-        return self.size
-
-    @property
-    def output_size(self) -> int:
-        """Words of one output step."""
-        return self.size
-
-    macs = 0
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import torch
 
 from rnngen.errors import ModelError
@@ -34,9 +36,9 @@ class SequenceModule(torch.nn.Module):
         self.output_size = output_size
         self.batch_first = batch_first
 
+    @abstractmethod
     def _run(self, x: torch.Tensor, h: torch.Tensor, c: torch.Tensor) -> tuple[torch.Tensor, State]:
         """y (T, B, output) and the last h and c, of x (T, B, I), h (B, output) and c (B, H)."""
-        raise NotImplementedError
 
     def forward(self, x: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
         """Run over a sequence.

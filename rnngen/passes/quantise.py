@@ -56,6 +56,8 @@ WEIGHT_BITS = range(2, 19)
 ACTIVATION_BITS = range(4, 19)
 TABLE_GUARD_BITS = 3
 """Fraction bits of a symbol's biases below the pre-activation's: there are many of them."""
+_FORMAT_ROUNDS = 8
+"""Tries to find a format for a plain RNN's h; each takes away fraction bits."""
 SIXTH_BITS = 17
 """Fraction bits of hard sigmoid's 1/6 where it is no Linear layer's weight."""
 
@@ -68,7 +70,7 @@ class _Widths:
 
 @dataclass(frozen=True, eq=False)
 class _Matrix:
-    """A product's float parameters; ``table`` instead of weight_x where x is a symbol."""
+    """A product's float parameters; weight_x has no columns, and bias a row a symbol, where x is one."""
 
     name: str
     weight_x: FloatArray
@@ -221,9 +223,8 @@ def _limit(y: Format, value: float | None) -> int | None:
     return integer if y.minimum < integer < y.maximum else None
 
 
-def _sum_bias(layer: RecurrentLayer, from_table: FloatArray | None) -> FloatArray:
-    """Biases by slot: both added, but for gate n of a GRU; with a row a symbol where x is one."""
-    x = layer.bias_ih if from_table is None else layer.bias_ih + from_table @ layer.weight_ih.T
+def _sum_bias(layer: RecurrentLayer, x: FloatArray) -> FloatArray:
+    """Biases by slot: that of x, with a row a symbol where x is one, and that of h added, but for gate n of a GRU."""
     if layer.cell != "gru":
         return x + layer.bias_hh
     r_x, z_x, n_x = np.split(x, 3, axis=-1)
@@ -289,13 +290,11 @@ class _Builder:
 
     def cell(self, layer: RecurrentLayer, ranges: LayerRanges, h_range: float) -> Branch:
         """The engines of one direction; h_range: of all directions together."""
-        gated = layer.cell in ("lstm", "gru")
-        relu = layer.cell == "rnn_relu"
-        bias = _sum_bias(layer, self.table)
+        bias = _sum_bias(layer, self._with_table(layer.weight_ih, layer.bias_ih))
         weight_x = self._without_table(layer.weight_ih)
         if layer.weight_hr is not None:
             return self._projected(layer, ranges, h_range, weight_x, bias)
-        h = self._h_format(h_range) if gated or not relu else covering(self.widths.activations, h_range)
+        h = covering(self.widths.activations, h_range) if layer.cell == "rnn_relu" else self._h_format(h_range)
         matrix = self._matrix(layer.name, weight_x, layer.weight_hh, bias, h)
         matrix = replace(matrix, trained=self._trained(layer))
         if layer.cell == "lstm":
@@ -303,11 +302,22 @@ class _Builder:
         elif layer.cell == "gru":
             made = _gru(matrix, self.widths, ranges)
         else:
-            function = ActivationLayer(layer.name, layer.cell.removeprefix("rnn_"), layer.hidden_size)
-            made = _dense(matrix, self.widths, function, h_range)
-            if made.output_format != h:  # a coarser h than hoped for: the accumulator has fewer fraction bits
-                made = _dense(replace(matrix, h=made.output_format), self.widths, function, h_range)
+            made = self._plain(layer, matrix, h_range)
         return Branch(((self._add(_begun(made, layer)),),), layer.reverse)
+
+    def _plain(self, layer: RecurrentLayer, matrix: _Matrix, h_range: float) -> QuantisedLayer:
+        """A plain RNN, whose output is the h that it multiplies: one format serves both."""
+        function = ActivationLayer(layer.name, layer.cell.removeprefix("rnn_"), layer.hidden_size)
+        for _ in range(_FORMAT_ROUNDS):
+            made = _dense(matrix, self.widths, function, h_range)
+            if made.output_format == matrix.h:
+                return made
+            # A coarser h than hoped for: the accumulator has fewer fraction bits.
+            matrix = replace(matrix, h=made.output_format)
+        raise FormatError(
+            f"Layer '{layer.name}' has recurrent weights so large that no format serves both its output and its h; "
+            f"use more weight bits."
+        )
 
     def _trained(self, layer: RecurrentLayer) -> TrainedLayer | None:
         """The integers that a layer was trained with; None if it was not."""

@@ -22,6 +22,11 @@ WriteCycle = Callable[[int], int]
 """Cycle in which a word of a step is written."""
 
 
+def _all_at(cycle: int) -> WriteCycle:
+    """All words at once."""
+    return lambda unit: cycle
+
+
 class _Output:
     """The output buffer: words leave in order as soon as they are complete."""
 
@@ -75,8 +80,7 @@ class _Steps:
     def _written(self, issue: int) -> WriteCycle:
         plan, branch = self._plan, self._branch
         if plan.post_units:
-            end = issue + branch.last_write_cycle + plan.post_cycles
-            return lambda unit: end
+            return _all_at(issue + branch.last_write_cycle + plan.post_cycles)
         return lambda unit: issue + branch.write_cycle(unit) + plan.post_cycles
 
 
@@ -126,7 +130,7 @@ class _Stored:
         self._next_word += plan.out_beats
         places = [start + plan.post_cycles + beat for beat in range(plan.out_beats)]
         if plan.post_units:
-            self.following.push(lambda unit: places[-1], last)
+            self.following.push(_all_at(places[-1]), last)
             return
         beats: list[int] = []
         done = 0
@@ -164,8 +168,7 @@ def run_steps(plan: NetworkPlan, ends: Sequence[bool]) -> Schedule:
         first = max(next_input, parts[0].free())
         next_input = first + plan.input_beats
         inputs.append(tuple(range(first, next_input)))
-        end = next_input - 1
-        parts[0].push(lambda unit, end=end: end, ends_sequence)  # type: ignore[misc]
+        parts[0].push(_all_at(next_input - 1), ends_sequence)
     return Schedule(tuple(inputs), tuple(tuple(part.issues) for part in parts), tuple(output.outputs))
 
 

@@ -59,10 +59,10 @@ def assert_same(before: QuantisedNetwork, after: QuantisedNetwork) -> None:
 
 def assert_same_formats(before: object, after: object) -> None:
     """All but the formats of what is not multiplied."""
-    for field in fields(before):  # type: ignore[arg-type]
+    for field in fields(before):
         if field.name != "product":
             assert getattr(before, field.name) == getattr(after, field.name)
-    one, other = before.product, after.product  # type: ignore[attr-defined]
+    one, other = before.product, after.product
     names = ["input_size", "hidden_size", "x", "bias", "fraction", "shift_x", "shift_h", "bias_shift", "operand_width",
              "weight_width", "accumulator_width", "total_width"]  # fmt: skip
     names += ["weight_x"] if one.input_size else []

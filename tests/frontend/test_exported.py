@@ -757,7 +757,7 @@ def test_a_module_without_values() -> None:
 
 def test_a_module_that_cannot_be_copied() -> None:
     module = nn.Sequential(nn.LSTM(3, 4))
-    module.generator = (step for step in range(3))  # type: ignore[assignment]
+    module.generator = (step for step in range(3))
     assert refusal(module) == (
         "Module Sequential cannot be copied (cannot pickle 'generator' object); "
         "give a module that copy.deepcopy copies."

@@ -662,7 +662,7 @@ def test_damage_is_always_a_sentence(tmp_path):
         try:
             read_keras(path)
         except ModelError as error:
-            assert str(error).endswith(".")  # noqa: PT017
+            assert str(error).endswith(".")
 
 
 def test_damaged_configs_are_always_a_sentence(tmp_path):
@@ -684,7 +684,7 @@ def test_damaged_configs_are_always_a_sentence(tmp_path):
             try:
                 read_keras(write_keras(tmp_path / "model.keras", config, weights))
             except ModelError as error:
-                assert str(error).endswith(".")  # noqa: PT017
+                assert str(error).endswith(".")
 
 
 def test_keras_rule_of_group_names():

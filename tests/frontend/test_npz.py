@@ -509,4 +509,4 @@ def test_damage_is_always_a_sentence(tmp_path):
         try:
             read_npz(rewritten(path, "w.npy", bytes(data)))
         except ModelError as error:
-            assert str(error).endswith(".")  # noqa: PT017
+            assert str(error).endswith(".")

@@ -1,6 +1,6 @@
 """Bench of the control port alone: cocotbext-axi's master, and bare pins where that is too well-behaved.
 
-RNNGEN_BENCH names a JSON file: ``registers`` (the Python map), ``digest``,
+RNNGEN_BENCH names a JSON file: ``registers`` (the Python map), ``digest``, ``peek`` (its fields' [low, width]),
 ``memories`` (each [engine, memory, width, depth]).
 """
 
@@ -21,6 +21,8 @@ with open(os.environ["RNNGEN_BENCH"], encoding="utf-8") as file:
 MAP = CONFIG["registers"]
 OFFSET = {name: entry["offset"] for name, entry in MAP.items()}
 EVENTS = {"STEPS_IN": "step_in", "STEPS_OUT": "step_out", "INPUT_STALLS": "input_idle", "OUTPUT_STALLS": "output_stall"}
+ERRORS = {"protocol_error": 0b0001, "overlong": 0b0100, "bad_symbol": 0b1000}
+INSIDE = (*EVENTS.values(), *ERRORS, "idle", "saturations", "peeked")
 PINS_IN = {"aw": ("awaddr", "awvalid"), "w": ("wdata", "wstrb", "wvalid"), "ar": ("araddr", "arvalid")}
 OUTPUTS = ("awready", "wready", "bvalid", "bresp", "arready", "rvalid", "rdata", "rresp")
 
@@ -33,7 +35,7 @@ class TB:
 
     async def start(self, master: bool = True) -> None:
         dut = self.dut
-        for name in (*EVENTS.values(), "protocol_error", "idle", "saturations"):
+        for name in INSIDE:
             getattr(dut, name).value = 0
         for name in (*itertools.chain(*PINS_IN.values()), "bready", "rready", "awprot", "arprot"):
             getattr(dut, f"s_axil_{name}").value = 0
@@ -144,6 +146,7 @@ async def identity_digest_and_reset_values(dut):
         digest = digest << 32 | await tb.read(f"DIGEST{index}")
     assert digest == CONFIG["digest"]
     live = ("DIGEST", "CYCLES", "LOAD_DATA")
+    assert MAP["VERSION"]["reset"] == 0x0001_0001
     for name in MAP:
         if not name.startswith(live):
             assert await tb.read(name) == MAP[name]["reset"], name
@@ -231,7 +234,7 @@ async def every_strobe_pattern_writes_its_bytes_only(dut):
         assert await tb.bare_write(OFFSET["LOAD_ADDRESS"], value, strobes) == 0
         assert await tb.bare_read(OFFSET["LOAD_ADDRESS"]) == (0, kept)
     await tb.bare_write(OFFSET["LOAD_SELECT"], 0xFFFFFFFF)
-    assert await tb.bare_read(OFFSET["LOAD_SELECT"]) == (0, 0xFF01)
+    assert await tb.bare_read(OFFSET["LOAD_SELECT"]) == (0, 0xFF03)
     await tb.bare_write(OFFSET["CONTROL"], 0xFFFFFF00, 0b1110)
     assert await tb.bare_read(OFFSET["CONTROL"]) == (0, 1)
 
@@ -283,9 +286,9 @@ async def writes_and_reads_every_second_cycle(dut):
 async def no_output_follows_an_input_within_a_cycle(dut):
     tb = await started(dut, master=False)
     inputs = [getattr(dut, f"s_axil_{name}") for name in (*itertools.chain(*PINS_IN.values()), "bready", "rready")]
-    inputs += [getattr(dut, name) for name in (*EVENTS.values(), "protocol_error", "idle", "saturations")]
+    inputs += [getattr(dut, name) for name in INSIDE]
     outputs = [getattr(dut, f"s_axil_{name}") for name in OUTPUTS]
-    outputs += [getattr(dut, name) for name in ("enable", "clear", "load_strobe", "load_address", "load_data")]
+    outputs += [getattr(dut, name) for name in ("enable", "clear", "restart", "load_strobe", "load_data", "peek")]
     addresses = list(OFFSET.values())
     for _ in range(400):
         await RisingEdge(dut.aclk)
@@ -321,6 +324,55 @@ async def errors_stay_until_one_is_written(dut):
     stays = cocotb.start_soon(count_high(dut, dut.errors, 12))
     await tb.write("ERRORS", 0b01)
     assert await stays == 12, "an error in the cycle of the clearing must not be lost"
+
+
+@cocotb.test()
+async def every_error_has_its_bit(dut):
+    tb = await started(dut)
+    for pin, bit in ERRORS.items():
+        getattr(dut, pin).value = 1
+        await tb.cycles(1)
+        getattr(dut, pin).value = 0
+        await tb.cycles(2)
+        assert await tb.read("ERRORS") == bit, pin
+        await tb.write("ERRORS", bit)
+        await tb.cycles(1)  # a pin changes at the falling edge
+
+
+@cocotb.test()
+async def clear_state_is_one_pulse_and_leaves_the_counters(dut):
+    tb = await started(dut)
+    dut.step_in.value = 1
+    await tb.cycles(5)
+    dut.step_in.value = 0
+    pulses = [cocotb.start_soon(count_high(dut, pin, 40)) for pin in (dut.restart, dut.clear)]
+    await tb.write("CONTROL", 0b101)
+    assert [await pulse for pulse in pulses] == [1, 0]
+    assert await tb.read("STEPS_IN") == 5
+    assert await tb.read("CONTROL") == 1
+
+
+@cocotb.test()
+async def the_state_that_is_asked_for_is_shown(dut):
+    """State, engine, stream, word and part go out as they were written; what comes back is read."""
+    tb = await started(dut)
+
+    def shown(field: str) -> int:
+        low, width = CONFIG["peek"][field]
+        return int(dut.peek.value) >> low & (1 << width) - 1
+
+    for idle in (0, 1):
+        dut.idle.value = idle
+        state, engine, stream, word, part = (random.getrandbits(bits) for bits in (1, 8, 16, 16, 16))
+        await tb.write("READ_SELECT", stream << 16 | engine << 8 | state)
+        await tb.write("READ_ADDRESS", word << 16 | part)
+        await tb.cycles(2)
+        asked = {"now": idle, "state": state, "stream": stream, "word": word, "part": part}
+        assert {field: shown(field) for field in asked} == asked
+        assert int(dut.peek_engine.value) == engine
+        dut.peeked.value = value = random.getrandbits(32)
+        await tb.cycles(1)
+        assert await tb.read("READ_DATA") == value
 
 
 def parts_of(word: int, width: int) -> list[int]:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 from amaranth.back import verilog
-from amaranth.hdl import ClockDomain, Module, Signal
+from amaranth.hdl import ClockDomain, Module, Signal, Value
 
 from rnngen.gateware.control import ControlPort
 from rnngen.gateware.loader import LoadableMemory
+from rnngen.gateware.peek import PEEK
 from rnngen.gateware.registers import python_map
 from rnngen.verify.compile import CompileOptions, Simulator, compile_simulator
 from rnngen.verify.process import run_bench
@@ -27,8 +28,9 @@ MEMORIES = [
     LoadableMemory(2, 1, 8, 2),
     LoadableMemory(3, 0, 160, 4),
 ]
-EVENTS = ("step_in", "step_out", "input_idle", "output_stall", "saturations", "protocol_error", "idle")
-INSIDE = (*EVENTS, "enable", "clear", "load")
+EVENTS = ("step_in", "step_out", "input_idle", "output_stall", "saturations", "idle")
+ERRORS = ("protocol_error", "overlong", "bad_symbol")
+INSIDE = (*EVENTS, *ERRORS, "enable", "clear", "restart", "load", "peek", "peek_engine", "peeked")
 
 
 class ControlTop(ControlPort):
@@ -47,7 +49,8 @@ class ControlTop(ControlPort):
             if path[0] == "digest":
                 continue
             name = "_".join(path)
-            found[name if path[0] in INSIDE else f"s_axil_{name}"] = (value, None)
+            # A structure is one port, of all its fields.
+            found[name if path[0] in INSIDE else f"s_axil_{name}"] = (Value.cast(value), None)
         return found
 
     def elaborate(self, platform: object) -> Module:
@@ -86,6 +89,7 @@ def test_bench(name: str, simulator: Simulator, tmp_path: Path, monkeypatch: pyt
     config = {
         "registers": python_map(),
         "digest": DIGEST,
+        "peek": {name: [field.offset, field.width] for name, field in PEEK},
         "memories": [[memory.engine, memory.memory, memory.width, memory.depth] for memory in MEMORIES],
     }
     (tmp_path / "bench.json").write_text(json.dumps(config), encoding="utf-8")
@@ -109,7 +113,7 @@ def test_a_port_without_memories_is_legal() -> None:
             "Loadable memory 0 of engine 1 must be listed once only.",
         ),
         (lambda: LoadableMemory(256, 0, 8, 2), "Loadable memory: engine must be within 0..255, not 256."),
-        (lambda: LoadableMemory(0, 2, 8, 2), "Loadable memory: memory must be within 0..1, not 2."),
+        (lambda: LoadableMemory(0, 4, 8, 2), "Loadable memory: memory must be within 0..3, not 4."),
         (lambda: LoadableMemory(0, 0, 0, 2), "Loadable memory: width must be within 1..65504, not 0."),
         (lambda: LoadableMemory(0, 0, 8, 0), "Loadable memory: depth must be within 1..4294967295, not 0."),
     ],

@@ -42,6 +42,9 @@ def test_offsets_are_kept() -> None:
         "LOAD_ADDRESS": 0x54,
         "LOAD_DATA": 0x58,
         "LOAD_STATUS": 0x5C,
+        "READ_SELECT": 0x60,
+        "READ_ADDRESS": 0x64,
+        "READ_DATA": 0x68,
     }
 
 
@@ -98,7 +101,8 @@ def test_the_c_header_compiles_and_says_the_same(tmp_path: Path) -> None:
 
 def test_the_python_map_survives_json() -> None:
     entry = json.loads(json.dumps(python_map()))["CONTROL"]
-    assert entry == {"offset": 0x20, "access": "rw", "reset": 1, "fields": {"enable": [0, 1], "clear_counters": [1, 1]}}
+    fields = {"enable": [0, 1], "clear_counters": [1, 1], "clear_state": [2, 1]}
+    assert entry == {"offset": 0x20, "access": "rw", "reset": 1, "fields": fields}
 
 
 def test_the_documentation_has_a_row_for_every_field() -> None:

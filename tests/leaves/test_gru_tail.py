@@ -211,7 +211,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[dict, dict
     return {
         name: tuple({port: values for (of, port), values in side.items() if of == name} for side in (stimulus, got))
         for name in CASES
-    }  # type: ignore[misc]
+    }
 
 
 def delayed(values: np.ndarray, cycles: int, count: int) -> list[list[int]]:

@@ -116,7 +116,7 @@ def test_measured_ranges_of_stages_and_branches() -> None:
                                       ("projected", "factorised", "grouped"))  # fmt: skip
     for network in (projected, factorised, grouped):
         (ranges,), (layer,) = measure(network, x), network.layers
-        run = run_recurrent(layer, x)  # type: ignore[arg-type]
+        run = run_recurrent(layer, x)
         h_0 = layer.h_0 if isinstance(layer, RecurrentLayer) and layer.h_0 is not None else np.zeros(1)
         assert ranges.y == max(np.abs(run.output).max(), np.abs(h_0).max())
         assert ranges.inner == np.abs(run.inner).max()
