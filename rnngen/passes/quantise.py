@@ -316,7 +316,7 @@ class _Builder:
             matrix = replace(matrix, h=made.output_format)
         raise FormatError(
             f"Layer '{layer.name}' has recurrent weights so large that no format serves both its output and its h; "
-            f"use more weight bits."
+            f"use more weight bits or fewer activation bits."
         )
 
     def _trained(self, layer: RecurrentLayer) -> TrainedLayer | None:

@@ -117,6 +117,22 @@ def test_branches_of_unlike_precision() -> None:
         quantise(network, 2, 18, np.full((1, 1, 2), 1e-3))
 
 
+def test_recurrent_weights_far_above_the_outputs() -> None:
+    """Outputs of 1e-6 beside weights of 100: the sum keeps fewer fraction bits than a fine h needs."""
+    ones = np.ones((2, 2))
+    network = Network("n", (RecurrentLayer("a", "rnn_relu", 1e-6 * ones, 100.0 * ones, np.zeros(2), np.zeros(2)),))
+    x = np.full((1, 1, 2), 1e-6)
+    sentence = (
+        "Layer 'a' has recurrent weights so large that no format serves both its output and its h; use more weight "
+        "bits or fewer activation bits."
+    )
+    with pytest.raises(FormatError, match=f"^{re.escape(sentence)}$"):
+        quantise(network, 4, 16, x)
+    for weight_bits, activation_bits in ((8, 16), (4, 8)):
+        (layer,) = quantise(network, weight_bits, activation_bits, x).layers
+        assert layer.output_format == layer.product.h
+
+
 @pytest.mark.parametrize("symbol, shown", [(5.0, "5"), (-1.0, "-1"), (0.5, "0.5")])
 def test_symbols_out_of_range(symbol: float, shown: str) -> None:
     network = Network("n", (TABLE, rnn("gru")))
