@@ -108,19 +108,27 @@ def test_a_relu_needs_calibration() -> None:
     assert quantise(network, 8, 16, np.ones((1, 2, 2))).layers[0].kind == "linear"
 
 
+def relu(name: str, weight_x: object, recurrence: float, reverse: bool = False) -> RecurrentLayer:
+    weights = np.asarray(weight_x, dtype=np.float64), np.full((2, 2), recurrence)
+    return RecurrentLayer(name, "rnn_relu", *weights, np.zeros(2), np.zeros(2), reverse=reverse)
+
+
 def test_branches_of_unlike_precision() -> None:
-    """Weights of 2 bits far from 1: each branch's sums have fewer fraction bits than h would, and not as many."""
-    branches = (rnn("rnn_relu", scale=0.25), rnn("rnn_relu", reverse=True, scale=64.0))
+    """Weights of 64 in 2 bits have -6 fraction bits, x of 1e-3 in 18 bits has 26: sums of 20, where h could have 25."""
+    branches = (relu("a", np.ones((2, 2)), 1e-3), relu("b", [[64, -64], [64, -64]], 1e-3, reverse=True))
     network = Network("n", (ParallelLayer("both", branches),))
-    sentence = re.escape("Layer 'both': its branches have outputs of the formats [") + r".*\]; use more weight bits\."
-    with pytest.raises(FormatError, match=f"^{sentence}$"):
-        quantise(network, 2, 18, np.full((1, 1, 2), 1e-3))
+    x = np.full((1, 1, 2), 1e-3)
+    sentence = (
+        "Layer 'both': its branches have outputs of the formats ['s18.20', 's18.25']; use more weight bits."
+    )
+    with pytest.raises(FormatError, match=f"^{re.escape(sentence)}$"):
+        quantise(network, 2, 18, x)
+    assert len(quantise(network, 8, 16, x).layers) == 2
 
 
 def test_recurrent_weights_far_above_the_outputs() -> None:
     """Outputs of 1e-6 beside weights of 100: the sum keeps fewer fraction bits than a fine h needs."""
-    ones = np.ones((2, 2))
-    network = Network("n", (RecurrentLayer("a", "rnn_relu", 1e-6 * ones, 100.0 * ones, np.zeros(2), np.zeros(2)),))
+    network = Network("n", (relu("a", np.full((2, 2), 1e-6), 100.0),))
     x = np.full((1, 1, 2), 1e-6)
     sentence = (
         "Layer 'a' has recurrent weights so large that no format serves both its output and its h; use more weight "
@@ -128,9 +136,9 @@ def test_recurrent_weights_far_above_the_outputs() -> None:
     )
     with pytest.raises(FormatError, match=f"^{re.escape(sentence)}$"):
         quantise(network, 4, 16, x)
-    for weight_bits, activation_bits in ((8, 16), (4, 8)):
+    for weight_bits, activation_bits in ((8, 12), (4, 8)):
         (layer,) = quantise(network, weight_bits, activation_bits, x).layers
-        assert layer.output_format == layer.product.h
+        assert layer.output_format == layer.formats.product.h
 
 
 @pytest.mark.parametrize("symbol, shown", [(5.0, "5"), (-1.0, "-1"), (0.5, "0.5")])
