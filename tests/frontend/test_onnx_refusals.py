@@ -142,7 +142,8 @@ def test_a_name_that_is_no_utf8(tmp_path):
 def test_an_operation_that_is_no_utf8(tmp_path):
     path = _save(tmp_path)
     path.write_bytes(path.read_bytes().replace(b"LSTM", b"L\xffTM"))
-    sentence = r"^Model 'm\.onnx' breaks ONNX's rules \('utf-8' codec .*\); export it again\.$"
+    # Some builds of the checker lose their message with such a name.
+    sentence = r"^Model 'm\.onnx' breaks ONNX's rules \(('utf-8' codec .*|ValidationError)\); export it again\.$"
     with pytest.raises(ModelError, match=sentence):
         read_onnx(path)
 

@@ -92,7 +92,8 @@ def check_model(model: onnx.ModelProto, title: str) -> onnx.ModelProto:
     try:
         package.checker.check_model(_without_data(model))
     except (package.checker.ValidationError, UnicodeDecodeError) as error:
-        text = " ".join(str(error).split())
+        # The checker's own message may be lost where a name in it is not UTF-8.
+        text = " ".join(str(error).split()) or type(error).__name__
         raise ModelError(f"{title} breaks ONNX's rules ({text[:200]}); export it again.") from error
     if model.functions:
         from onnx import inliner
