@@ -72,6 +72,7 @@ def layer_dict(layer: QuantisedLayer, plan: EnginePlan, memory_bits: Mapping[str
         "x_words": plan.x_words,
         "h_words": plan.h_words,
         "sweep_cycles": plan.sweep,
+        "pass_words": list(plan.passes),
         "interval_cycles": plan.interval,
         "recurrence_latency_cycles": plan.recurrence_latency if shape.hidden and shape.alone else None,
         "recurrence_hidden": plan.is_hidden(),
@@ -270,8 +271,9 @@ def _read_engine(layer: Mapping[str, Any], stages: int) -> EnginePlan:
     )
     pipeline = Pipeline(**layer["pipeline"])
     return EnginePlan(
-        shape, lanes["rows"], lanes["columns"], layer["element_lanes"], pipeline, layer["input_slots"]
-    )
+        shape, lanes["rows"], lanes["columns"], layer["element_lanes"], pipeline, layer["input_slots"],
+        tuple(layer["pass_words"]),
+    )  # fmt: skip
 
 
 def _read_block_plan(block: Block, data: Mapping[str, Any], layers: list[Mapping[str, Any]]) -> BlockPlan:

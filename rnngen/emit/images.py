@@ -40,8 +40,9 @@ def _pad(array: IntArray, shape: tuple[int, ...]) -> IntArray:
 def weight_words(layer: QuantisedLayer, plan: EnginePlan) -> IntArray:
     """Weights in schedule order: (tiles * sweep, rows * gates * columns).
 
-    Word tile * sweep + k holds column word k of the tile (x columns first, then h columns); in a word
-    the column runs fastest, then the gate, then the row.
+    Pass by pass, tile by tile, column word by column word (x columns first, then h columns; in a single pass
+    word tile * sweep + k is column word k of the tile); in a word the column runs fastest, then the gate,
+    then the row.
     """
     gates, units = plan.shape.gates, plan.shape.units
     parts = [(layer.weight_x, plan.x_words)]
@@ -52,7 +53,11 @@ def weight_words(layer: QuantisedLayer, plan: EnginePlan) -> IntArray:
         cube = _pad(weight.reshape(gates, units, -1), (gates, plan.tiles * plan.rows, words * plan.columns))
         cube = cube.reshape(gates, plan.tiles, plan.rows, words, plan.columns)
         blocks.append(cube.transpose(1, 3, 2, 0, 4))  # tile, word, row, gate, column
-    return np.concatenate(blocks, axis=1).reshape(plan.words, plan.rows * gates * plan.columns)
+    sweeps = np.concatenate(blocks, axis=1)
+    ends = np.cumsum(np.array(plan.passes[:-1], dtype=np.int64))
+    parts_of_passes = np.split(sweeps, ends, axis=1)
+    each = plan.rows * gates * plan.columns
+    return np.concatenate([part.reshape(-1, each) for part in parts_of_passes])
 
 
 def as_handed_over(layer: QuantisedLayer, branch: BranchPlan) -> QuantisedLayer:

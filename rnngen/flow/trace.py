@@ -86,11 +86,9 @@ def planned_flags(plan: NetworkPlan, cycles: Cycles, window: Window) -> list[dic
 
 def _active_cycles(engine: EnginePlan, stage: str) -> IntArray:
     """Cycles, from a step's first issue, in which a stage of the engine works for that step."""
-    tiles = np.arange(engine.tiles)[:, None] * engine.spacing
-    if stage == "x part":
-        return (tiles + np.arange(engine.x_words)).ravel()
-    if stage == "h part":
-        return (tiles + engine.x_words + np.arange(engine.h_words)).ravel()
+    parts = {"x part": (0, engine.x_words), "h part": (engine.x_words, engine.sweep)}
+    if stage in parts:
+        return np.sort(np.concatenate([_reads(engine, word) for word in range(*parts[stage])]))
     timing = TAILS[engine.shape.kind]
     delay = {
         "sums": 0,
@@ -98,8 +96,13 @@ def _active_cycles(engine: EnginePlan, stage: str) -> IntArray:
         "cell state": timing.state_write or 0,
         "output": timing.output,
     }[stage]
-    groups = (tiles + engine.sweep - 1 + engine.sum_cycles + delay + np.arange(engine.groups)).ravel()
-    return groups[: (engine.tiles - 1) * engine.groups + engine.last_groups]
+    before = engine.result_cycles - engine.sum_cycles - delay
+    return engine.group_cycle(np.arange(engine.group_count)) - before
+
+
+def _reads(engine: EnginePlan, word: int) -> IntArray:
+    """Issues of a word, by tile."""
+    return engine.first_read(word) + np.arange(engine.tiles) * engine.tile_distance(word)
 
 
 def _marked(offsets: IntArray, issues: IntArray, window: Window) -> Flags:

@@ -120,7 +120,7 @@ class EngineContext:
 
 def _group_layout(streams: int) -> data.StructLayout:
     """What travels beside a group of E units through the element-wise path."""
-    flags = dict.fromkeys(("valid", "first", "tile_end", "step_end", "sequence_last"), 1)
+    flags = dict.fromkeys(("valid", "first", "tile_end", "step_end", "sequence_last", "fresh", "kept"), 1)
     return data.StructLayout({**flags, "stream": range(streams)})
 
 
@@ -236,8 +236,12 @@ class Engine(wiring.Component):
         ]
         tail_leaf, tail = make_tail(self._layer, self._plan.elements, image_names(self._context.index)["table"])
         m.submodules.tail = tail_leaf
-        self._operand_path(m, sequencer, buffer, tail)
-        groups, symbol = self._group_pipeline(m, sequencer, buffer)
+        sums = Signal.like(tail.sums, name="array_sums") if self._plan.passes else tail.sums
+        self._operand_path(m, sequencer, buffer, sums, tail.sums_x)
+        head, symbol = self._group_head(m, sequencer, buffer)
+        if self._plan.passes:
+            head = self._partial_sums(m, sums, head, tail)
+        groups = _line(m, head, "group", TAILS[self._plan.shape.kind].output + AHEAD + 1)
         self._tail_memories(m, tail, groups, symbol)
         self._results(m, tail, groups)
         passing = {delay: groups[delay + AHEAD].valid for _, delay in tail.saturated.values()}
@@ -261,8 +265,10 @@ class Engine(wiring.Component):
         """An address, while nothing is computed that of what is asked for."""
         return Mux(self.peek.now, address, own) if self.shows_state else own
 
-    def _operand_path(self, m: Module, sequencer: Sequencer, buffer: StepBuffer, tail: TailSignals) -> None:
-        """Column word and weight word to the multiplier array, sums to the element-wise path."""
+    def _operand_path(
+        self, m: Module, sequencer: Sequencer, buffer: StepBuffer, sums: Signal, sums_x: Signal
+    ) -> None:
+        """Column word and weight word to the multiplier array, and its sums; sums_x: of gate n of a GRU in one pass."""
         plan, product = self._plan, self._layer.formats.product
         operand = Signal(plan.columns * product.operand_width)
         from_x, first_step = Signal(), Signal()
@@ -303,7 +309,7 @@ class Engine(wiring.Component):
         address = Signal(range(max(2, plan.words)))
         issue_late, first, last = Signal(), Signal(OPERAND_CYCLES), Signal(OPERAND_CYCLES)
         first_h = Signal(OPERAND_CYCLES)
-        split = self._layer.kind == "gru" and plan.shape.inputs > 0
+        split = self._layer.kind == "gru" and plan.shape.inputs > 0 and not plan.passes
         m.d.sync += [
             issue_late.eq(sequencer.issue),
             first.eq(Cat(sequencer.first, first)),
@@ -331,8 +337,8 @@ class Engine(wiring.Component):
             i_last=last[-1],
             i_weights=weights,
             i_vector=operand,
-            o_group=tail.sums,
-            o_group_x=tail.sums_x if split else Signal(product.accumulator_width, name="no_sums_x"),
+            o_group=sums,
+            o_group_x=sums_x if split else Signal(product.accumulator_width, name="no_sums_x"),
         )
 
     def _parameter_memory(self, what: str, depth: int, address: Value, word: Signal) -> Instance:
@@ -352,26 +358,23 @@ class Engine(wiring.Component):
         writes = {"i_write_enable": load.enable, "i_write_address": load.address, "i_write_data": load.data}
         return Instance("rnn_weight_memory", **ports, **writes)
 
-    def _group_pipeline(
-        self, m: Module, sequencer: Sequencer, buffer: StepBuffer
-    ) -> tuple[list[Signal], Value]:
-        """``groups[k]``: the group whose sums were at the array's output k - AHEAD cycles ago (k < AHEAD: will be).
+    def _group_head(self, m: Module, sequencer: Sequencer, buffer: StepBuffer) -> tuple[Signal, Value]:
+        """The group, of any pass, whose sums will be at the array's output in AHEAD cycles.
 
-        With them, for group 0, the first word of the step's symbol in the bias memory (0 where x is no symbol).
+        With it the first word of the step's symbol in the bias memory (0 where x is no symbol).
         """
         plan = self._plan
-        streams = self._context.streams
-        tile = Signal(4 + len(sequencer.step_stream))
-        ends = Cat(sequencer.last, sequencer.step_first, sequencer.last_tile, sequencer.step_last)
-        m.d.comb += tile.eq(Cat(ends, sequencer.step_stream))
-        delay = plan.sum_cycles - AHEAD
+        ends = (sequencer.last, sequencer.step_first, sequencer.last_tile, sequencer.step_last)
+        passes = (sequencer.first_pass, ~sequencer.last_pass)
+        tile = Signal(len(ends) + len(passes) + len(sequencer.step_stream))
+        m.d.comb += tile.eq(Cat(*ends, *passes, sequencer.step_stream))
+        delay = plan.array_cycles - AHEAD
         for _ in range(delay):
             later = Signal.like(tile)
             m.d.sync += later.eq(tile)
             tile = later
-        layout, length = _group_layout(streams), TAILS[plan.shape.kind].output + AHEAD + 1
-        groups = [Signal(layout, name=f"group_{k}") for k in range(length)]
-        head, flags, flags_now = groups[0], Signal(len(tile) - 1), Signal(len(tile) - 1)
+        head = Signal(_group_layout(self._context.streams), name="group_head")
+        flags, flags_now = Signal(len(tile) - 1), Signal(len(tile) - 1)
         left = Signal(range(plan.groups + 1))
         left_now = Signal.like(left)
         starts = tile[0]
@@ -383,12 +386,36 @@ class Engine(wiring.Component):
             head.tile_end.eq(left_now == 1),
             head.step_end.eq((left_now == 1) & flags_now[1]),
             head.sequence_last.eq(flags_now[2]),
-            head.stream.eq(flags_now[3:]),
+            head.fresh.eq(flags_now[3]),
+            head.kept.eq(flags_now[4]),
+            head.stream.eq(flags_now[5:]),
         ]
         m.d.sync += [flags.eq(flags_now), left.eq(left_now - head.valid)]
-        for before, after in zip(groups, groups[1:]):
-            m.d.sync += after.eq(before)
-        return groups, self._symbol_base(m, buffer, delay, starts)
+        return head, self._symbol_base(m, buffer, delay, starts)
+
+    def _partial_sums(self, m: Module, sums: Signal, head: Signal, tail: TailSignals) -> Signal:
+        """Adds up the sums of all passes; returns the head of the groups that are complete."""
+        plan, width = self._plan, self._layer.formats.product.accumulator_width
+        split = self._layer.kind == "gru"
+        address, here = _group_counter(m, head, plan.group_count), _line(m, head, "pass_group", AHEAD + 1)[-1]
+        m.submodules.partial_sums = Instance(
+            "rnn_partial_sums",
+            p_ROWS=plan.elements * plan.shape.gates,
+            p_ACC_WIDTH=width,
+            p_DEPTH=plan.group_count,
+            p_ADDRESS_WIDTH=address_width(plan.group_count),
+            p_SPLIT=int(split),
+            i_clk=ClockSignal(),
+            i_group=sums,
+            i_address=fit_address(m, address, plan.group_count),
+            i_fresh=head.fresh,
+            i_write=here.valid & here.kept,
+            o_sums=tail.sums,
+            o_sums_x=tail.sums_x if split else Signal(width, name="no_kept_x"),
+        )
+        complete = Signal.like(head, name="complete_head")
+        m.d.sync += [complete.eq(head), complete.valid.eq(head.valid & ~head.kept)]
+        return complete
 
     def _symbol_base(self, m: Module, buffer: StepBuffer, delay: int, starts: Value) -> Value:
         """First bias word of the symbol of the tile that starts, held until the next one does."""
@@ -481,6 +508,16 @@ class Engine(wiring.Component):
         for name, value in points.items():
             probe = Signal(len(value), name=f"probe_{name}")
             m.d.comb += probe.eq(value)
+
+
+def _line(m: Module, head: Signal, name: str, length: int) -> list[Signal]:
+    """``head``, and it 1, 2, .. length - 1 cycles later."""
+    line = [head]
+    for number in range(1, length):
+        later = Signal.like(head, name=f"{name}_{number}")
+        m.d.sync += later.eq(line[-1])
+        line.append(later)
+    return line
 
 
 def _group_counter(m: Module, group: Signal, count: int) -> Signal:

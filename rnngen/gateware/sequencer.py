@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -21,8 +21,8 @@ class Sequencer(wiring.Component):
         release: The step's input is read for the last time.
         issue: A column word is read in this cycle, at x_address where from_x, else at h_address.
         h_word: Number of the word of h at h_address.
-        first, last: It is its tile's first, last word.  first_h: It is its tile's first word of h.
-        last_tile: The tile is the step's last.
+        first, last: It is its tile's first, last word in this pass.  first_h: It is its tile's first word of h.
+        last_tile: The tile is the last one.  first_pass, last_pass: The pass is the step's first, last one.
         step_first, step_last: The step is the first, last of its sequence.  step_stream: Whose step it is.
         peek_stream: A stream.  peek_base: First word of its latest h.
 
@@ -52,6 +52,8 @@ class Sequencer(wiring.Component):
                 "first_h": Out(1),
                 "last": Out(1),
                 "last_tile": Out(1),
+                "first_pass": Out(1),
+                "last_pass": Out(1),
                 "step_first": Out(1, init=1),
                 "step_last": Out(1),
                 "step_stream": Out(range(streams)),
@@ -67,22 +69,25 @@ class Sequencer(wiring.Component):
         shape = plan.shape
         x_first, h_first = shape.x_offset // plan.columns, shape.h_offset // plan.columns
         active = Signal()
-        column = Signal(range(max(2, plan.spacing)))
+        column = Signal(range(max(2, plan.spacing, *plan.passes)))
         tile = Signal(range(max(2, plan.tiles)))
         x_base = Signal.like(self.base)
         every = (1 << self._streams) - 1
         h_slots, previous_last = Signal(self._streams), Signal(self._streams, init=every)
         h_base, new_h_base = Signal.like(self.h_address), Signal.like(self.h_address)
-        tile_end = Signal()
+        tile_end, pass_end = Signal(), Signal()
+        words, cycles, x_left = self._passes(m, pass_end)
+        h_word_base = Signal.like(self.h_word)
         m.d.comb += [
-            tile_end.eq(column == plan.spacing - 1),
+            tile_end.eq(column == cycles - 1),
             self.last_tile.eq(tile == plan.tiles - 1),
-            self.issue.eq(active & (column < plan.sweep)),
-            self.from_x.eq(column < plan.x_words),
+            pass_end.eq(active & tile_end & self.last_tile),
+            self.issue.eq(active & (column < words)),
+            self.from_x.eq(column < x_left),
             self.first.eq(self.issue & (column == 0)),
-            self.last.eq(active & (column == plan.sweep - 1)),
-            self.first_h.eq(self.issue & (column == plan.x_words)),
-            self.release.eq(active & self.last_tile & (column == (plan.sweep if shape.symbols else plan.x_words) - 1)),
+            self.last.eq(active & (column == words - 1)),
+            self.first_h.eq(self.issue & (column == x_left)),
+            self.release.eq(active & self.last_tile & self._reads_last_x(column, x_left)),
         ]
         stride = self._h_stride
         # The step before wrote its h to the slot that this step reads.
@@ -90,17 +95,23 @@ class Sequencer(wiring.Component):
         m.d.comb += new_h_base.eq(self.stream * (2 * stride) + Mux(slot, 0, stride) + h_first)
         peek_slot = h_slots.bit_select(self.peek_stream, 1)
         m.d.comb += self.peek_base.eq(self.peek_stream * (2 * stride) + Mux(peek_slot, 0, stride))
+        x_next, h_next, h_word_next = Signal.like(x_base), Signal.like(h_base), Signal.like(self.h_word)
+        m.d.comb += [
+            x_next.eq(self.x_address if shape.symbols else self.x_address + self.from_x),
+            h_next.eq(self.h_address + (self.issue & ~self.from_x)),
+            h_word_next.eq(self.h_word + (self.issue & ~self.from_x)),
+        ]
         with m.If(active):
             m.d.sync += column.eq(column + 1)
-            if not shape.symbols:
-                m.d.sync += self.x_address.eq(self.x_address + 1)
-            with m.If(~self.from_x):
-                m.d.sync += [self.h_address.eq(self.h_address + 1), self.h_word.eq(self.h_word + 1)]
+            m.d.sync += [self.x_address.eq(x_next), self.h_address.eq(h_next), self.h_word.eq(h_word_next)]
             with m.If(tile_end):
-                m.d.sync += [column.eq(0), tile.eq(tile + 1), self.x_address.eq(x_base)]
-                m.d.sync += [self.h_address.eq(h_base), self.h_word.eq(h_first)]
-                with m.If(self.last_tile):
-                    m.d.sync += active.eq(0)
+                m.d.sync += [column.eq(0), tile.eq(tile + 1)]
+                with m.If(~self.last_tile):
+                    m.d.sync += [self.x_address.eq(x_base), self.h_address.eq(h_base), self.h_word.eq(h_word_base)]
+                with m.Else():  # the next pass goes on where this one ends
+                    m.d.sync += [tile.eq(0), x_base.eq(x_next), h_base.eq(h_next), h_word_base.eq(h_word_next)]
+                    with m.If(self.last_pass):
+                        m.d.sync += active.eq(0)
         with m.If(self.go):
             m.d.sync += [
                 active.eq(1),
@@ -112,6 +123,7 @@ class Sequencer(wiring.Component):
                 h_base.eq(new_h_base),
                 self.h_address.eq(new_h_base),
                 self.h_word.eq(h_first),
+                h_word_base.eq(h_first),
                 self.step_first.eq(previous_last.bit_select(self.stream, 1)),
                 self.step_last.eq(self.sequence_last),
                 self.step_stream.eq(self.stream),
@@ -120,3 +132,27 @@ class Sequencer(wiring.Component):
         with m.If(self.restart):
             m.d.sync += previous_last.eq(every)
         return m
+
+    def _passes(self, m: Module, pass_end: Signal) -> tuple[Value, Value, Value]:
+        """Of the pass that is on: its words, its cycles a tile, and how many of its words are x words, at least."""
+        plan = self._plan
+        if not plan.passes:
+            m.d.comb += [self.first_pass.eq(1), self.last_pass.eq(1)]
+            return Const(plan.sweep), Const(plan.spacing), Const(plan.x_words)
+        number = Signal(range(len(plan.passes)))
+        m.d.comb += [self.first_pass.eq(number == 0), self.last_pass.eq(number == len(plan.passes) - 1)]
+        with m.If(pass_end):
+            m.d.sync += number.eq(Mux(self.last_pass, 0, number + 1))
+        words = Mux(number == 0, plan.passes[0], Mux(number == 1, plan.passes[1], plan.passes[-1]))
+        left = Signal(range(max(2, plan.x_words + 1)), init=plan.x_words)
+        with m.If(pass_end):
+            m.d.sync += left.eq(Mux(self.last_pass, plan.x_words, Mux(left > words, left - words, 0)))
+        return words, words, left
+
+    def _reads_last_x(self, column: Signal, x_left: Value) -> Value:
+        """Whether the tile reads its last word of x now; of a symbol the step's last word of all."""
+        plan = self._plan
+        if plan.shape.symbols:
+            return column == plan.sweep - 1
+        # x_left is 0 in passes behind the last word of x.
+        return column + 1 == x_left

@@ -9,8 +9,11 @@ the projection that mixes them).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
-from rnngen.plan.engine import EnginePlan, ceil_div
+import numpy as np
+
+from rnngen.plan.engine import Cycle, EnginePlan, ceil_div
 
 
 @dataclass(frozen=True)
@@ -48,39 +51,34 @@ class BranchPlan:
         """Words that the first stage writes into the second one's buffer in one cycle."""
         return len(self.stages[0]) * self.first.elements
 
-    @property
+    @cached_property
     def offset(self) -> int:
         """First issue of the first stage to that of the last one: every word is written before it is read."""
         if len(self.stages) == 1:
             return 0
-        reader = self.last
-        words = range(max(0, reader.x_words - 2), reader.x_words)
-        return max(1, *(self._written(word) + 1 - word for word in words))
+        return max(1, self.last.wait(self._written, 0, self.last.x_words))
 
-    def _written(self, word: int) -> int:
+    def _written(self, word: Cycle) -> Cycle:
         """Cycle in which the second stage's x word is complete."""
         reader, writer = self.last, self.first
-        unit = min((word + 1) * reader.columns, reader.shape.inputs) - 1
+        unit: Cycle = np.minimum((word + 1) * reader.columns, reader.shape.inputs) - 1
         if len(self.stages[0]) > 1:  # groups are written side by side, empty lanes too
             return writer.group_cycle(unit // self.handover_lanes)
         return writer.write_cycle(unit)
 
-    @property
+    @cached_property
     def loop_interval(self) -> int:
         """The least interval that the recurrence alone allows."""
         if len(self.stages) == 1:
             return self.first.unhidden_interval
-        offset = self.offset
-        return max(
-            offset + self.last.write_cycle(unit) + 1 - engine.x_words - word
-            for engine in self.stages[0][-1:]
-            for word, unit in engine.binding_h_words()
-        )
+        # Of engines side by side the last one reads the last words of h, which are written last.
+        reader = self.stages[0][-1]
+        return reader.wait(lambda word: self.write_cycle(reader.unit_of(word)), reader.x_words, reader.sweep)
 
     @property
     def work(self) -> int:
         """Issues of a step, of the engine that has most."""
-        return max(engine.tiles * engine.spacing for engine in self.engines)
+        return max(engine.issue_cycles for engine in self.engines)
 
     @property
     def interval(self) -> int:
@@ -100,9 +98,7 @@ class BranchPlan:
         """L: issue of the first stage's last word to the first issue that may read the first h that depends on it."""
         if len(self.stages) == 1:
             return self.first.recurrence_latency
-        first = self.first
-        last_issue = (first.tiles - 1) * first.spacing + first.sweep - 1
-        return self.offset + self.last.first_write_cycle + 1 - last_issue
+        return self.first_write_cycle + 1 - self.first.last_read(self.first.sweep - 1)
 
     def is_hidden(self) -> bool:
         """Whether the recurrence latency costs nothing."""
@@ -113,7 +109,7 @@ class BranchPlan:
         """Cycle, from the first issue, of the step's last read of its input."""
         return max(engine.release_cycle for engine in self.stages[0])
 
-    def write_cycle(self, unit: int) -> int:
+    def write_cycle(self, unit: Cycle) -> Cycle:
         """Cycle, from the first issue, in which an output word is written."""
         return self.offset + self.last.write_cycle(unit)
 

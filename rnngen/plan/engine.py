@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, TypeVar
 
 import numpy as np
 
 from rnngen.arith.format import IntArray
 from rnngen.errors import PlanError
-from rnngen.plan.timing import DEFAULT_PIPELINE, OPERAND_CYCLES, TAILS, Pipeline
+from rnngen.plan.timing import DEFAULT_PIPELINE, OPERAND_CYCLES, PARTIAL_CYCLES, PARTIAL_GAP, TAILS, Pipeline
+
+Cycle = TypeVar("Cycle", int, IntArray)
+"""A word, unit or cycle, or many of them."""
 
 
 def ceil_div(a: int, b: int) -> int:
@@ -53,12 +60,17 @@ class LayerShape:
 class EnginePlan:
     """A dense engine: gates x rows x columns multipliers that sweep the matrix tile by tile.
 
+    In several passes the columns are cut, and each pass sweeps its own words of all tiles, one tile behind the
+    other; sums are kept between passes.  So the x-part of all tiles runs before h is needed, or words that
+    come slowly are multiplied as they come.
+
     Attributes:
         shape: The layer.
         rows, columns: R and C.
         elements: E, units that the element-wise path takes a cycle.
         pipeline: Depth of the multiplier array.
         input_slots: Steps that the engine's input buffer holds.
+        passes: Words of a sweep in each pass, alike from the third one on; none: all words in one pass.
     """
 
     shape: LayerShape
@@ -67,6 +79,7 @@ class EnginePlan:
     elements: int
     pipeline: Pipeline = DEFAULT_PIPELINE
     input_slots: int = 2
+    passes: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         limit = max(self.shape.inputs, self.shape.hidden)
@@ -85,6 +98,11 @@ class EnginePlan:
                     f"Layer '{self.shape.name}': column lanes must divide the slice of {what} that begins at {offset}, "
                     f"not be {self.columns}."
                 )
+        if self.passes and not are_legal(self, self.passes):
+            raise PlanError(
+                f"Layer '{self.shape.name}': passes of {self.passes} words must make up a sweep of {self.sweep} "
+                f"words, each with time for {self.groups} groups of units."
+            )
 
     @property
     def multipliers(self) -> int:
@@ -128,8 +146,58 @@ class EnginePlan:
 
     @property
     def spacing(self) -> int:
-        """Cycles between the first issues of two tiles; more than the sweep only if E is too small for R."""
-        return max(self.sweep, self.groups)
+        """Cycles between the first issues of two tiles of the last pass; more than its words only if E is too small."""
+        return max(self.last_words, self.groups)
+
+    @property
+    def last_words(self) -> int:
+        """Words of the last pass."""
+        return self.passes[-1] if self.passes else self.sweep
+
+    @property
+    def last_pass(self) -> int:
+        """First issue of the last pass, counted from the step's first one."""
+        return self.tiles * sum(self.passes[:-1])
+
+    @property
+    def issue_cycles(self) -> int:
+        """Cycles from a step's first issue to the earliest one of the next step that the multipliers allow."""
+        return self.last_pass + self.tiles * self.spacing
+
+    @cached_property
+    def _starts(self) -> IntArray:
+        """First word of each pass."""
+        return np.cumsum((0, *self.passes[:-1]))
+
+    def first_read(self, word: Cycle) -> Cycle:
+        """Issue, counted from the step's first one, at which the first tile reads a word (x words first, then h)."""
+        if not self.passes:
+            return word
+        start = self._starts[np.searchsorted(self._starts, word, side="right") - 1]
+        cycle: Cycle = self.tiles * start + word - start
+        return cycle
+
+    def tile_distance(self, word: int) -> int:
+        """Issue of a word in one tile to that in the next one."""
+        return self.passes[np.searchsorted(self._starts, word, side="right") - 1] if self.passes else self.spacing
+
+    def last_read(self, word: int) -> int:
+        """Issue at which the last tile reads a word."""
+        return int(self.first_read(word)) + (self.tiles - 1) * self.tile_distance(word)
+
+    def wait(self, written: Callable[[Any], Any], first: int, last: int) -> int:
+        """Cycles that a step must start behind a writer, for each word to be written before it is read.
+
+        Args:
+            written: Cycle in which a word is complete; takes a word or an array of them.
+            first, last: The words first .. last - 1 are written by it, in their order, at most one a cycle.
+        """
+        if not self.passes:  # they are read one a cycle: only the last two can be late
+            return max(int(written(word)) + 1 - word for word in range(max(first, last - 2), last))
+        ends = np.minimum(np.append(self._starts[1:], self.sweep), last)
+        words = np.concatenate([ends - 2, ends - 1])
+        words = words[(words >= first) & (words < last)]
+        return int(np.max(written(words) + 1 - self.first_read(words)))
 
     @property
     def words(self) -> int:
@@ -139,6 +207,11 @@ class EnginePlan:
     @property
     def sum_cycles(self) -> int:
         """Issue of a tile's last word to its first group's sums."""
+        return self.array_cycles + (PARTIAL_CYCLES if self.passes else 0)
+
+    @property
+    def array_cycles(self) -> int:
+        """Issue of the last word of a tile of any pass to the first group at the multiplier array's output."""
         return OPERAND_CYCLES + self.pipeline.array_cycles(self.columns)
 
     @property
@@ -151,36 +224,31 @@ class EnginePlan:
         """L: issue of a tile's last word to the first issue that may read its first group's h."""
         return self.result_cycles + 1
 
-    def write_cycle(self, unit: int) -> int:
+    def write_cycle(self, unit: Cycle) -> Cycle:
         """Cycle, counted from the step's first issue, in which the unit's output word is written."""
-        tile, row = divmod(unit, self.rows)
-        return tile * self.spacing + self.sweep - 1 + self.result_cycles + row // self.elements
+        return self.group_cycle(unit // self.rows * self.groups + unit % self.rows // self.elements)
 
-    def group_cycle(self, group: int) -> int:
+    def group_cycle(self, group: Cycle) -> Cycle:
         """Cycle, counted from the step's first issue, in which a group's output words are written."""
-        tile, place = divmod(group, self.groups)
-        return tile * self.spacing + self.sweep - 1 + self.result_cycles + place
+        first = self.last_pass + self.last_words - 1 + self.result_cycles
+        return first + group // self.groups * self.spacing + group % self.groups
 
-    @property
+    @cached_property
     def unhidden_interval(self) -> int:
         """The least interval that the recurrence alone allows: each h word is written before the next step reads it."""
         if not self.shape.hidden or not self.shape.alone:
             return 1
-        return max(self.write_cycle(unit) + 1 - self.x_words - word for word, unit in self.binding_h_words())
+        return self.wait(lambda word: self.write_cycle(self.unit_of(word)), self.x_words, self.sweep)
 
-    def binding_h_words(self) -> list[tuple[int, int]]:
-        """The h words that can bind, each with the last word of h in it.
-
-        E <= C, so words become ready no faster than they are read and only the last two can.
-        """
-        words = range(max(0, self.h_words - 2), self.h_words)
-        shape = self.shape
-        return [(word, shape.h_offset + min((word + 1) * self.columns, shape.hidden) - 1) for word in words]
+    def unit_of(self, word: Cycle) -> Cycle:
+        """The last word of a whole h that is in a word of a sweep."""
+        unit: Cycle = self.shape.h_offset + np.minimum((word - self.x_words + 1) * self.columns, self.shape.hidden) - 1
+        return unit
 
     @property
     def interval(self) -> int:
         """P: cycles between the starts of two steps of this engine."""
-        return max(self.tiles * self.spacing, self.unhidden_interval, self._tail_interval)
+        return max(self.issue_cycles, self.unhidden_interval, self._tail_interval)
 
     @property
     def _tail_interval(self) -> int:
@@ -193,7 +261,7 @@ class EnginePlan:
     @property
     def release_cycle(self) -> int:
         """Cycle, from the first issue, of the step's last read of its input slot."""
-        return (self.tiles - 1) * self.spacing + (self.sweep if self.shape.symbols else self.x_words) - 1
+        return self.last_read((self.sweep if self.shape.symbols else self.x_words) - 1)
 
     @property
     def first_write_cycle(self) -> int:
@@ -207,31 +275,45 @@ class EnginePlan:
 
     def is_hidden(self) -> bool:
         """Whether the recurrence latency costs nothing."""
-        return self.unhidden_interval <= self.tiles * self.spacing
+        return self.unhidden_interval <= self.issue_cycles
 
     def with_slots(self, slots: int) -> EnginePlan:
         """The same engine with another depth of input buffer."""
         return replace(self, input_slots=slots)
 
 
-def least_elements(shape: LayerShape, rows: int, columns: int, limit: int, pipeline: Pipeline) -> EnginePlan:
-    """The engine of R x C lanes with the fewest element-wise lanes (at most ``limit``) that reach its best interval.
+def are_legal(plan: EnginePlan, passes: tuple[int, ...]) -> bool:
+    """Whether a sweep can be cut like that.
+
+    A tile's groups leave the array before the next tile ends, and a sum is written before it is read back.
+    """
+    if sum(passes) != plan.sweep or len(set(passes[2:])) > 1 or min(passes) < plan.groups:
+        return False
+    if plan.shape.symbols or (plan.shape.kind == "gru" and passes != (plan.x_words, plan.h_words)):
+        return False  # a symbol is no word; a GRU keeps the x-part of gate n apart from its h-part
+    more = plan.tiles - 1
+    gaps = (min(more * before + after, before + more * after) for before, after in pairwise(passes[:4]))
+    return more > 0 and min(gaps, default=0) >= PARTIAL_GAP
+
+
+def least_elements(plan: EnginePlan, limit: int) -> EnginePlan:
+    """The engine with the fewest element-wise lanes (at most ``limit``) that reach the best interval of its lanes.
 
     Among equals, a number that divides columns and rows is preferred: the vector memories then need no rotation.
     """
-    largest = max(1, min(rows, columns if shape.hidden else rows, limit))
-    best = EnginePlan(shape, rows, columns, largest, pipeline)
-    target = best.interval
+    largest = max(1, min(plan.rows, plan.columns if plan.shape.hidden else plan.rows, limit))
+    best = replace(plan, elements=largest)
     candidates = [best]
-    for elements in range(1, largest):
-        plan = EnginePlan(shape, rows, columns, elements, pipeline)
-        if plan.interval == target:
-            candidates.append(plan)
-            if is_aligned(plan):
+    least = ceil_div(plan.rows, min(plan.passes)) if plan.passes else 1
+    for elements in range(least, largest):
+        fewer = replace(plan, elements=elements)
+        if fewer.interval == best.interval:
+            candidates.append(fewer)
+            if is_aligned(fewer):
                 break
-    fewest = min(plan.elements for plan in candidates)
-    near = [plan for plan in candidates if plan.elements <= 2 * fewest and is_aligned(plan)]
-    return min(near or candidates, key=lambda plan: plan.elements)
+    fewest = min(found.elements for found in candidates)
+    near = [found for found in candidates if found.elements <= 2 * fewest and is_aligned(found)]
+    return min(near or candidates, key=lambda found: found.elements)
 
 
 def is_aligned(plan: EnginePlan) -> bool:

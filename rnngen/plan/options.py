@@ -14,12 +14,15 @@ from dataclasses import dataclass, replace
 from math import gcd
 
 from rnngen.plan.branch import BranchPlan
-from rnngen.plan.engine import EnginePlan, LayerShape, ceil_div
+from rnngen.plan.engine import EnginePlan, LayerShape, are_legal, ceil_div
 from rnngen.plan.shapes import BlockShape
-from rnngen.plan.timing import Pipeline
+from rnngen.plan.timing import PARTIAL_GAP, Pipeline
 
 ELEMENT_DSPS = {"lstm": 8, "gru": 6, "linear": 0, "table": 1}
 """DSP blocks of one element-wise lane: state products, and an interpolation for each activation."""
+
+_PASSES = 64
+"""Passes that words are cut into at most."""
 
 _SECOND_STAGES = 3
 """Sizes of a second stage that are tried for each number of its tiles: the one that keeps up, and wider ones."""
@@ -104,6 +107,17 @@ def widest(shape: LayerShape, rows: int, columns: int, pipeline: Pipeline) -> En
     return EnginePlan(shape, rows, columns, min(rows, columns) if shape.hidden else rows, pipeline)
 
 
+def orders(plan: EnginePlan) -> list[EnginePlan]:
+    """The engine, and with the x-part of all tiles first where h comes too late else."""
+    if plan.unhidden_interval <= plan.issue_cycles:
+        return [plan]
+    return [plan, *_in_passes(plan, (plan.x_words, plan.h_words))]
+
+
+def _in_passes(plan: EnginePlan, passes: tuple[int, ...]) -> list[EnginePlan]:
+    return [replace(plan, passes=passes)] if all(passes) and are_legal(plan, passes) else []
+
+
 def candidates(shape: BlockShape, limit: int, pipeline: Pipeline) -> list[Option]:
     """Ways to build a block within a limit of multipliers."""
     copies, stages = len(shape.branches), shape.branches[0]
@@ -129,7 +143,20 @@ def _engines(shape: LayerShape, limit: int, pipeline: Pipeline) -> list[EnginePl
             found.append(plan)
             if shape.hidden and plan.interval > plan.words:
                 found += _same_words(plan, limit)
-    return found
+    return found + _faster([order for plan in found for order in orders(plan)[1:]], found)
+
+
+def _faster(plans: Sequence[EnginePlan], others: Sequence[EnginePlan]) -> list[EnginePlan]:
+    """The plans that are faster than all others with as many multipliers or fewer."""
+    kept, fastest = [], 1 << 62
+    ranked = iter(sorted((other.multipliers, other.interval) for other in others))
+    ahead = next(ranked, None)
+    for plan in sorted(plans, key=lambda plan: plan.multipliers):
+        while ahead is not None and ahead[0] <= plan.multipliers:
+            fastest, ahead = min(fastest, ahead[1]), next(ranked, None)
+        if plan.interval < fastest:
+            kept.append(plan)
+    return kept
 
 
 def _same_words(plan: EnginePlan, limit: int) -> list[EnginePlan]:
@@ -150,10 +177,11 @@ def _same_words(plan: EnginePlan, limit: int) -> list[EnginePlan]:
 
 def _leanest(plan: EnginePlan, interval: int) -> EnginePlan:
     """The engine with the fewest element-wise lanes that keep the interval, which the widest do."""
-    low, high = ceil_div(plan.rows, interval // plan.tiles), plan.elements
+    each = min(plan.passes) if plan.passes else interval // plan.tiles
+    low, high = ceil_div(plan.rows, each), plan.elements
     middle = low  # often enough where the recurrence is hidden
     while low < high:
-        if EnginePlan(plan.shape, plan.rows, plan.columns, middle, plan.pipeline).interval <= interval:
+        if replace(plan, elements=middle).interval <= interval:
             high = middle
         else:
             low = middle + 1
@@ -175,7 +203,19 @@ def _staged(stages: Sequence[Sequence[LayerShape]], limit: int, pipeline: Pipeli
         for following in _frontier(_stage_engines(stages[1], limit, pipeline)):
             room = (limit - following.multipliers) // count
             found += [_joined(stages, lanes, following) for lanes in _seconds(first, sweeps, following, room)]
-    return [branch for branch in found if branch is not None and branch.multipliers <= limit]
+    return _reordered([branch for branch in found if branch is not None and branch.multipliers <= limit])
+
+
+def _reordered(branches: Sequence[BranchPlan]) -> list[BranchPlan]:
+    """Each branch in its best order, where that can make it the fastest of its multipliers or fewer."""
+    found: list[BranchPlan] = []
+    fastest = 1 << 62
+    for branch in sorted(branches, key=lambda branch: (branch.multipliers, branch.work)):
+        if branch.work <= fastest and not branch.is_hidden():
+            branch = _best_order(branch)
+        fastest = min(fastest, branch.interval)
+        found.append(branch)
+    return found
 
 
 def _stage_engines(stage: Sequence[LayerShape], limit: int, pipeline: Pipeline) -> Iterator[EnginePlan]:
@@ -256,3 +296,26 @@ def join(stages: Sequence[Sequence[LayerShape]], leading: EnginePlan, following:
         return None
     firsts = tuple(replace(leading, shape=shape) for shape in stages[0])
     return BranchPlan((firsts, (replace(following, shape=second),)))
+
+
+def _best_order(branch: BranchPlan) -> BranchPlan:
+    """The branch with each stage's words in the order that gives the smallest interval, then the smallest latency."""
+    first, last = branch.first, branch.last
+    leading = [first, *_in_passes(first, (first.x_words, first.h_words)), *_in_blocks(first, first.x_words)]
+    following = [last, *_in_blocks(last, 0)]
+    found = (
+        BranchPlan((tuple(replace(one, shape=engine.shape) for engine in branch.stages[0]), (other,)))
+        for one in leading
+        for other in following
+    )
+    return min(found, key=lambda found: (found.interval, found.last_write_cycle))
+
+
+def _in_blocks(plan: EnginePlan, ahead: int) -> list[EnginePlan]:
+    """With the words behind the first ``ahead`` in passes as short as can be: they are multiplied as they come."""
+    words = plan.sweep - ahead
+    block = max(plan.groups, ceil_div(words, _PASSES), ceil_div(PARTIAL_GAP, plan.tiles))
+    if words < 2 * block:
+        return []
+    head = (ahead,) if ahead else ()
+    return _in_passes(plan, (*head, block + words % block, *(block,) * (words // block - 1)))

@@ -22,6 +22,7 @@ from rnngen.plan.options import (
     distinct_divisions,
     engine_dsps,
     fixed,
+    orders,
     widest,
 )
 from rnngen.plan.schedule import with_buffers
@@ -191,7 +192,7 @@ def _spare_rotation(option: Option, following: int | None) -> BranchPlan:
         return branch
     plan = branch.first
     limit = plan.rows if following is None or option.writes == "one" else following
-    return BranchPlan(((least_elements(plan.shape, plan.rows, plan.columns, limit, plan.pipeline),),))
+    return BranchPlan(((least_elements(plan, limit),),))
 
 
 def _copies(shape: BlockShape, branch: BranchPlan) -> tuple[BranchPlan, ...]:
@@ -306,8 +307,8 @@ def _given(shape: BlockShape, main: LayerShape, rows: int, columns: int, pipelin
     """A recurrent block with given lanes."""
     stages = shape.branches[0]
     if len(stages) == 1:
-        elements = max(1, min(rows, columns))
-        return fixed(shape, EnginePlan(main, rows, columns, elements, pipeline))
+        plans = orders(EnginePlan(main, rows, columns, max(1, min(rows, columns)), pipeline))
+        return fixed(shape, min(plans, key=lambda plan: (plan.interval, plan.last_write_cycle)))
     EnginePlan(main, rows, columns, 1, pipeline)  # raises if the lanes are not legal
     fitting = [
         option
@@ -353,4 +354,4 @@ def _needed_elements(option: Option) -> int:
     if option.writes == "one" or len(option.branch.stages) > 1:
         return option.elements
     plan = option.branch.first
-    return least_elements(plan.shape, plan.rows, plan.columns, plan.elements, plan.pipeline).elements
+    return least_elements(plan, plan.elements).elements

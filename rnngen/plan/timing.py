@@ -50,6 +50,12 @@ TAILS = {
 }
 """Element-wise path of each kind of engine; a "table" is a Linear layer or plain RNN with tanh or sigmoid."""
 
+PARTIAL_CYCLES = 1
+"""What an engine of several passes adds to its sums' latency: the partial sum of the pass before."""
+
+PARTIAL_GAP = 4
+"""Sums of a pass to the sums of the next one that read them back: adder, write, read, and a register behind it."""
+
 ARGMAX_CYCLES = 2
 """Last words of a step to the number of its largest."""
 
