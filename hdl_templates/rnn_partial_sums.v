@@ -30,7 +30,7 @@ module rnn_partial_sums #(
     reg  [ADDRESS_WIDTH-1:0]  address_1, address_2, address_3;
     reg                       fresh_1, write_1;
 
-    rnn_state_memory #(.WIDTH(ROWS*ACC_WIDTH), .DEPTH(DEPTH), .ADDRESS_WIDTH(ADDRESS_WIDTH)) memory (
+    rnn_state_memory #(.WIDTH(ROWS*ACC_WIDTH), .DEPTH(DEPTH), .ADDRESS_WIDTH(ADDRESS_WIDTH)) kept_memory (
         .clk(clk), .read_address(address), .read_data(word),
         .write_enable(write_1), .write_address(address_3), .write_data(sums));
 

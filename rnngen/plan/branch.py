@@ -26,22 +26,22 @@ class BranchPlan:
 
     stages: tuple[tuple[EnginePlan, ...], ...]
 
-    @property
+    @cached_property
     def engines(self) -> tuple[EnginePlan, ...]:
         """All engines, stage by stage."""
         return tuple(engine for stage in self.stages for engine in stage)
 
-    @property
+    @cached_property
     def first(self) -> EnginePlan:
         """An engine of the first stage: they are alike."""
         return self.stages[0][0]
 
-    @property
+    @cached_property
     def last(self) -> EnginePlan:
         """The engine that gives the result (all of them are alike in a single stage)."""
         return self.stages[-1][-1]
 
-    @property
+    @cached_property
     def multipliers(self) -> int:
         """Products a cycle."""
         return sum(engine.multipliers for engine in self.engines)
@@ -75,12 +75,12 @@ class BranchPlan:
         reader = self.stages[0][-1]
         return reader.wait(lambda word: self.write_cycle(reader.unit_of(word)), reader.x_words, reader.sweep)
 
-    @property
+    @cached_property
     def work(self) -> int:
         """Issues of a step, of the engine that has most."""
         return max(engine.issue_cycles for engine in self.engines)
 
-    @property
+    @cached_property
     def interval(self) -> int:
         """P: cycles between the starts of two steps."""
         return max(self.loop_interval, *(engine.interval for engine in self.engines))

@@ -104,62 +104,62 @@ class EnginePlan:
                 f"words, each with time for {self.groups} groups of units."
             )
 
-    @property
+    @cached_property
     def multipliers(self) -> int:
         """M: products a cycle."""
         return self.shape.gates * self.rows * self.columns
 
-    @property
+    @cached_property
     def tiles(self) -> int:
         """Tiles of R units in a step; the last one may be partly empty."""
         return ceil_div(self.shape.units, self.rows)
 
-    @property
+    @cached_property
     def x_words(self) -> int:
         """Column words of the x-part of a sweep."""
         return ceil_div(self.shape.inputs, self.columns)
 
-    @property
+    @cached_property
     def h_words(self) -> int:
         """Column words of the h-part of a sweep."""
         return ceil_div(self.shape.hidden, self.columns)
 
-    @property
+    @cached_property
     def sweep(self) -> int:
         """Column words of a tile."""
         return self.x_words + self.h_words
 
-    @property
+    @cached_property
     def groups(self) -> int:
         """Groups of E units in a full tile."""
         return ceil_div(self.rows, self.elements)
 
-    @property
+    @cached_property
     def last_groups(self) -> int:
         """Groups of E units in the last tile."""
         return ceil_div(self.shape.units - (self.tiles - 1) * self.rows, self.elements)
 
-    @property
+    @cached_property
     def group_count(self) -> int:
         """Groups of E units in a step: words of the bias and state memories."""
         return (self.tiles - 1) * self.groups + self.last_groups
 
-    @property
+    @cached_property
     def spacing(self) -> int:
         """Cycles between the first issues of two tiles of the last pass; more than its words only if E is too small."""
         return max(self.last_words, self.groups)
 
-    @property
+    @cached_property
     def last_words(self) -> int:
         """Words of the last pass."""
         return self.passes[-1] if self.passes else self.sweep
 
-    @property
+    @cached_property
     def last_pass(self) -> int:
         """First issue of the last pass, counted from the step's first one."""
         return self.tiles * sum(self.passes[:-1])
 
-    @property
+    @cached_property
     def issue_cycles(self) -> int:
         """Cycles from a step's first issue to the earliest one of the next step that the multipliers allow."""
         return self.last_pass + self.tiles * self.spacing
@@ -204,17 +204,17 @@ class EnginePlan:
         """Weight memory words: one for every issue of a step."""
         return self.tiles * self.sweep
 
-    @property
+    @cached_property
     def sum_cycles(self) -> int:
         """Issue of a tile's last word to its first group's sums."""
         return self.array_cycles + (PARTIAL_CYCLES if self.passes else 0)
 
-    @property
+    @cached_property
     def array_cycles(self) -> int:
         """Issue of the last word of a tile of any pass to the first group at the multiplier array's output."""
         return OPERAND_CYCLES + self.pipeline.array_cycles(self.columns)
 
-    @property
+    @cached_property
     def result_cycles(self) -> int:
         """Issue of a tile's last word to the write of its first group's output words."""
         return self.sum_cycles + TAILS[self.shape.kind].output
@@ -245,7 +245,7 @@ class EnginePlan:
         unit: Cycle = self.shape.h_offset + np.minimum((word - self.x_words + 1) * self.columns, self.shape.hidden) - 1
         return unit
 
-    @property
+    @cached_property
     def interval(self) -> int:
         """P: cycles between the starts of two steps of this engine."""
         return max(self.issue_cycles, self.unhidden_interval, self._tail_interval)
@@ -291,9 +291,9 @@ def are_legal(plan: EnginePlan, passes: tuple[int, ...]) -> bool:
         return False
     if plan.shape.symbols or (plan.shape.kind == "gru" and passes != (plan.x_words, plan.h_words)):
         return False  # a symbol is no word; a GRU keeps the x-part of gate n apart from its h-part
-    more = plan.tiles - 1
-    gaps = (min(more * before + after, before + more * after) for before, after in pairwise(passes[:4]))
-    return more > 0 and min(gaps, default=0) >= PARTIAL_GAP
+    # From a tile's end in one pass to its end in the next: least for the first or the last tile.
+    ends = ((plan.tiles * before - before + after, plan.tiles * after) for before, after in pairwise(passes[:4]))
+    return plan.tiles > 1 and min((min(pair) for pair in ends), default=0) >= PARTIAL_GAP
 
 
 def least_elements(plan: EnginePlan, limit: int) -> EnginePlan:

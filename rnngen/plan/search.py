@@ -18,15 +18,14 @@ from rnngen.plan.options import (
     ELEMENT_DSPS,
     Option,
     candidates,
-    column_choices,
-    distinct_divisions,
     engine_dsps,
     fixed,
-    orders,
     widest,
 )
+from rnngen.plan.order import orders
 from rnngen.plan.schedule import with_buffers
 from rnngen.plan.shapes import BlockShape
+from rnngen.plan.sizes import column_choices, distinct_divisions
 from rnngen.plan.timing import DEFAULT_PIPELINE, Pipeline
 
 DEFAULT_CAPACITY = 256

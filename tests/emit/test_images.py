@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,6 +51,13 @@ def test_weight_words_by_hand() -> None:
     assert words[2].tolist() == [-1, -2, -11, -12, -21, -22, -31, -32, -4, -5, -14, -15, -24, -25, -34, -35]
     assert words[5].tolist() == [8, 0, 18, 0, 28, 0, 38, 0, *[0] * 8]
     assert words[7].tolist() == [-9, 0, -19, 0, -29, 0, -39, 0, *[0] * 8]
+
+
+def test_weight_words_of_passes_by_hand() -> None:
+    """The two x words of both tiles first, then their two h words."""
+    one_pass = weight_words(small_lstm(), plan(2, 2, 2))
+    two_passes = weight_words(small_lstm(), replace(plan(2, 2, 2), passes=(2, 2)))
+    assert two_passes.tolist() == one_pass[[0, 1, 4, 5, 2, 3, 6, 7]].tolist()
 
 
 def test_bias_words_by_hand() -> None:

@@ -47,6 +47,7 @@ FORMS: list[tuple[str, list[str]]] = [
         for leaf in ("rnn_narrow", "rnn_linear_tail")
         for low, high in ((0, 0x7FFF), (-5, 100), (-100, -5))
     ),
+    ("rnn_partial_sums", ["-GSPLIT=1", "-GROWS=6"]),
     ("rnn_activation", ["-GSIGMOID=1"]),
     ("rnn_table_tail", ["-GSIGMOID=1"]),
     ("rnn_table_tail", ["-GLANES=3"]),

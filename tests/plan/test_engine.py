@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnngen.errors import PlanError
-from rnngen.plan.engine import EnginePlan, LayerShape, least_elements
+from rnngen.plan.engine import EnginePlan, LayerShape, are_legal, least_elements
 from rnngen.plan.timing import Pipeline
+from tests.plan.played import array_latency, check_array, play
 
 SMALL = st.integers(1, 24)
 
@@ -20,30 +22,15 @@ def lstm(inputs: int, units: int, name: str = "l") -> LayerShape:
     return LayerShape(name, "lstm", 4, inputs, units, units)
 
 
-def array_latency(columns: int, pipeline: Pipeline) -> int:
-    """ARCHITECTURE.md: PRODUCT_STAGES + ceil(ceil(log2(COLUMNS)) / TREE_STAGES_EVERY) + 1."""
-    levels = math.ceil(math.log2(columns))
-    return pipeline.product_stages + math.ceil(levels / pipeline.tree_stages_every) + 1
-
-
 def played_out(plan: EnginePlan) -> int:
     """Smallest step interval such that every h element is written before the word that holds it is read.
 
-    Two steps are played: tiles of rows are swept in order, x words first; a word reaches the array 2 cycles after
-    its issue; h leaves the element-wise path 20 cycles after the sums, E units a cycle, and may be read one cycle
-    after it was written.  The old cell state of a unit is read (address) 6 cycles after its sums and written 11 after.
+    The old cell state of a unit is read (address) 6 cycles after its sums and written 11 after.
     """
-    inputs, units, rows, columns = plan.shape.inputs, plan.shape.units, plan.rows, plan.columns
-    x_words, h_words = math.ceil(inputs / columns), math.ceil(units / columns)
-    tiles, groups = math.ceil(units / rows), math.ceil(rows / plan.elements)
-    spacing = max(x_words + h_words, groups)
-    to_sums = 2 + array_latency(columns, plan.pipeline)
-    interval = max(tiles * spacing, 11 - 6 + 1)
-    for unit in range(units):
-        last_issue = (unit // rows) * spacing + x_words + h_words - 1
-        written = last_issue + to_sums + (unit % rows) // plan.elements + 20
-        read = x_words + unit // columns  # in the first tile of the next step
-        interval = max(interval, written + 1 - read)
+    step, x_words = play(plan), math.ceil(plan.shape.inputs / plan.columns)
+    interval = max(step.end, 11 - 6 + 1)
+    for unit, written in step.written.items():
+        interval = max(interval, written + 1 - step.reads[x_words + unit // plan.columns][0])
     return interval
 
 
@@ -55,6 +42,77 @@ def test_interval_is_the_played_out_one(
     elements = min(elements, rows, columns)
     plan = EnginePlan(lstm(inputs, units), rows, columns, elements, Pipeline(stages, every))
     assert plan.interval == played_out(plan)
+
+
+@given(SMALL, SMALL, st.integers(1, 5), st.integers(1, 5), st.integers(1, 12), st.integers(0, 12), st.integers(1, 12))
+@settings(max_examples=300)
+def test_passes_are_the_played_out_ones(
+    inputs: int, units: int, rows: int, columns: int, first: int, second: int, block: int
+) -> None:
+    """Any cut of the sweep that is taken keeps the array in order and has the interval and reads that are planned."""
+    rows, columns = min(rows, units), min(columns, max(inputs, units))
+    plan = EnginePlan(lstm(inputs, units), rows, columns, min(rows, columns))
+    rest = plan.sweep - first - second
+    passes = (first, *(second,) * (second > 0), *(block,) * max(0, rest // block))
+    if sum(passes) != plan.sweep or not are_legal(plan, passes):
+        return
+    plan = replace(plan, passes=passes)
+    check_array(plan)
+    assert plan.interval == played_out(plan)
+    step = play(plan)
+    for word, reads in step.reads.items():
+        assert (plan.first_read(word), plan.last_read(word)) == (reads[0], reads[-1])
+    assert plan.release_cycle == step.reads[plan.x_words - 1][-1]
+    assert {unit: plan.write_cycle(unit) for unit in range(units)} == step.written
+    assert plan.issue_cycles == step.end
+
+
+def test_passes_of_a_hand_case() -> None:
+    """3 tiles; x words 0..1 of all tiles, then h words 2..5: the h-part begins in cycle 6, a tile's lasts 4 cycles."""
+    plan = EnginePlan(lstm(4, 8), 3, 2, 2, passes=(2, 4))
+    assert (plan.tiles, plan.x_words, plan.h_words, plan.issue_cycles) == (3, 2, 4, 6 + 12)
+    assert [plan.first_read(word) for word in range(6)] == [0, 1, 6, 7, 8, 9]
+    assert [plan.last_read(word) for word in range(6)] == [4, 5, 14, 15, 16, 17]
+    # 2 to the array, 4 product stages, 1 tree level, 1 accumulator, 1 partial sum; 20 behind it.
+    assert (plan.sum_cycles, plan.result_cycles) == (9, 29)
+    assert [plan.write_cycle(unit) for unit in range(8)] == [38, 38, 39, 42, 42, 43, 46, 46]
+    assert plan.release_cycle == 5
+    # Unit 7, in the last word of h, is written in cycle 46 and read 9 cycles behind a step's first issue.
+    assert plan.interval == 46 + 1 - 9
+    # In one pass it would be read in cycle 5: an interval of 17 - 4 + ... = 45 + 1 - 5.
+    assert replace(plan, passes=()).interval == 45 + 1 - 5
+
+
+@pytest.mark.parametrize(
+    "shape, passes",
+    [
+        (lstm(4, 8), (2, 3)),  # words are missing
+        (lstm(4, 8), (6,)),  # one pass is none
+        (lstm(4, 8), (1, 5)),  # two groups of units in one cycle
+        (lstm(4, 8), (2, 2, 1, 1)),
+        (lstm(4, 16), (2, 2, 2, 4)),  # the fourth is not as the third
+        (lstm(4, 3), (2, 2)),  # one tile
+        (LayerShape("l", "gru", 3, 4, 8, 8), (4, 2)),  # x and h of a GRU in one pass
+        (LayerShape("l", "lstm", 4, 0, 8, 8, symbols=5), (2, 2)),
+    ],
+)
+def test_passes_that_are_refused(shape: LayerShape, passes: tuple[int, ...]) -> None:
+    plan = EnginePlan(shape, 3, 2, 2)
+    sentence = (
+        f"Layer 'l': passes of {passes} words must make up a sweep of {plan.sweep} words, each with time for 2 groups "
+        f"of units."
+    )
+    with pytest.raises(PlanError, match=f"^{re.escape(sentence)}$"):
+        replace(plan, passes=passes)
+
+
+def test_what_is_kept_is_written_before_it_is_read() -> None:
+    """2 tiles of 1 word: the sums come back 2 cycles later, and 4 are needed."""
+    plan = EnginePlan(lstm(1, 2), 1, 1, 1)
+    with pytest.raises(PlanError, match="^Layer 'l': passes of "):
+        replace(plan, passes=(1, 1, 1))
+    plan = EnginePlan(lstm(1, 4), 1, 1, 1)
+    check_array(replace(plan, passes=(1, 1, 1, 1, 1)))
 
 
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 40), st.integers(1, 40))
@@ -108,7 +166,7 @@ def test_lanes_out_of_range(rows: int, columns: int, elements: int, sentence: st
 @given(st.integers(1, 16), st.integers(1, 16), st.integers(1, 16), st.integers(1, 16), st.integers(1, 16))
 def test_least_elements_keep_the_best_interval(inputs: int, units: int, rows: int, columns: int, limit: int) -> None:
     rows, columns = min(rows, units), min(columns, max(inputs, units))
-    plan = least_elements(lstm(inputs, units), rows, columns, limit, Pipeline())
+    plan = least_elements(EnginePlan(lstm(inputs, units), rows, columns, 1), limit)
     legal = range(1, min(rows, columns, limit) + 1)
     intervals = {e: EnginePlan(lstm(inputs, units), rows, columns, e).interval for e in legal}
     best = min(intervals.values())

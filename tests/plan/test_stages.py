@@ -20,6 +20,7 @@ from rnngen.plan.schedule import run_schedule
 from rnngen.plan.search import Budget, plan_for_budget, plan_for_lanes
 from rnngen.plan.shapes import BlockShape, alone, block_shapes
 from rnngen.plan.timing import DEFAULT_PIPELINE
+from tests.plan.played import TAIL, array_latency, check_array, play
 from tests.random_networks import Description, descriptions, make_network
 
 SIZE = st.integers(1, 16)
@@ -67,28 +68,10 @@ COMPOSITE = st.one_of(
 )
 
 
-def latency_to_write(plan: EnginePlan) -> int:
-    """Issue of a tile's last word to the write of its first group: 2 to the array, its pipeline, the tail."""
-    array = plan.pipeline.product_stages + math.ceil(math.log2(plan.columns)) + 1
-    return 2 + array + {"lstm": 20, "gru": 20, "linear": 2, "table": 7}[plan.shape.kind]
-
-
-def writes(plan: EnginePlan) -> dict[int, int]:
-    """Cycle in which each unit's word is written, tile by tile and group by group, from the first issue."""
-    sweep = math.ceil(plan.shape.inputs / plan.columns) + math.ceil(plan.shape.hidden / plan.columns)
-    groups = math.ceil(plan.rows / plan.elements)
-    found = {}
-    for unit in range(plan.shape.units):
-        tile, row = divmod(unit, plan.rows)
-        end = tile * max(sweep, groups) + sweep - 1
-        found[unit] = end + latency_to_write(plan) + row // plan.elements
-    return found
-
-
 def handed_over(branch: BranchPlan) -> list[int]:
     """Cycle in which each x word-place of the second stage is written; groups lie side by side, group by group."""
     first, count = branch.first, len(branch.stages[0])
-    cycles = writes(first)
+    cycles = play(first).written
     if count == 1:
         return [cycles[unit] for unit in range(first.shape.units)]
     places = []
@@ -109,30 +92,27 @@ def test_two_stages_played_out(block: BlockShape, budget: int) -> None:
     at, interval = branch.offset, branch.interval
     handed = handed_over(branch)
     assert len(handed) == second.shape.inputs
-    sweep_2 = math.ceil(second.shape.inputs / second.columns)
-    # The second stage reads word w of its x in each tile, first in cycle at + w.
+    step = play(second)
+    # The second stage reads each word of its x in every tile; a word is written before the first of them.
     for place, written in enumerate(handed):
-        assert written < at + place // second.columns
+        assert written < at + step.reads[place // second.columns][0]
     # Its buffer: what a step writes comes behind the last read of the step that had the slot.
-    tiles_2 = math.ceil(second.shape.units / second.rows)
-    spacing_2 = max(sweep_2, math.ceil(second.rows / second.elements))
-    last_read = at + (tiles_2 - 1) * spacing_2 + sweep_2 - 1
+    last_read = at + max(reads[-1] for reads in step.reads.values())
     assert min(handed) + second.input_slots * interval > last_read
-    # h: written by the second stage, read by the first one in the next step, word by word behind its x words.
-    back = {unit: at + cycle for unit, cycle in writes(second).items()}
+    # h: written by the second stage, read by the first one in the next step.
+    back = {unit: at + cycle for unit, cycle in step.written.items()}
     for engine in firsts:
-        x_words = math.ceil(engine.shape.inputs / engine.columns)
+        check_array(engine)
+        x_words, own = math.ceil(engine.shape.inputs / engine.columns), play(engine)
         for unit in range(engine.shape.hidden):
-            read = interval + x_words + unit // engine.columns
+            read = interval + own.reads[x_words + unit // engine.columns][0]
             assert back[engine.shape.h_offset + unit] < read
         # h is held twice: a step's writes fall behind the last read of the step before the last one.
-        tiles = math.ceil(engine.shape.units / engine.rows)
-        h_words = math.ceil(engine.shape.hidden / engine.columns)
-        spacing = max(x_words + h_words, math.ceil(engine.rows / engine.elements))
-        assert interval >= tiles * spacing
-        assert interval + back[0] > (tiles - 1) * spacing + x_words + h_words - 1
+        assert interval >= own.end
+        assert interval + min(back.values()) > max(own.reads[word][-1] for word in own.reads if word >= x_words)
         assert (engine.rows, engine.columns, engine.elements) == (firsts[0].rows, firsts[0].columns, firsts[0].elements)
-    assert interval >= tiles_2 * spacing_2
+    check_array(second)
+    assert interval >= step.end
     # Written in one cycle, so not beyond what the reader takes as one word.
     assert len(firsts) * firsts[0].elements <= second.columns
     assert second.elements <= firsts[0].columns
@@ -150,8 +130,9 @@ def test_composite_blocks_keep_their_budget(block: BlockShape, budget: int) -> N
     assert plan.bound <= plan.interval
     # One stage behind the other, each a tile at a time with its share, is the worst that is acceptable.
     stages = plan.blocks[0].branches[0].stages
-    work = sum(stage[0].tiles * stage[0].spacing for stage in stages)
-    latencies = sum(latency_to_write(stage[0]) + 1 for stage in stages)
+    work = sum(play(stage[0]).end for stage in stages)
+    firsts = [stage[0] for stage in stages]
+    latencies = sum(3 + array_latency(one.columns, one.pipeline) + TAIL[one.shape.kind] for one in firsts)
     groups = sum(stage[0].rows for stage in stages)
     assert plan.interval <= work + latencies + groups
 
@@ -185,7 +166,7 @@ def block_writes(plan: NetworkPlan, number: int, issue: int) -> dict[int, int]:
     """Cycle in which each word of a step of a block that works step by step is written on."""
     block = plan.blocks[number]
     branch = block.branches[0]
-    words = writes(branch.last)
+    words = play(branch.last).written
     if block.post_units:
         return {0: issue + branch.offset + max(words.values()) + block.post_cycles}
     return {unit: issue + branch.offset + cycle + block.post_cycles for unit, cycle in words.items()}
@@ -196,10 +177,9 @@ def reads_end(plan: NetworkPlan, number: int) -> int:
     ends = []
     for branch in plan.blocks[number].branches:
         engine = branch.first
-        x_words, h_words = (math.ceil(n / engine.columns) for n in (engine.shape.inputs, engine.shape.hidden))
-        spacing = max(x_words + h_words, math.ceil(engine.rows / engine.elements))
-        last = x_words + h_words if engine.shape.symbols else x_words
-        ends.append((math.ceil(engine.shape.units / engine.rows) - 1) * spacing + last - 1)
+        x_words = math.ceil(engine.shape.inputs / engine.columns)
+        reads = play(engine).reads
+        ends.append(max(reads[word][-1] for word in reads if engine.shape.symbols or word < x_words))
     return max(ends)
 
 
