@@ -68,14 +68,24 @@ class Case:
         return f"{self.kind} I={self.inputs} H={self.hidden}{extra}"
 
 
-CASES = (
+HIDDEN = (
     Case("lstm", 64, 128, 256),
     Case("gru", 64, 128, 192),
     Case("rnn_tanh", 64, 128, 64),
     Case("bidirectional", 32, 64, 128),
+    Case("lstm", 96, 24, 256),
+    Case("gru", 96, 24, 192),
     Case("projected", 128, 64, 144, inner=32),
-    Case("factorised", 256, 32, 64, inner=16),
+    Case("projected", 128, 256, 128, inner=128),
+    Case("projected", 512, 1024, 128, inner=256),
     Case("grouped", 256, 32, 144, inner=16),
+    Case("grouped", 128, 256, 128, inner=128),
+)
+"""Layers whose recurrence latency is hidden."""
+
+CASES = (
+    *HIDDEN,
+    Case("factorised", 256, 256, 128, inner=128),
     Case("projected", 64, 128, 144, inner=64),
     Case("factorised", 64, 128, 80, inner=32),
     Case("grouped", 64, 128, 144, inner=64),
@@ -87,10 +97,10 @@ CASES = (
     Case("factorised", 6, 20, 120, inner=8),
     Case("grouped", 8, 16, 160, inner=8),
 )
-"""Layers whose recurrence latency is hidden, then layers whose is not.
+"""Layers whose recurrence latency is hidden, then layers whose is not, or not wholly.
 
-Of two stages the second needs all that the first gives before h is there, so that only the x-part of the first tile
-of the next step runs meanwhile: they are hidden where the input is large.
+Of two stages as many multipliers in each the second waits for the first one's first results and the next step for the
+second one's last: a factorised layer always pays for the way through both, since its second stage has no x-part.
 """
 
 
