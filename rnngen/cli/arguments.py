@@ -104,6 +104,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_design(emulate)
     emulate.add_argument("--input", metavar="X.npy", type=Path, required=True, help="(sequences, steps, features)")
     emulate.add_argument("--output", metavar="Y.npy", type=Path, help="where the output goes")
+    emulate.add_argument("--lengths", metavar="L.npy", type=Path, help="steps of each sequence, where they differ")
     emulate.add_argument("--state", metavar="S.npz", type=Path, help="LAYER.h_0 and LAYER.c_0, (sequences, words)")
     emulate.add_argument("--final-state", metavar="S.npz", type=Path, help="where LAYER.h_n and LAYER.c_n go")
     simulate = _command(commands, "simulate", "simulate the circuit and compare it with the software model")

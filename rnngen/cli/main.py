@@ -84,8 +84,12 @@ def _generate(arguments: argparse.Namespace) -> Result:
     return design.document, design_lines(design)
 
 
+def _lengths(arguments: argparse.Namespace) -> list[int] | None:
+    return None if arguments.lengths is None else read_lengths(arguments.lengths)
+
+
 def _emulate(arguments: argparse.Namespace) -> Result:
-    result = emulate(arguments.design, arguments.input, _Steps(), arguments.state)
+    result = emulate(arguments.design, arguments.input, _Steps(), arguments.state, _lengths(arguments))
     if arguments.output is not None:
         write_array(arguments.output, result.output)
     if arguments.final_state is not None:
@@ -98,7 +102,7 @@ def _simulate(arguments: argparse.Namespace) -> Result:
         arguments.design,
         arguments.input,
         steps=arguments.steps,
-        lengths=None if arguments.lengths is None else read_lengths(arguments.lengths),
+        lengths=_lengths(arguments),
         stall=arguments.stall,
         waves=arguments.waves,
         progress=_say,

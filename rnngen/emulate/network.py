@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from rnngen.arith.beats import send_order
 from rnngen.arith.format import FloatArray, IntArray
 from rnngen.emulate.layers import DenseEmulator, LayerEmulator, Saturations, Trace, column, make_emulator, run_map
 from rnngen.errors import PlanError
-from rnngen.ir.quantised import Block, Branch, QuantisedMap, QuantisedNetwork
+from rnngen.ir.quantised import Block, Branch, QuantisedMap, QuantisedNetwork, with_states
 from rnngen.plan.network import NetworkPlan
 from rnngen.plan.schedule import run_steps
 
@@ -180,7 +181,10 @@ def run_lengths(
     if np.all(every == x.shape[1]):
         return run_values(network, x, keep_blocks=True, progress=progress)
     parts = [(np.flatnonzero(every == length), int(length)) for length in np.unique(every)]
-    runs = [run_values(network, x[members, :length], keep_blocks=True) for members, length in parts]
+    runs = [
+        run_values(_beginning_as(network, members), x[members, :length], keep_blocks=True, progress=progress)
+        for members, length in parts
+    ]
     counted: list[Saturations] = [Saturations() for _ in runs[0].saturations]
     for run in runs:
         for counter, counts in zip(counted, run.saturations):
@@ -199,6 +203,19 @@ def run_lengths(
         tuple(states),
         (),
     )
+
+
+def _beginning_as(network: QuantisedNetwork, members: IntArray) -> QuantisedNetwork:
+    """The network for some of the sequences, where each begins with a state of its own."""
+    own = {
+        index: {what: state[members] for what, state in (("h", layer.h_0), ("state", layer.state_0)) if _each(state)}
+        for index, layer in enumerate(network.layers)
+    }
+    return with_states(network, own)
+
+
+def _each(state: IntArray | None) -> TypeGuard[IntArray]:
+    return state is not None and state.ndim == 2
 
 
 def _gathered(members: Sequence[IntArray], arrays: Sequence[IntArray]) -> IntArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,13 @@ import numpy.typing as npt
 
 from rnngen.arith.format import FloatArray
 from rnngen.emit.design import Design, read_design
-from rnngen.emulate.network import Emulation, Progress, run_values
+from rnngen.emulate.network import Emulation, Progress, run_lengths
 from rnngen.errors import DesignError
 from rnngen.flow.accuracy import ErrorFigures, error_figures, finite_or_none
 from rnngen.flow.arrays import read_array
+from rnngen.flow.lengths import reference_of, without_padding
 from rnngen.flow.states import decode_states, encode_states, read_states
-from rnngen.frontend import run_reference
-from rnngen.ir.inputs import check_input
+from rnngen.ir.inputs import check_input, check_lengths
 from rnngen.ir.quantised import with_states
 from rnngen.ir.reference import State, States, check_states
 
@@ -57,6 +58,7 @@ def emulate(
     x: npt.ArrayLike | Path | str,
     progress: Progress | None = None,
     states: States | Path | str | None = None,
+    lengths: Sequence[int] | None = None,
 ) -> EmulationReport:
     """Runs x (sequences, steps, features) through the software model of a design.
 
@@ -64,6 +66,8 @@ def emulate(
         design, x, progress: The design, its input, and what is told of each step.
         states: What the sequences begin with, by recurrent layer, or an .npz file of them
             (``rnngen.flow.states.read_states``); None: the model's own state, or zeros.
+        lengths: Steps of each sequence of x, where they differ; what lies behind a sequence's end is ignored, and
+            the output there is 0.
 
     Raises:
         DesignError: if the folder holds no sound design, or one whose states cannot be given.
@@ -77,11 +81,14 @@ def emulate(
     quantised, given = design.quantised, _states(design, states, len(values))
     if given:
         quantised = with_states(quantised, encode_states(design.network, quantised, given))
-    emulation = run_values(quantised, values, progress=progress)
+    own = check_lengths(lengths, values)
+    emulation = run_lengths(quantised, values, own, progress)
     output = design.quantised.output_format.to_float(emulation.output)
-    reference = run_reference(design.network, values, given)
+    reference = reference_of(design.network, values, own, given)
+    one_step = design.quantised.one_step
+    error = error_figures(*(without_padding(y, own, one_step) for y in (output, reference.output)))
     left = decode_states(design.network, quantised, dict(enumerate(emulation.states)))
-    return EmulationReport(output, emulation, error_figures(output, reference.output), reference.judge, left)
+    return EmulationReport(output, emulation, error, reference.judge, left)
 
 
 def _states(design: Design, states: States | Path | str | None, sequences: int) -> States:

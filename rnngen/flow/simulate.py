@@ -18,11 +18,11 @@ from rnngen.emulate.network import Cycles, Emulation, run_cycles, run_lengths, r
 from rnngen.errors import DataError
 from rnngen.flow.accuracy import ErrorFigures, error_figures, finite_or_none
 from rnngen.flow.arrays import read_array
+from rnngen.flow.lengths import reference_of, without_padding
 from rnngen.flow.locate import LONGEST_SEARCH, data_probes, find_origin
 from rnngen.flow.trace import Window, choose_window, planned_flags, probe_names, simulated_flags, trace_document
-from rnngen.frontend import ReferenceRun, run_reference
+from rnngen.frontend import ReferenceRun
 from rnngen.ir.inputs import check_input, check_lengths
-from rnngen.ir.network import LastStepLayer
 from rnngen.verify.compare import Comparison, Counter, compare
 from rnngen.verify.measure import Measured
 from rnngen.verify.simulator import FIRST_INPUT_CYCLE, RunOptions, RunResult, Stimulus, run
@@ -96,7 +96,7 @@ def simulate(
     progress(f"emulating {len(given.lengths)} sequences, {sum(given.lengths)} steps")
     emulation = run_lengths(design.quantised, given.values, given.lengths)
     cycles = run_cycles(design.plan, given.lengths, design.plan.streams)
-    reference = _reference(design, given)
+    reference = reference_of(design.network, given.values, given.lengths, {})
     window = choose_window(design.plan, cycles)
     options = _options(design, cycles, window, stall, waves)
     stimulus = _stimulus(design, given)
@@ -137,23 +137,6 @@ def _input(
             f"simulate fewer (--steps) or generate the design with --max-steps {most}."
         )
     return _Input(values, own, description or name)
-
-
-def _reference(design: Design, given: _Input) -> ReferenceRun:
-    """The float network's run, sequences of each length together; zeros behind a sequence's end."""
-    every = np.asarray(given.lengths)
-    if len(set(given.lengths)) == 1:
-        return run_reference(design.network, given.values)
-    layers = design.network.layers
-    last = next((k for k, layer in enumerate(layers) if isinstance(layer, LastStepLayer)), len(layers))
-    steps = given.values.shape[1]
-    whole = [np.zeros((len(every), steps if k < last else 1, layer.output_size)) for k, layer in enumerate(layers)]
-    for length in np.unique(every):
-        members = np.flatnonzero(every == length)
-        run = run_reference(design.network, given.values[members, :length])
-        for target, y in zip(whole, run.layers):
-            target[members, : y.shape[1]] = y
-    return replace(run, layers=whole)
 
 
 def _synthetic(design: Design, steps: int) -> tuple[FloatArray, str]:
@@ -259,21 +242,13 @@ def _errors(design: Design, given: _Input, emulation: Emulation, reference: Refe
     network = design.quantised
     return tuple(
         error_figures(
-            _valid(given, network.block_format(block).to_float(values), values.shape[1] == 1),
-            _valid(given, reference.layers[block.source], values.shape[1] == 1),
+            *(
+                without_padding(layer, given.lengths, values.shape[1] == 1)
+                for layer in (network.block_format(block).to_float(values), reference.layers[block.source])
+            )
         )
         for block, values in zip(network.blocks, emulation.blocks)
     )
-
-
-def _valid(given: _Input, values: FloatArray, one_step: bool) -> FloatArray:
-    """All steps of all sequences; ``one_step``: of each sequence the one there is, or its last."""
-    if one_step and values.shape[1] == 1:
-        return values[:, 0]
-    if one_step:
-        ends: FloatArray = values[np.arange(len(values)), np.asarray(given.lengths) - 1]
-        return ends
-    return np.concatenate([words[:length] for words, length in zip(values, given.lengths)])
 
 
 def _output(design: Design, result: RunResult, given: _Input) -> FloatArray | None:

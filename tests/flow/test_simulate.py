@@ -11,7 +11,7 @@ import torch
 
 from rnngen.emit.design import read_design, write_design
 from rnngen.errors import DataError
-from rnngen.flow import report, simulate
+from rnngen.flow import emulate, report, simulate
 from rnngen.ir.network import LastStepLayer, LinearLayer, Network, ParallelLayer, RecurrentLayer
 from rnngen.passes.quantise import quantise
 from rnngen.plan.schedule import latency
@@ -161,6 +161,36 @@ def test_sequences_of_different_lengths(tmp_path, name, streams):
     if ends:
         wanted = np.concatenate(list(h_n.numpy()), axis=1)[:, None, :2]
     assert np.abs(result.output - wanted).max() < 3e-4
+    emulated = emulate(design, x, lengths=lengths)
+    assert np.array_equal(emulated.output, result.output)
+    assert emulated.error.max_abs == result.errors[-1].max_abs
+
+
+def test_sequences_of_different_lengths_begin_with_their_own_states(tmp_path):
+    """As each of them alone; the float network's packed run from the same states is the judge of all."""
+    network = Network("net", (DIRECTIONS[0],))
+    quantised = quantise(network, 16, 16)
+    plan = plan_for_budget(block_shapes(quantised), Budget(12))
+    design = write_design(tmp_path / "d", network, quantised, plan, top="net", clock_hz=10**8, board=None,
+                          state_access=True)  # fmt: skip
+    rng, lengths = np.random.default_rng(4), [2, 5, 1, 2]
+    x, h_0 = rng.uniform(-1, 1, (4, 5, 3)), rng.uniform(-0.9, 0.9, (4, 4))
+    all_of_them = emulate(design, x, states={"d0": (h_0, None)}, lengths=lengths)
+    for k, length in enumerate(lengths):
+        one = emulate(design, x[k : k + 1, :length], states={"d0": (h_0[k : k + 1], None)})
+        assert np.array_equal(all_of_them.output[k, :length], one.output[0])
+        assert np.array_equal(all_of_them.states["d0"][0][k], one.states["d0"][0][0])
+        assert not all_of_them.output[k, length:].any()
+    gru = torch.nn.GRU(3, 4, batch_first=True).double()
+    for field in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+        getattr(gru, f"{field}_l0").data = torch.from_numpy(getattr(DIRECTIONS[0], field))
+    packed = torch.nn.utils.rnn.pack_padded_sequence(torch.from_numpy(x), lengths, True, enforce_sorted=False)
+    with torch.no_grad():
+        y, h_n = gru(packed, torch.from_numpy(h_0)[None])
+    wanted = torch.nn.utils.rnn.pad_packed_sequence(y, batch_first=True)[0].numpy()
+    assert np.abs(all_of_them.output - wanted).max() == pytest.approx(all_of_them.error.max_abs, abs=1e-12)
+    assert all_of_them.error.max_abs < 3e-4
+    assert np.abs(all_of_them.states["d0"][0] - h_n.numpy()[0]).max() < 3e-4
 
 
 @pytest.mark.parametrize(
@@ -175,6 +205,8 @@ def test_lengths_that_do_not_fit(tmp_path, lengths, sentence):
     design = make_design(tmp_path / "d", [(2, 3)], 0, 8, 16, 8, seed=1)
     with pytest.raises(DataError, match=f"^{re.escape(sentence)}$"):
         simulate(design, np.zeros((2, 3, 2)), lengths=lengths)
+    with pytest.raises(DataError, match=f"^{re.escape(sentence)}$"):
+        emulate(design, np.zeros((2, 3, 2)), lengths=lengths)
 
 
 def test_a_sequence_longer_than_a_design_stores(tmp_path):
