@@ -11,9 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import numpy as np
-
-from rnngen.plan.engine import Cycle, EnginePlan, ceil_div
+from rnngen.plan.engine import Cycle, EnginePlan, at_most, ceil_div
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ class BranchPlan:
     def _written(self, word: Cycle) -> Cycle:
         """Cycle in which the second stage's x word is complete."""
         reader, writer = self.last, self.first
-        unit: Cycle = np.minimum((word + 1) * reader.columns, reader.shape.inputs) - 1
+        unit = at_most((word + 1) * reader.columns, reader.shape.inputs) - 1
         if len(self.stages[0]) > 1:  # groups are written side by side, empty lanes too
             return writer.group_cycle(unit // self.handover_lanes)
         return writer.write_cycle(unit)

@@ -23,6 +23,12 @@ def ceil_div(a: int, b: int) -> int:
     return -(-a // b)
 
 
+def at_most(value: Cycle, limit: int) -> Cycle:
+    """The smaller one."""
+    # Plain integers stay plain: NumPy's are slow, one by one.
+    return min(value, limit) if isinstance(value, int) else np.minimum(value, limit)
+
+
 @dataclass(frozen=True)
 class LayerShape:
     """What a plan needs to know of a layer.
@@ -242,8 +248,7 @@ class EnginePlan:
 
     def unit_of(self, word: Cycle) -> Cycle:
         """The last word of a whole h that is in a word of a sweep."""
-        unit: Cycle = self.shape.h_offset + np.minimum((word - self.x_words + 1) * self.columns, self.shape.hidden) - 1
-        return unit
+        return self.shape.h_offset + at_most((word - self.x_words + 1) * self.columns, self.shape.hidden) - 1
 
     @cached_property
     def interval(self) -> int:

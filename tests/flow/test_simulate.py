@@ -84,9 +84,11 @@ def test_a_wrong_weight_is_found_and_placed(tmp_path):
     make_design(folder, [(4, 6)], 0, 8, 16, (4, 2, 2), seed=4)
     image = folder / "rtl" / "engine0_weights.hex"
     lines = image.read_text().splitlines()
-    # First word of the second tile: units 2 and 3.  The lowest byte is gate i of unit 2.
-    word = lines[len(lines) // 3]
-    lines[len(lines) // 3] = word[:-1] + f"{int(word[-1], 16) ^ 4:x}"
+    # The x words of all three tiles come first, two a tile; the second tile holds units 2 and 3.  The lowest byte of
+    # its first word is gate i of unit 2.
+    assert read_design(folder).plan.engines[0].passes == (2, 3)
+    word = lines[2]
+    lines[2] = word[:-1] + f"{int(word[-1], 16) ^ 4:x}"
     image.write_text("\n".join(lines) + "\n")
     document = json.loads((folder / "design.json").read_text())
     for item in document["files"]:
