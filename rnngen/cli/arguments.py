@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from rnngen.cli import check, factorize
 from rnngen.frontend.options import NONLINEARITIES, OUTPUTS
@@ -36,6 +36,15 @@ def _lanes(text: str) -> tuple[int, int, int]:
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be GATES,ROWS,COLUMNS such as 4,16,2, not '{text}'") from None
     return gates, rows, columns
+
+
+def _streams(text: str) -> int | Literal["auto"]:
+    if text == "auto":
+        return "auto"
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number or auto, not '{text}'") from None
 
 
 def _command(commands: argparse._SubParsersAction[_Parser], name: str, summary: str) -> _Parser:
@@ -83,7 +92,10 @@ def _add_generate(parser: _Parser) -> None:
     parser.add_argument("--activation-bits", metavar="N", type=int, default=16, help="4..18 (default: %(default)s)")
     parser.add_argument("--loadable", action="store_true", help="weights can also be loaded over the control port")
     parser.add_argument("--state", action="store_true", help="states can be given and read over the control port")
-    parser.add_argument("--streams", metavar="S", type=int, default=1, help="interleaved sequences, named by TID")
+    parser.add_argument(
+        "--streams", metavar="S", type=_streams, default=1,
+        help="interleaved sequences, named by TID; auto: the fewest that keep the multipliers busy",
+    )  # fmt: skip
     parser.add_argument(
         "--max-steps", metavar="T", type=int, default=DEFAULT_CAPACITY,
         help="backward layers: steps of the longest sequence (default: %(default)s)",

@@ -254,7 +254,7 @@ def port_dict(words: int, size: int, lane_bits: int, word: Format) -> dict[str, 
     }
 
 
-def _read_engine(layer: Mapping[str, Any], stages: int) -> EnginePlan:
+def _read_engine(layer: Mapping[str, Any], stages: int, streams: int) -> EnginePlan:
     lanes, offsets = layer["lanes"], layer["offsets"]
     shape = LayerShape(
         layer["name"],
@@ -268,6 +268,7 @@ def _read_engine(layer: Mapping[str, Any], stages: int) -> EnginePlan:
         offsets["x"],
         offsets["h"],
         layer["input_columns"] - layer["input_size"],
+        streams,
     )
     pipeline = Pipeline(**layer["pipeline"])
     return EnginePlan(
@@ -276,9 +277,14 @@ def _read_engine(layer: Mapping[str, Any], stages: int) -> EnginePlan:
     )  # fmt: skip
 
 
-def _read_block_plan(block: Block, data: Mapping[str, Any], layers: list[Mapping[str, Any]]) -> BlockPlan:
+def _read_block_plan(block: Block, data: Mapping[str, Any], document: Mapping[str, Any]) -> BlockPlan:
+    layers, streams = document["layers"], document["streams"]
     branches = tuple(
-        BranchPlan(tuple(tuple(_read_engine(layers[k], len(branch.stages)) for k in stage) for stage in branch.stages))
+        BranchPlan(
+            tuple(
+                tuple(_read_engine(layers[k], len(branch.stages), streams) for k in stage) for stage in branch.stages
+            )
+        )
         for branch in block.branches
     )
     argmax = any(isinstance(post, QuantisedArgmax) for post in block.post)
@@ -290,7 +296,7 @@ def _read_block_plan(block: Block, data: Mapping[str, Any], layers: list[Mapping
 def read_plan(document: Mapping[str, Any]) -> NetworkPlan:
     """The plan of a design."""
     blocks = tuple(
-        _read_block_plan(_read_block(data), data, document["layers"]) for data in document["blocks"]
+        _read_block_plan(_read_block(data), data, document) for data in document["blocks"]
     )
     ports = document["ports"]
     return NetworkPlan(
@@ -298,5 +304,4 @@ def read_plan(document: Mapping[str, Any]) -> NetworkPlan:
         ports["s_axis"]["words_per_beat"],
         ports["m_axis"]["words_per_beat"],
         document["output_slots"],
-        document["streams"],
     )

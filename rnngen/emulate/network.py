@@ -8,13 +8,12 @@ from typing import TypeGuard
 
 import numpy as np
 
-from rnngen.arith.beats import send_order
 from rnngen.arith.format import FloatArray, IntArray
 from rnngen.emulate.layers import DenseEmulator, LayerEmulator, Saturations, Trace, column, make_emulator, run_map
 from rnngen.errors import PlanError
 from rnngen.ir.quantised import Block, Branch, QuantisedMap, QuantisedNetwork, with_states
 from rnngen.plan.network import NetworkPlan
-from rnngen.plan.schedule import run_steps
+from rnngen.plan.schedule import run_schedule
 
 Progress = Callable[[int, int], None]
 
@@ -302,13 +301,12 @@ class Cycles:
     output: IntArray
 
 
-def run_cycles(plan: NetworkPlan, lengths: Sequence[int], streams: int = 1) -> Cycles:
+def run_cycles(plan: NetworkPlan, lengths: Sequence[int]) -> Cycles:
     """Cycle of every input beat, first issue and output beat of sequences of given lengths.
 
     They come one behind the other; with several streams as many side by side, step by step, as there are streams.
     """
-    sequence, step = send_order(lengths, streams)
-    times = run_steps(plan, (step == np.asarray(lengths)[sequence] - 1).tolist())
+    times = run_schedule(plan, lengths)
     issues = [
         np.array(at, dtype=np.int64) + (branch.offset if number else 0)
         for at, block in zip(times.issues, plan.blocks)

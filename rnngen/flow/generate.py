@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy.typing as npt
 
@@ -24,7 +25,7 @@ from rnngen.passes.fold import fold
 from rnngen.passes.quantise import quantise
 from rnngen.plan.memory import total_memory_bits
 from rnngen.plan.network import NetworkPlan
-from rnngen.plan.search import DEFAULT_CAPACITY, Budget, plan_for_budget, plan_for_lanes
+from rnngen.plan.search import DEFAULT_CAPACITY, Budget, plan_for_budget, plan_for_lanes, plan_for_streams
 from rnngen.plan.shapes import BlockShape, block_shapes
 
 DEFAULT_BOARD = "ulx3s-85f"
@@ -46,7 +47,8 @@ class GenerateOptions:
         weight_bits: 2..18.  activation_bits: 4..18.
         loadable: Weights and biases can be written over the control port at run time, besides being initialised.
         state_access: The state that sequences begin with can be given at run time, and each stream's be read.
-        streams: Interleaved sequences that keep a state each; TID names them.
+        streams: Interleaved sequences that keep a state each; TID names them.  ``"auto"``: the fewest that keep the
+            multipliers busy.
         max_steps: Steps of the longest sequence, where sequences are stored (backward layers).
         name: Name of the top module.
     """
@@ -61,7 +63,7 @@ class GenerateOptions:
     activation_bits: int = 16
     loadable: bool = False
     state_access: bool = False
-    streams: int = 1
+    streams: int | Literal["auto"] = 1
     max_steps: int = DEFAULT_CAPACITY
     name: str | None = None
 
@@ -86,7 +88,7 @@ def generate(
     network = fold(load(model, options.imports))
     calibration, description = _calibration(options, network)
     quantised = quantise(network, options.weight_bits, options.activation_bits, calibration)
-    plan = _plan(block_shapes(quantised), options, board)
+    plan = _plan(quantised, options, board)
     if board is not None:
         _check_memory(quantised, plan, board)
     return write_design(
@@ -112,10 +114,10 @@ def _check_choice(options: GenerateOptions) -> None:
         raise PlanError(f"--multipliers must be at least 1, not {options.multipliers}.")
     if options.max_steps < 1:
         raise PlanError(f"--max-steps must be at least 1, not {options.max_steps}.")
-    if options.streams > 1 and options.multipliers is None and options.lanes is None:
+    if options.streams != 1 and options.multipliers is None and options.lanes is None:
         raise PlanError(
-            f"A board's UART bridge carries one stream, not {options.streams}; for more give --multipliers or --lanes "
-            f"instead of a board, and wire TID in your own design."
+            f"A board's UART bridge carries one stream, so --streams must be 1, not {options.streams}; for more give "
+            f"--multipliers or --lanes instead of a board, and wire TID in your own design."
         )
 
 
@@ -136,8 +138,12 @@ def _calibration(options: GenerateOptions, network: Network) -> tuple[FloatArray
     return array, options.calibration or f"array of shape {array.shape}"
 
 
-def _plan(shapes: Sequence[BlockShape], options: GenerateOptions, board: Board | None) -> NetworkPlan:
-    return replace(_planned(shapes, options, board), streams=options.streams)
+def _plan(quantised: QuantisedNetwork, options: GenerateOptions, board: Board | None) -> NetworkPlan:
+    if options.streams == "auto" and any(block.stored for block in quantised.blocks):
+        return _planned(block_shapes(quantised), options, board)  # stored sequences are one stream
+    if options.streams == "auto":
+        return plan_for_streams(lambda streams: _planned(block_shapes(quantised, streams), options, board))
+    return _planned(block_shapes(quantised, options.streams), options, board)
 
 
 def _planned(shapes: Sequence[BlockShape], options: GenerateOptions, board: Board | None) -> NetworkPlan:

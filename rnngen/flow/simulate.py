@@ -95,7 +95,7 @@ def simulate(
     given = _input(design, x, steps, lengths, description)
     progress(f"emulating {len(given.lengths)} sequences, {sum(given.lengths)} steps")
     emulation = run_lengths(design.quantised, given.values, given.lengths)
-    cycles = run_cycles(design.plan, given.lengths, design.plan.streams)
+    cycles = run_cycles(design.plan, given.lengths)
     reference = reference_of(design.network, given.values, given.lengths, {})
     window = choose_window(design.plan, cycles)
     options = _options(design, cycles, window, stall, waves)
@@ -294,7 +294,7 @@ def _figures(
         "stall": stall,
         "cycles_total": measured.cycles_total,
         "step_interval_cycles": interval,
-        "multiplier_utilisation": macs / (multipliers * interval) if interval else None,
+        "multiplier_utilisation": design.plan.streams * macs / (multipliers * interval) if interval else None,
         "latency_first_output_cycles": measured.latency_first_output_cycles,
         "latency_last_output_cycles": measured.latency_last_output_cycles,
         "saturations": result.registers[_COUNTERS.index("SATURATIONS")] if result.complete else None,
@@ -314,7 +314,7 @@ def _figures(
 
 
 def _step_interval(design: Design, given: _Input, result: RunResult, measured: Measured) -> float | None:
-    """Cycles a step; None where the run is too short to tell.
+    """Cycles a step of one stream; None where the run is too short to tell.
 
     Where outputs do not come step by step (sequences stored whole, or one output of each), from the end of the last
     sequence but one to the end of the last, by its steps; streams send a sequence each, side by side.
@@ -328,7 +328,7 @@ def _step_interval(design: Design, given: _Input, result: RunResult, measured: M
     if len(last) < 2 or last[-1] >= len(result.out_cycle):
         return None
     taken = sum(given.lengths[groups[-1] : groups[-1] + plan.streams])
-    interval = float(result.out_cycle[last[-1]] - result.out_cycle[last[-2]]) / taken
+    interval = plan.streams * float(result.out_cycle[last[-1]] - result.out_cycle[last[-2]]) / taken
     return int(interval) if interval.is_integer() else interval
 
 

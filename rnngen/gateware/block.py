@@ -127,10 +127,12 @@ class BlockCore(wiring.Component):
     def _step_input(self, m: Module) -> Value:
         """Steps start as they come."""
         first = self._first()
+        branch = self._plan.branches[0]
         m.submodules.starter = starter = StepStarter(
-            self._plan.branches[0].interval, self._block.select != "every"
+            branch.interval, branch.initiation_interval, self._streams, self._block.select != "every"
         )
         m.d.comb += [
+            starter.stream.eq(first.waiting_stream),
             starter.available.eq(first.available),
             starter.sequence_last.eq(first.waiting_last),
             starter.space.eq(self.space),
@@ -182,7 +184,7 @@ class BlockCore(wiring.Component):
             ]
         last = stages[-1][-1]
         if len(stages) > 1:
-            delay = StartDelay(plan.offset, plan.interval, self._streams)
+            delay = StartDelay(plan.offset, plan.initiation_interval, self._streams)
             m.submodules[f"delay{branch.stages[0][0]}"] = delay
             m.d.comb += [
                 delay.go.eq(self._go),

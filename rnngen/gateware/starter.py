@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from rnngen.plan.engine import ceil_div
+
 
 class StepStarter(wiring.Component):
-    """Starts a step when a whole input step is there, the interval has passed since the last start, and the reader of
-    the results has a slot for them.
+    """Starts a step when a whole input step is there, the interval has passed since the last start of its stream, the
+    initiation interval since that of any, and the reader of the results has a slot for them.
 
     Ports:
-        available, sequence_last: The waiting input step.
+        available, sequence_last, stream: The waiting input step.
         space: The reader has room for one more step.
         go: A step starts.  go_last: with it, the step is its sequence's last one.  reserve: It will use that room.
 
     Args:
-        interval: Of the block.  selects: Only a sequence's last step goes on, and the others need no room.
+        interval, initiation_interval: Of the block.  streams: How many there are.
+        selects: Only a sequence's last step goes on, and the others need no room.
     """
 
-    def __init__(self, interval: int, selects: bool) -> None:
-        self._interval, self._selects = interval, selects
+    def __init__(self, interval: int, initiation_interval: int, streams: int, selects: bool) -> None:
+        self._interval, self._initiation, self._streams = interval, initiation_interval, streams
+        self._selects = selects
         super().__init__(
             {
                 "available": In(1),
                 "sequence_last": In(1),
+                "stream": In(range(streams)),
                 "space": In(1),
                 "go": Out(1),
                 "go_last": Out(1),
@@ -36,16 +41,37 @@ class StepStarter(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Amaranth's hook: builds the circuit."""
         m = Module()
-        gap = Signal(range(self._interval + 1))
+        gap = Signal(range(self._initiation + 1))
         passes = self.sequence_last if self._selects else 1
         room = self.space | ~self.sequence_last if self._selects else self.space
         m.d.comb += [
-            self.go.eq(self.available & room & (gap == 0)),
+            self.go.eq(self.available & room & (gap == 0) & ~self._blocked(m)),
             self.go_last.eq(self.sequence_last),
             self.reserve.eq(self.go & passes),
         ]
-        m.d.sync += gap.eq(Mux(self.go, self._interval - 1, Mux(gap == 0, 0, gap - 1)))
+        m.d.sync += gap.eq(Mux(self.go, self._initiation - 1, Mux(gap == 0, 0, gap - 1)))
         return m
+
+    def _blocked(self, m: Module) -> Value:
+        """Whether a step of the same stream has started less than the interval ago.
+
+        As many of the last starts are remembered as there can be within an interval; each counts it down.
+        """
+        if self._interval <= self._initiation:
+            return Const(0)
+        count = min(self._streams, ceil_div(self._interval, self._initiation))
+        turn = Signal(range(max(2, count)))
+        blocked: Value = Const(0)
+        for number in range(count):
+            left, whose = Signal(range(self._interval), name=f"left_{number}"), Signal.like(self.stream)
+            taken = self.go & (turn == number)
+            m.d.sync += left.eq(Mux(taken, self._interval - 1, Mux(left == 0, 0, left - 1)))
+            with m.If(taken):
+                m.d.sync += whose.eq(self.stream)
+            blocked = blocked | ((left != 0) & (whose == self.stream))
+        with m.If(self.go):
+            m.d.sync += turn.eq(Mux(turn == count - 1, 0, turn + 1))
+        return blocked
 
 
 class SequenceStarter(wiring.Component):

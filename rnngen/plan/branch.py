@@ -75,13 +75,19 @@ class BranchPlan:
 
     @cached_property
     def work(self) -> int:
-        """Issues of a step, of the engine that has most."""
-        return max(engine.issue_cycles for engine in self.engines)
+        """Issues of a step of each stream, of the engine that has most."""
+        return self.first.shape.streams * max(engine.issue_cycles for engine in self.engines)
 
     @cached_property
     def interval(self) -> int:
-        """P: cycles between the starts of two steps."""
+        """P: cycles between the starts of two steps of one stream."""
         return max(self.loop_interval, *(engine.interval for engine in self.engines))
+
+    @cached_property
+    def initiation_interval(self) -> int:
+        """Cycles between the starts of any two steps, at least."""
+        streams = self.first.shape.streams
+        return self.interval if streams == 1 else self.work // streams
 
     @property
     def stage_slots(self) -> int:
@@ -89,7 +95,7 @@ class BranchPlan:
         if len(self.stages) == 1:
             return 0
         last_read = self.offset + self.last.release_cycle
-        return max(2, ceil_div(last_read + 1 - self.first.first_write_cycle, self.interval) + 1)
+        return max(2, ceil_div(last_read + 1 - self.first.first_write_cycle, self.initiation_interval) + 1)
 
     @property
     def recurrence_latency(self) -> int:

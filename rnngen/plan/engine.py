@@ -42,6 +42,7 @@ class LayerShape:
         alone: Whether h is the engine's own result, and not that of a second stage.
         x_offset, h_offset: First words of x and h that are read, where the vectors are longer.
         padding: Words of x that are there for the sake of a layout and have no weight.
+        streams: S interleaved sequences that share the engine, each with a state of its own.
     """
 
     name: str
@@ -55,6 +56,7 @@ class LayerShape:
     x_offset: int = 0
     h_offset: int = 0
     padding: int = 0
+    streams: int = 1
 
     @property
     def macs(self) -> int:
@@ -252,8 +254,8 @@ class EnginePlan:
 
     @cached_property
     def interval(self) -> int:
-        """P: cycles between the starts of two steps of this engine."""
-        return max(self.issue_cycles, self.unhidden_interval, self._tail_interval)
+        """P: cycles between the starts of two steps of one stream, of this engine."""
+        return max(self.shape.streams * self.issue_cycles, self.unhidden_interval, self._tail_interval)
 
     @property
     def _tail_interval(self) -> int:
@@ -280,7 +282,7 @@ class EnginePlan:
 
     def is_hidden(self) -> bool:
         """Whether the recurrence latency costs nothing."""
-        return self.unhidden_interval <= self.issue_cycles
+        return self.unhidden_interval <= self.shape.streams * self.issue_cycles
 
     def with_slots(self, slots: int) -> EnginePlan:
         """The same engine with another depth of input buffer."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rnngen.errors import PlanError
 from rnngen.plan.branch import BranchPlan
 from rnngen.plan.engine import EnginePlan, ceil_div, is_aligned
 
@@ -42,7 +41,7 @@ class BlockPlan:
 
     @property
     def interval(self) -> int:
-        """Cycles between the starts of two steps."""
+        """Cycles between the starts of two steps of one stream."""
         return max(self.out_beats, *(branch.interval for branch in self.branches))
 
     @property
@@ -100,23 +99,17 @@ class NetworkPlan:
         blocks: In network order.
         input_words: Words of an input beat.  output_words: Words of an output beat.
         output_slots: Steps that the output buffer holds.
-        streams: Interleaved sequences that keep a state each.
     """
 
     blocks: tuple[BlockPlan, ...]
     input_words: int
     output_words: int
     output_slots: int = 2
-    streams: int = 1
 
-    def __post_init__(self) -> None:
-        if not 1 <= self.streams <= 1 << 16:
-            raise PlanError(f"Streams must be within 1..{1 << 16}, not {self.streams}.")
-        if self.streams > 1 and self.capacity:
-            raise PlanError(
-                f"Sequences that are stored (backward layers) cannot be interleaved, but {self.streams} streams are "
-                f"asked for: send sequences whole, one behind the other."
-            )
+    @property
+    def streams(self) -> int:
+        """Interleaved sequences that keep a state each."""
+        return self.blocks[0].first.shape.streams
 
     @property
     def engines(self) -> tuple[EnginePlan, ...]:
@@ -150,14 +143,24 @@ class NetworkPlan:
 
     @property
     def interval(self) -> int:
-        """Step interval in steady state."""
+        """Step interval of one stream in steady state, all of them busy."""
         outputs = 1 if any(block.select != "every" for block in self.blocks) else self.output_beats
-        return max(self.input_beats, outputs, *(block.interval for block in self.blocks))
+        beats = self.streams * max(self.input_beats, outputs)
+        return max(beats, *(block.interval for block in self.blocks))
+
+    @property
+    def utilisation(self) -> float:
+        """Products of a step of each stream over those that there is time for."""
+        return self.bound / self.interval
+
+    def is_hidden(self) -> bool:
+        """Whether no recurrence latency costs anything, so that more streams would not help."""
+        return all(branch.is_hidden() for block in self.blocks for branch in block.branches)
 
     @property
     def bound(self) -> float:
         """No schedule of these multipliers can have a shorter interval."""
-        return self.macs / self.multipliers
+        return self.streams * self.macs / self.multipliers
 
     def with_slots(self, index: int, slots: int) -> NetworkPlan:
         """With another depth of the buffer before block ``index``; the last index is the output buffer."""

@@ -108,7 +108,7 @@ def _engines(shape: LayerShape, limit: int, pipeline: Pipeline) -> list[EnginePl
                 break
             plan = widest(shape, rows, columns, pipeline)
             found.append(plan)
-            if shape.hidden and plan.interval > plan.words:
+            if shape.hidden and plan.interval > shape.streams * plan.words:
                 found += _same_words(plan, limit)
     return found + _faster([order for plan in found for order in orders(plan)[1:]], found)
 
@@ -144,7 +144,7 @@ def _same_words(plan: EnginePlan, limit: int) -> list[EnginePlan]:
 
 def _leanest(plan: EnginePlan, interval: int) -> EnginePlan:
     """The engine with the fewest element-wise lanes that keep the interval, which the widest do."""
-    each = min(plan.passes) if plan.passes else interval // plan.tiles
+    each = min(plan.passes) if plan.passes else interval // (plan.shape.streams * plan.tiles)
     low, high = ceil_div(plan.rows, each), plan.elements
     middle = low  # often enough where the recurrence is hidden
     while low < high:

@@ -15,7 +15,7 @@ _PASSES = 64
 
 def orders(plan: EnginePlan) -> list[EnginePlan]:
     """The engine, and with the x-part of all tiles first where h comes too late else."""
-    if plan.unhidden_interval <= plan.issue_cycles:
+    if plan.is_hidden():
         return [plan]
     return [plan, *_in_passes(plan, (plan.x_words, plan.h_words))]
 
@@ -31,7 +31,7 @@ def best_order(branch: BranchPlan) -> BranchPlan:
     best = branch
     for leading in (first, *_in_passes(first, (first.x_words, first.h_words)), *_in_blocks(first, first.x_words)):
         for second in following:
-            if best.loop_interval <= best.work:
+            if best.is_hidden():
                 return best
             engines = tuple(replace(leading, shape=engine.shape) for engine in branch.stages[0])
             made = BranchPlan((engines, (second,)))

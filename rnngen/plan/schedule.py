@@ -10,10 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from rnngen.arith.beats import send_order
+from rnngen.plan.engine import ceil_div
 from rnngen.plan.network import BlockPlan, NetworkPlan
 from rnngen.plan.timing import ARGMAX_CYCLES, GO_TO_ISSUE_CYCLES, HANDOVER_CYCLES, MERGE_GO_CYCLES, OUTPUT_CYCLES
 
 _SETTLING_STEPS = 24
+_SETTLING_ROUNDS = 6
 _SEQUENCE_STEPS = 5
 """Steps of the sequences with which plans that treat ends apart are settled."""
 
@@ -42,7 +47,7 @@ class _Output:
         count = len(self._freed)
         return self._freed[count - self._slots] if count >= self._slots else 0
 
-    def push(self, write: WriteCycle, last: bool) -> None:
+    def push(self, write: WriteCycle, last: bool, stream: int) -> None:
         beats = []
         for unit in self._last_units:
             self._next = max(self._next, write(unit) + OUTPUT_CYCLES)
@@ -57,25 +62,26 @@ class _Steps:
 
     def __init__(self, plan: BlockPlan, following: _Part) -> None:
         self._plan, self._branch, self._following = plan, plan.branches[0], following
-        self._interval = self._branch.interval
         self._freed: list[int] = []
         self._next_go = 0
+        self._next_of: dict[int, int] = {}
         self.issues: list[int] = []
 
     def free(self) -> int:
         count, slots = len(self._freed), self._plan.input_slots
         return self._freed[count - slots] if count >= slots else 0
 
-    def push(self, write: WriteCycle, last: bool) -> None:
+    def push(self, write: WriteCycle, last: bool, stream: int) -> None:
         passes = last or self._plan.select == "every"
         ready = write(self._plan.port_size - 1) + HANDOVER_CYCLES
-        go = max(ready, self._next_go, self._following.free() if passes else 0)
-        self._next_go = go + self._interval
+        own = self._next_of.get(stream, 0)
+        go = max(ready, self._next_go, own, self._following.free() if passes else 0)
+        self._next_go, self._next_of[stream] = go + self._branch.initiation_interval, go + self._branch.interval
         issue = go + GO_TO_ISSUE_CYCLES
         self.issues.append(issue)
         self._freed.append(issue + self._branch.release_cycle + HANDOVER_CYCLES)
         if passes:
-            self._following.push(self._written(issue), last or self._plan.select != "every")
+            self._following.push(self._written(issue), last or self._plan.select != "every", stream)
 
     def _written(self, issue: int) -> WriteCycle:
         plan, branch = self._plan, self._branch
@@ -100,7 +106,8 @@ class _Stored:
     def free(self) -> int:
         return self._read[-2] if len(self._read) >= 2 else 0
 
-    def push(self, write: WriteCycle, last: bool) -> None:
+    def push(self, write: WriteCycle, last: bool, stream: int) -> None:
+        assert stream == 0, "stored sequences are not interleaved"
         self._length += 1
         if last:
             self._sequence(write(self.plan.port_size - 1) + HANDOVER_CYCLES, self._length)
@@ -130,7 +137,7 @@ class _Stored:
         self._next_word += plan.out_beats
         places = [start + plan.post_cycles + beat for beat in range(plan.out_beats)]
         if plan.post_units:
-            self.following.push(_all_at(places[-1]), last)
+            self.following.push(_all_at(places[-1]), last, 0)
             return
         beats: list[int] = []
         done = 0
@@ -138,7 +145,7 @@ class _Stored:
             for unit in range(branch.units):
                 beats.append(places[done + unit // plan.lanes])
             done += -(-branch.units // plan.lanes)
-        self.following.push(lambda unit: beats[unit], last)
+        self.following.push(lambda unit: beats[unit], last, 0)
 
 
 _Part = _Output | _Steps | _Stored
@@ -155,20 +162,26 @@ def _parts(plan: NetworkPlan) -> tuple[list[_Steps | _Stored], _Output]:
 
 
 def run_schedule(plan: NetworkPlan, lengths: Sequence[int]) -> Schedule:
-    """``run_steps`` of sequences of given lengths, one behind the other."""
-    return run_steps(plan, [step == length - 1 for length in lengths for step in range(length)])
+    """``run_steps`` of sequences of given lengths, as many side by side as there are streams."""
+    sequence, step = send_order(lengths, plan.streams)
+    ends = step == np.asarray(lengths)[sequence] - 1
+    return run_steps(plan, ends.tolist(), (sequence % plan.streams).tolist())
 
 
-def run_steps(plan: NetworkPlan, ends: Sequence[bool]) -> Schedule:
-    """Times of steps when input is always offered and output always taken; ``ends``: which ends its sequence."""
+def run_steps(plan: NetworkPlan, ends: Sequence[bool], streams: Sequence[int]) -> Schedule:
+    """Times of steps when input is always offered and output always taken.
+
+    Args:
+        ends: Which of them ends its sequence.  streams: Whose each of them is.
+    """
     parts, output = _parts(plan)
     next_input = 0
     inputs: list[tuple[int, ...]] = []
-    for ends_sequence in ends:
+    for ends_sequence, stream in zip(ends, streams, strict=True):
         first = max(next_input, parts[0].free())
         next_input = first + plan.input_beats
         inputs.append(tuple(range(first, next_input)))
-        parts[0].push(_all_at(next_input - 1), ends_sequence)
+        parts[0].push(_all_at(next_input - 1), ends_sequence, stream)
     return Schedule(tuple(inputs), tuple(tuple(part.issues) for part in parts), tuple(output.outputs))
 
 
@@ -194,18 +207,19 @@ def latency(plan: NetworkPlan) -> tuple[int, int]:
 
 
 def settled_interval(plan: NetworkPlan) -> float:
-    """Longest distance between two neighbouring output steps, or input steps, once the pipeline is full.
+    """Longest distance between two neighbouring output steps of one stream, once the pipeline is full.
 
     Where ends of sequences are treated apart: the mean over whole sequences.
     """
     by_ends = plan.capacity > 0 or any(block.select != "every" for block in plan.blocks)
-    count = _SETTLING_STEPS + 8 * len(plan.blocks)
+    count, streams = _SETTLING_STEPS + 8 * len(plan.blocks), plan.streams
     if not by_ends:
-        ends = [beats[-1] for beats in run_schedule(plan, [count]).outputs]
+        each = max(_SETTLING_ROUNDS, ceil_div(2 * count, streams + 1))
+        ends = [beats[-1] for beats in run_schedule(plan, [each] * streams).outputs]
         half = len(ends) // 2
-        return max(after - before for before, after in zip(ends[half:], ends[half + 1 :]))
+        return max(after - before for before, after in zip(ends[half:], ends[half + streams :]))
     steps = min(_SEQUENCE_STEPS, plan.capacity or _SEQUENCE_STEPS)
-    outputs = run_schedule(plan, [steps] * 16).outputs
+    outputs = run_schedule(plan, [steps] * (16 * streams)).outputs
     each = len(outputs) // 16
     return (outputs[15 * each][-1] - outputs[7 * each][-1]) / (8 * steps)
 

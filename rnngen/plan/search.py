@@ -7,7 +7,7 @@ it knows that a block's element-wise lanes are at most the columns of the block 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from rnngen.errors import PlanError
@@ -30,6 +30,11 @@ from rnngen.plan.timing import DEFAULT_PIPELINE, Pipeline
 
 DEFAULT_CAPACITY = 256
 """Steps of the longest sequence that a stored block holds, unless the user says."""
+
+
+BUSY = 0.95
+"""Utilisation with which ``plan_for_streams`` is content, and the most streams that it tries."""
+MOST_AUTOMATIC_STREAMS = 64
 
 
 @dataclass(frozen=True)
@@ -213,10 +218,10 @@ def _own(plan: EnginePlan, shape: LayerShape) -> EnginePlan:
 
 def _with_ports(blocks: Sequence[BlockPlan]) -> NetworkPlan:
     """The plan of given blocks: narrowest input port that keeps the interval, and buffers."""
-    interval = max(block.interval for block in blocks)
     first = blocks[0]
+    each = max(block.interval for block in blocks) // first.first.shape.streams
     columns = 1 if first.first.shape.symbols else first.first.columns
-    input_words = next((n for n in range(1, columns + 1) if ceil_div(first.port_size, n) <= interval), columns)
+    input_words = next((n for n in range(1, columns + 1) if ceil_div(first.port_size, n) <= each), columns)
     input_words = next((n for n in range(input_words, columns + 1) if columns % n == 0), columns)
     return with_buffers(blocks, input_words, blocks[-1].elements)
 
@@ -257,6 +262,20 @@ def plan_for_budget(
         return plan
     # Lanes that spare the memories a rotation, or that only shorten a faster engine's step, do not fit.
     return _finish(shapes, best.chosen, capacity, spare=False)
+
+
+def plan_for_streams(plan_of: Callable[[int], NetworkPlan]) -> NetworkPlan:
+    """The plan with the fewest streams that keep the multipliers busy, or that cover all recurrence latencies.
+
+    Args:
+        plan_of: The plan of so many streams.
+    """
+    best = plan_of(1)
+    for streams in range(2, MOST_AUTOMATIC_STREAMS + 1):
+        if best.utilisation >= BUSY or best.is_hidden():
+            break
+        best = max(best, plan_of(streams), key=lambda plan: plan.utilisation)
+    return best
 
 
 def _least_multipliers(shape: BlockShape) -> int:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rnngen.errors import PlanError
 from rnngen.ir.quantised import Block, QuantisedArgmax, QuantisedLayer, QuantisedNetwork
 from rnngen.plan.engine import LayerShape
 from rnngen.plan.schedule import post_cycles
 from rnngen.plan.timing import TAILS
+
+MOST_STREAMS = 1 << 16
+"""Streams that TID can name."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ def alone(shape: LayerShape, post_units: int = 0) -> BlockShape:
     return BlockShape((((shape,),),), post_units=post_units)
 
 
-def _layer_shape(layer: QuantisedLayer, feeds_itself: bool) -> LayerShape:
+def _layer_shape(layer: QuantisedLayer, feeds_itself: bool, streams: int) -> LayerShape:
     product = layer.formats.product
     return LayerShape(
         name=layer.name,
@@ -50,13 +54,14 @@ def _layer_shape(layer: QuantisedLayer, feeds_itself: bool) -> LayerShape:
         alone=feeds_itself,
         x_offset=layer.x_offset,
         h_offset=layer.h_offset,
+        streams=streams,
     )
 
 
-def _block_shape(network: QuantisedNetwork, block: Block) -> BlockShape:
+def _block_shape(network: QuantisedNetwork, block: Block, streams: int) -> BlockShape:
     branches = tuple(
         tuple(
-            tuple(_layer_shape(network.layers[index], len(branch.stages) == 1) for index in stage)
+            tuple(_layer_shape(network.layers[index], len(branch.stages) == 1, streams) for index in stage)
             for stage in branch.stages
         )
         for branch in block.branches
@@ -66,6 +71,17 @@ def _block_shape(network: QuantisedNetwork, block: Block) -> BlockShape:
     return BlockShape(branches, block.stored, block.select, post_cycles(maps, argmax), int(argmax))
 
 
-def block_shapes(network: QuantisedNetwork) -> tuple[BlockShape, ...]:
-    """One shape a block, in network order."""
-    return tuple(_block_shape(network, block) for block in network.blocks)
+def block_shapes(network: QuantisedNetwork, streams: int = 1) -> tuple[BlockShape, ...]:
+    """One shape a block, in network order; ``streams`` interleaved sequences share every engine.
+
+    Raises:
+        PlanError: if there cannot be so many streams.
+    """
+    if not 1 <= streams <= MOST_STREAMS:
+        raise PlanError(f"Streams must be within 1..{MOST_STREAMS}, not {streams}.")
+    if streams > 1 and any(block.stored for block in network.blocks):
+        raise PlanError(
+            f"Sequences that are stored (backward layers) cannot be interleaved, but {streams} streams are "
+            f"asked for: send sequences whole, one behind the other."
+        )
+    return tuple(_block_shape(network, block, streams) for block in network.blocks)

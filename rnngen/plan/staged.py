@@ -74,10 +74,10 @@ def staged(stages: Sequence[Sequence[LayerShape]], limit: int, pipeline: Pipelin
     ]
     found: list[BranchPlan] = []
     known: list[tuple[int, int, int]] = []  # intervals with element-wise lanes and columns, of fewer multipliers
-    fastest = 1 << 62
+    fastest, streams = 1 << 62, stages[0][0].streams
     for pair in sorted(pairs, key=lambda pair: (pair.multipliers, pair.issues)):
         elements, columns = pair.fed_back, pair.first.columns
-        if any(i < pair.issues and e <= elements and c >= columns for i, e, c in known):
+        if any(i < streams * pair.issues and e <= elements and c >= columns for i, e, c in known):
             continue
         branch = _branch(stages, pair, pipeline)
         if branch is None:

@@ -177,7 +177,7 @@ def compare(
         cycles_compared=expected_cycles is not None,
         counters=tuple(counter for counter in counters if counter.got != counter.expected),
         first=first,
-        measured=measure(result, input_beats_per_step, output.beats_per_step),
+        measured=measure(result, input_beats_per_step, output.beats_per_step, streams),
     )
 
 

@@ -13,8 +13,8 @@ from rnngen.verify.simulator import RunResult
 class Measured:
     """Measured cycles; None where the run is too short to tell.
 
-    ``step_interval_cycles``: median distance of the last output beats of consecutive steps in the second half
-    of the run; ``step_interval_steady``: all of those distances are equal. The latencies are those of the first
+    ``step_interval_cycles``: median distance of the last output beats of consecutive steps of one stream in the second
+    half of the run; ``step_interval_steady``: all of those distances are equal. The latencies are those of the first
     step of the run, from its last input beat to its first and last output beat. ``cycles_total``: cycles from
     the release of reset to the last output beat, both included.
     """
@@ -27,11 +27,12 @@ class Measured:
     steps: int
 
 
-def measure(result: RunResult, input_beats_per_step: int, output_beats_per_step: int) -> Measured:
-    """Read the figures off the recorded handshakes."""
+def measure(result: RunResult, input_beats_per_step: int, output_beats_per_step: int, streams: int = 1) -> Measured:
+    """Read the figures off the recorded handshakes; ``streams`` sequences were sent side by side."""
     out = result.out_cycle
     ends = out[output_beats_per_step - 1 :: output_beats_per_step]
-    distances = np.diff(ends)[(len(ends) - 1) // 2 :] if len(ends) > 1 else np.zeros(0, dtype=np.int64)
+    distances = ends[streams:] - ends[:-streams]
+    distances = distances[len(distances) // 2 :]
     latency_first = latency_last = None
     if len(result.in_cycle) >= input_beats_per_step and len(ends):
         fed = int(result.in_cycle[input_beats_per_step - 1])

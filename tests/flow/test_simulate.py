@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -118,7 +117,7 @@ def test_streams_side_by_side(tmp_path, stall):
     """Five sequences on two streams: bits, TID and cycles, also under pauses."""
     network = make_network([(4, 6), (6, 5)], 3, 6)
     quantised = quantise(network, 8, 16)
-    plan = replace(plan_for_budget(block_shapes(quantised), Budget(60)), streams=2)
+    plan = plan_for_budget(block_shapes(quantised, 2), Budget(60))
     design = write_design(tmp_path / "d", network, quantised, plan, top="net", clock_hz=10**8, board=None)
     x = np.random.default_rng(2).uniform(-1, 1, (5, 4, 4))
     result = simulate(design, x, stall=stall)
@@ -141,7 +140,7 @@ def test_sequences_of_different_lengths(tmp_path, name, streams):
     last = (LastStepLayer("last", size, name.endswith("final")),) if ends else ()
     network = Network("net", (body, *last, LinearLayer("head", np.eye(2, size), np.zeros(2))))
     quantised = quantise(network, 16, 16)
-    plan = replace(plan_for_budget(block_shapes(quantised), Budget(40), capacity=7), streams=streams)
+    plan = plan_for_budget(block_shapes(quantised, streams), Budget(40), capacity=7)
     design = write_design(tmp_path / "d", network, quantised, plan, top="net", clock_hz=10**8, board=None)
     lengths = [3, 7, 1, 5, 5]
     x = np.random.default_rng(2).uniform(-1, 1, (5, 7, 3))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +57,7 @@ def design_of(
 ) -> Design:
     network = Network("net", layers)
     quantised = quantise(network, 8, 12)
-    plan = replace(plan_for_budget(block_shapes(quantised), Budget(budget), capacity=4), streams=streams)
+    plan = plan_for_budget(block_shapes(quantised, streams), Budget(budget), capacity=4)
     return write_design(
         folder, network, quantised, plan, top="net", clock_hz=10**8, board=None, state_access=state_access
     )
