@@ -23,6 +23,11 @@ def ceil_div(a: int, b: int) -> int:
     return -(-a // b)
 
 
+def result_cycles(kind: str, columns: int, pipeline: Pipeline) -> int:
+    """Issue of a tile's last word to the write of its first group's output words, in one pass."""
+    return OPERAND_CYCLES + pipeline.array_cycles(columns) + TAILS[kind].output
+
+
 def at_most(value: Cycle, limit: int) -> Cycle:
     """The smaller one."""
     # Plain integers stay plain: NumPy's are slow, one by one.
@@ -215,7 +220,7 @@ class EnginePlan:
     @cached_property
     def sum_cycles(self) -> int:
         """Issue of a tile's last word to its first group's sums."""
-        return self.array_cycles + (PARTIAL_CYCLES if self.passes else 0)
+        return self.result_cycles - TAILS[self.shape.kind].output
 
     @cached_property
     def array_cycles(self) -> int:
@@ -225,7 +230,8 @@ class EnginePlan:
     @cached_property
     def result_cycles(self) -> int:
         """Issue of a tile's last word to the write of its first group's output words."""
-        return self.sum_cycles + TAILS[self.shape.kind].output
+        partial = PARTIAL_CYCLES if self.passes else 0
+        return result_cycles(self.shape.kind, self.columns, self.pipeline) + partial
 
     @property
     def recurrence_latency(self) -> int:

@@ -8,11 +8,12 @@ of rows and columns is weighed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from rnngen.plan.branch import BranchPlan
-from rnngen.plan.engine import EnginePlan, LayerShape, ceil_div
+from rnngen.plan.engine import EnginePlan, LayerShape, ceil_div, result_cycles
 from rnngen.plan.order import orders
 from rnngen.plan.shapes import BlockShape
 from rnngen.plan.sizes import column_choices, distinct_divisions
@@ -85,11 +86,11 @@ def widest(shape: LayerShape, rows: int, columns: int, pipeline: Pipeline) -> En
     return EnginePlan(shape, rows, columns, min(rows, columns) if shape.hidden else rows, pipeline)
 
 
-def candidates(shape: BlockShape, limit: int, pipeline: Pipeline) -> list[Option]:
-    """Ways to build a block within a limit of multipliers."""
+def candidates(shape: BlockShape, limit: int, pipeline: Pipeline, chained: bool = True) -> list[Option]:
+    """Ways to build a block within a limit of multipliers; ``chained``: other blocks stand before or behind it."""
     copies, stages = len(shape.branches), shape.branches[0]
     if len(stages) == 1:
-        plans = _engines(stages[0][0], limit // copies, pipeline)
+        plans = _engines(stages[0][0], limit // copies, pipeline, chained)
         return [_option(shape, BranchPlan(((plan,),))) for plan in plans]
     return [_option(shape, branch) for branch in staged(stages, limit // copies, pipeline)]
 
@@ -99,18 +100,62 @@ def fixed(shape: BlockShape, engine: EnginePlan) -> Option:
     return _option(shape, BranchPlan(((engine,),)))
 
 
-def _engines(shape: LayerShape, limit: int, pipeline: Pipeline) -> list[EnginePlan]:
-    """Engines of one layer, each with as many element-wise lanes as its own lanes allow."""
-    found = []
-    for rows in distinct_divisions(shape.units):
-        for columns in column_choices(shape):
-            if shape.gates * rows * columns > limit:
-                break
-            plan = widest(shape, rows, columns, pipeline)
-            found.append(plan)
-            if shape.hidden and plan.interval > shape.streams * plan.words:
-                found += _same_words(plan, limit)
+def _engines(shape: LayerShape, limit: int, pipeline: Pipeline, chained: bool) -> list[EnginePlan]:
+    """Engines of one layer, each with as many element-wise lanes as its own lanes allow.
+
+    Where no other block asks for columns or element-wise lanes, those that cannot be faster than others with fewer
+    multipliers are left out before they are planned.
+    """
+    found, fastest = [], 1 << 62
+    reached: set[tuple[int, int]] = set()  # tiles and words of engines that are as fast as can be
+    for _, least, rows, columns in sorted(_pairs(shape, limit, pipeline)):
+        alike = ceil_div(shape.units, rows), ceil_div(shape.hidden or shape.inputs, columns)
+        if not chained and (least > fastest or alike in reached):
+            continue
+        plan = widest(shape, rows, columns, pipeline)
+        found.append(plan)
+        if least <= fastest:
+            interval = min(order.interval for order in orders(plan))
+            fastest = min(fastest, interval)
+            if interval == least:
+                reached.add(alike)
     return found + _faster([order for plan in found for order in orders(plan)[1:]], found)
+
+
+def _pairs(shape: LayerShape, limit: int, pipeline: Pipeline) -> Iterator[tuple[int, int, int, int]]:
+    """Multipliers, least interval, rows and columns of the engines worth a look.
+
+    For each number of tiles and of words the fewest rows and columns; more lanes with as many issues a step help only
+    where the issues are not what binds.
+    """
+    choices = column_choices(shape)
+    for rows, next_rows in pairwise((*distinct_divisions(shape.units), shape.units + 1)):
+        for columns, next_columns in pairwise((*choices, max(shape.inputs, shape.hidden) + 1)):
+            each = shape.gates * rows
+            if each * columns > limit:
+                break
+            least = _least_interval(shape, rows, columns, pipeline)
+            yield each * columns, least, rows, columns
+            if not shape.hidden or widest(shape, rows, columns, pipeline).is_hidden():
+                continue
+            for more_rows in range(rows, next_rows):
+                most = min(next_columns - 1, limit // (shape.gates * more_rows))
+                for more in range(columns, most + 1):
+                    if (more_rows, more) != (rows, columns):
+                        least = _least_interval(shape, more_rows, more, pipeline)
+                        yield shape.gates * more_rows * more, least, more_rows, more
+
+
+def _least_interval(shape: LayerShape, rows: int, columns: int, pipeline: Pipeline) -> int:
+    """No order of the words is faster: the issues of a step of each stream, and the recurrence.
+
+    The last tile reads the last word of h an h-part a tile behind the first one, and its results take their way.
+    """
+    tiles, h_words = ceil_div(shape.units, rows), ceil_div(shape.hidden, columns)
+    issues = shape.streams * tiles * (ceil_div(shape.inputs, columns) + h_words)
+    if not shape.hidden or not shape.alone:
+        return issues
+    return max(issues, (tiles - 1) * h_words + result_cycles(shape.kind, columns, pipeline) + 1)
 
 
 def _faster(plans: Sequence[EnginePlan], others: Sequence[EnginePlan]) -> list[EnginePlan]:
@@ -124,22 +169,6 @@ def _faster(plans: Sequence[EnginePlan], others: Sequence[EnginePlan]) -> list[E
         if plan.interval < fastest:
             kept.append(plan)
     return kept
-
-
-def _same_words(plan: EnginePlan, limit: int) -> list[EnginePlan]:
-    """Engines with more lanes and as many issues a step: they help only where the issues are not what binds."""
-    shape, rows, columns = plan.shape, plan.rows, plan.columns
-    found = []
-    while rows <= shape.units and ceil_div(shape.units, rows) == plan.tiles:
-        columns = plan.columns
-        while columns <= max(shape.inputs, shape.hidden) and shape.gates * rows * columns <= limit:
-            wider = widest(shape, rows, columns, plan.pipeline)
-            if (wider.x_words, wider.h_words) != (plan.x_words, plan.h_words):
-                break
-            found.append(wider)
-            columns += 1
-        rows += 1
-    return found
 
 
 def _leanest(plan: EnginePlan, interval: int) -> EnginePlan:

@@ -249,7 +249,12 @@ def plan_for_budget(
             f"The network needs at least {least} multipliers (one a gate and layer) and the budget has "
             f"{budget.multipliers}; raise --multipliers or choose a larger board."
         )
-    layers = [candidates(shape, budget.multipliers - least + _least_multipliers(shape), pipeline) for shape in shapes]
+    options: dict[BlockShape, list[Option]] = {}  # layers of a stack are often alike
+    for shape in shapes:
+        if shape.unnamed not in options:
+            limit = budget.multipliers - least + _least_multipliers(shape)
+            options[shape.unnamed] = candidates(shape, limit, pipeline, len(shapes) > 1)
+    layers = [options[shape.unnamed] for shape in shapes]
     best = _fastest(layers, budget)
     if best is None:
         elements = sum(ELEMENT_DSPS[layer.kind] for shape in shapes for layer in shape.layers)

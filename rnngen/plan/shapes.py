@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rnngen.errors import PlanError
 from rnngen.ir.quantised import Block, QuantisedArgmax, QuantisedLayer, QuantisedNetwork
@@ -29,6 +29,16 @@ class BlockShape:
     select: str = "every"
     post_cycles: int = 0
     post_units: int = 0
+
+    @property
+    def unnamed(self) -> BlockShape:
+        """Equal for blocks that differ in names only."""
+        return replace(
+            self,
+            branches=tuple(
+                tuple(tuple(replace(layer, name="") for layer in stage) for stage in branch) for branch in self.branches
+            ),
+        )
 
     @property
     def layers(self) -> tuple[LayerShape, ...]:
