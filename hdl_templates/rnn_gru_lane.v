@@ -23,6 +23,10 @@ module rnn_gru_lane #(
     parameter SHIFT_STATE = 17,
     parameter SHIFT_H = 19,
     parameter H_WIDTH = 16,
+    parameter NARROW_STAGES = 2,
+    parameter TABLE_STAGES = 5,
+    parameter PRODUCT_STAGES = 2,
+    parameter ROUND_STAGES = 2,
     parameter INIT_FILE = ""
 ) (
     input  wire                    clk,
@@ -52,7 +56,7 @@ module rnn_gru_lane #(
     localparam [SUM_WIDTH-1:0] STATE_HALF = ({{(SUM_WIDTH-1){1'b0}}, 1'b1} << SHIFT_STATE) >> 1;
     localparam [SUM_WIDTH-1:0] OUT_HALF = ({{(SUM_WIDTH-1){1'b0}}, 1'b1} << SHIFT_H) >> 1;
 
-    // Pre-activations of r and z, and gate n's parts (2 cycles); gates r and z (5).
+    // Pre-activations of r and z, and gate n's parts (NARROW_STAGES); gates r and z (TABLE_STAGES).
     wire [2*GATE_WIDTH-1:0]  gate;
     wire [2*INNER_WIDTH-1:0] inner;
     genvar k;
@@ -60,14 +64,14 @@ module rnn_gru_lane #(
         for (k = 0; k < 2; k = k + 1) begin : gates
             wire [Z_WIDTH-1:0] argument;
             rnn_narrow #(
-                .IN_WIDTH(ACC_WIDTH), .BIAS_WIDTH(BIAS_WIDTH), .SHIFT(SHIFT_Z), .OUT_WIDTH(Z_WIDTH)
+                .IN_WIDTH(ACC_WIDTH), .BIAS_WIDTH(BIAS_WIDTH), .SHIFT(SHIFT_Z), .OUT_WIDTH(Z_WIDTH), .STAGES(NARROW_STAGES)
             ) narrow (
                 .clk(clk), .in(sums[k*ACC_WIDTH +: ACC_WIDTH]), .bias(bias[k*BIAS_WIDTH +: BIAS_WIDTH]),
                 .out(argument), .saturated(z_over[k])
             );
             rnn_activation #(
                 .IN_WIDTH(Z_WIDTH), .REST_BITS(REST_BITS), .GUARD_BITS(GUARD_BITS), .BASE_WIDTH(BASE_WIDTH),
-                .SLOPE_WIDTH(SLOPE_WIDTH), .OUT_WIDTH(GATE_WIDTH), .SIGMOID(1), .INIT_FILE(INIT_FILE)
+                .SLOPE_WIDTH(SLOPE_WIDTH), .OUT_WIDTH(GATE_WIDTH), .SIGMOID(1), .STAGES(TABLE_STAGES), .INIT_FILE(INIT_FILE)
             ) activation (.clk(clk), .in(argument), .out(gate[k*GATE_WIDTH +: GATE_WIDTH]));
             assign parts[k*PART_WIDTH +: PART_WIDTH] = {{(PART_WIDTH-Z_WIDTH){argument[Z_WIDTH-1]}}, argument};
         end
@@ -75,7 +79,7 @@ module rnn_gru_lane #(
             wire [ACC_WIDTH-1:0] sum = k == 0 ? sums[2*ACC_WIDTH +: ACC_WIDTH] : sum_x;
             wire [INNER_WIDTH-1:0] part;
             rnn_narrow #(
-                .IN_WIDTH(ACC_WIDTH), .BIAS_WIDTH(BIAS_WIDTH), .SHIFT(SHIFT_INNER), .OUT_WIDTH(INNER_WIDTH)
+                .IN_WIDTH(ACC_WIDTH), .BIAS_WIDTH(BIAS_WIDTH), .SHIFT(SHIFT_INNER), .OUT_WIDTH(INNER_WIDTH), .STAGES(NARROW_STAGES)
             ) narrow (
                 .clk(clk), .in(sum), .bias(bias[(2+k)*BIAS_WIDTH +: BIAS_WIDTH]),
                 .out(part), .saturated(inner_over[k])
@@ -85,25 +89,24 @@ module rnn_gru_lane #(
         end
     endgenerate
 
-    // n's argument: n_h and n_x wait for r (5); product (2), sum (1), saturation (1).
+    // n's argument: n_h and n_x wait for r; product (PRODUCT_STAGES), sum and saturation (ROUND_STAGES).
     wire [2*INNER_WIDTH-1:0] inner_late;
     wire [INNER_WIDTH-1:0]   n_x;
     wire [RN_WIDTH-1:0]      rn;
     wire [N_WIDTH-1:0]       n_x_wide = {{(N_WIDTH-INNER_WIDTH){n_x[INNER_WIDTH-1]}}, n_x} << (GATE_FRACTION + 1);
     wire [N_WIDTH-1:0]       n_sum = {rn[RN_WIDTH-1], rn} + n_x_wide + N_HALF;
-    reg  [N_KEPT-1:0]        n_rounded;
+    wire [N_KEPT-1:0]        n_rounded;
     reg  [Z_WIDTH-1:0]       n_in;
     wire [Z_WIDTH-1:0]       n_limited;
     wire                     n_limits;
-    rnn_delay #(.WIDTH(2*INNER_WIDTH), .CYCLES(5)) delay_inner (.clk(clk), .in(inner), .out(inner_late));
-    rnn_delay #(.WIDTH(INNER_WIDTH), .CYCLES(2)) delay_x (
+    rnn_delay #(.WIDTH(2*INNER_WIDTH), .CYCLES(TABLE_STAGES)) delay_inner (.clk(clk), .in(inner), .out(inner_late));
+    rnn_delay #(.WIDTH(INNER_WIDTH), .CYCLES(PRODUCT_STAGES)) delay_x (
         .clk(clk), .in(inner_late[INNER_WIDTH +: INNER_WIDTH]), .out(n_x));
-    rnn_product #(.A_WIDTH(GATE_WIDTH+1), .B_WIDTH(INNER_WIDTH)) product_rn (
+    rnn_product #(.A_WIDTH(GATE_WIDTH+1), .B_WIDTH(INNER_WIDTH), .STAGES(PRODUCT_STAGES)) product_rn (
         .clk(clk), .a({1'b0, gate[0 +: GATE_WIDTH]}), .b(inner_late[0 +: INNER_WIDTH]), .product(rn));
-    rnn_saturate #(.IN_WIDTH(N_KEPT), .OUT_WIDTH(Z_WIDTH)) saturate_n (
-        .in(n_rounded), .out(n_limited), .saturated(n_limits));
+    rnn_saturate #(.IN_WIDTH(N_KEPT), .OUT_WIDTH(Z_WIDTH)) saturate_n (.in(n_rounded), .out(n_limited), .saturated(n_limits));
 
-    // n (5) and the new state: products (2), sums (1), saturation (1); z waits for n (9).
+    // n (TABLE_STAGES) and the new state: products (PRODUCT_STAGES), sums (ROUND_STAGES); z waits for n.
     wire [GATE_WIDTH-1:0] gate_n, gate_z;
     wire [GATE_WIDTH:0]   one_less_z = {1'b1, {GATE_WIDTH{1'b0}}} - {1'b0, gate_z};
     wire [ZN_WIDTH-1:0]   zn;
@@ -112,32 +115,33 @@ module rnn_gru_lane #(
     wire [SUM_WIDTH-1:0]  zh_wide = {{(SUM_WIDTH-ZH_WIDTH){zh[ZH_WIDTH-1]}}, zh} << LEFT_H;
     wire [SUM_WIDTH-1:0]  state_sum = zn_wide + zh_wide + STATE_HALF;
     wire [SUM_WIDTH-1:0]  h_sum = zn_wide + zh_wide + OUT_HALF;
-    reg  [STATE_KEPT-1:0] state_rounded;
-    reg  [H_KEPT-1:0]     h_rounded;
+    wire [STATE_KEPT-1:0] state_rounded;
+    wire [H_KEPT-1:0]     h_rounded;
     wire [STATE_WIDTH-1:0] state_limited;
     wire [H_WIDTH-1:0]     h_limited;
     wire                   state_limits, h_limits;
     rnn_activation #(
         .IN_WIDTH(Z_WIDTH), .REST_BITS(REST_BITS), .GUARD_BITS(GUARD_BITS), .BASE_WIDTH(BASE_WIDTH),
-        .SLOPE_WIDTH(SLOPE_WIDTH), .OUT_WIDTH(GATE_WIDTH), .SIGMOID(0), .INIT_FILE(INIT_FILE)
+        .SLOPE_WIDTH(SLOPE_WIDTH), .OUT_WIDTH(GATE_WIDTH), .SIGMOID(0), .STAGES(TABLE_STAGES), .INIT_FILE(INIT_FILE)
     ) activation_n (.clk(clk), .in(n_in), .out(gate_n));
-    rnn_delay #(.WIDTH(GATE_WIDTH), .CYCLES(9)) delay_z (
+    rnn_delay #(.WIDTH(GATE_WIDTH), .CYCLES(PRODUCT_STAGES+ROUND_STAGES+TABLE_STAGES)) delay_z (
         .clk(clk), .in(gate[GATE_WIDTH +: GATE_WIDTH]), .out(gate_z));
-    rnn_product #(.A_WIDTH(GATE_WIDTH+1), .B_WIDTH(GATE_WIDTH)) product_zn (
+    rnn_product #(.A_WIDTH(GATE_WIDTH+1), .B_WIDTH(GATE_WIDTH), .STAGES(PRODUCT_STAGES)) product_zn (
         .clk(clk), .a(one_less_z), .b(gate_n), .product(zn));
-    rnn_product #(.A_WIDTH(GATE_WIDTH+1), .B_WIDTH(STATE_WIDTH)) product_zh (
+    rnn_product #(.A_WIDTH(GATE_WIDTH+1), .B_WIDTH(STATE_WIDTH), .STAGES(PRODUCT_STAGES)) product_zh (
         .clk(clk), .a({1'b0, gate_z}), .b(state), .product(zh));
     rnn_saturate #(.IN_WIDTH(STATE_KEPT), .OUT_WIDTH(STATE_WIDTH)) saturate_state (
         .in(state_rounded), .out(state_limited), .saturated(state_limits));
     rnn_saturate #(.IN_WIDTH(H_KEPT), .OUT_WIDTH(H_WIDTH)) saturate_h (
         .in(h_rounded), .out(h_limited), .saturated(h_limits));
 
+    rnn_delay #(.WIDTH(N_KEPT), .CYCLES(ROUND_STAGES-1)) delay_n (.clk(clk), .in(n_sum[N_WIDTH-1:SHIFT_N]), .out(n_rounded));
+    rnn_delay #(.WIDTH(STATE_KEPT+H_KEPT), .CYCLES(ROUND_STAGES-1)) delay_state (
+        .clk(clk), .in({state_sum[SUM_WIDTH-1:SHIFT_STATE], h_sum[SUM_WIDTH-1:SHIFT_H]}),
+        .out({state_rounded, h_rounded}));
     always @(posedge clk) begin
-        n_rounded     <= n_sum[N_WIDTH-1:SHIFT_N];
         n_in          <= n_limited;
         n_over        <= n_limits;
-        state_rounded <= state_sum[SUM_WIDTH-1:SHIFT_STATE];
-        h_rounded     <= h_sum[SUM_WIDTH-1:SHIFT_H];
         state_new     <= state_limited;
         h             <= h_limited;
         state_over    <= state_limits;

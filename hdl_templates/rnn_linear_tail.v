@@ -1,5 +1,5 @@
 // Element-wise path of LANES Linear outputs: y = narrow(sum + bias), kept within LOW .. HIGH with LIMIT = 1, valid
-// 2 cycles after sums and bias are presented; saturated counts the lanes that saturated, together with y.
+// NARROW_STAGES cycles after sums and bias are presented; saturated counts the lanes that saturated, together with y.
 module rnn_linear_tail #(
     parameter LANES = 1,
     parameter ACC_WIDTH = 32,
@@ -9,7 +9,8 @@ module rnn_linear_tail #(
     parameter LIMIT = 0,
     parameter signed [31:0] LOW = 0,
     parameter signed [31:0] HIGH = 0,
-    parameter COUNT_WIDTH = 2
+    parameter COUNT_WIDTH = 2,
+    parameter NARROW_STAGES = 2
 ) (
     input  wire                        clk,
     input  wire [LANES*ACC_WIDTH-1:0]  sums,
@@ -23,7 +24,7 @@ module rnn_linear_tail #(
         for (l = 0; l < LANES; l = l + 1) begin : lane
             rnn_narrow #(
                 .IN_WIDTH(ACC_WIDTH), .BIAS_WIDTH(BIAS_WIDTH), .SHIFT(SHIFT), .OUT_WIDTH(OUT_WIDTH),
-                .LIMIT(LIMIT), .LOW(LOW), .HIGH(HIGH)
+                .LIMIT(LIMIT), .LOW(LOW), .HIGH(HIGH), .STAGES(NARROW_STAGES)
             ) narrow (
                 .clk(clk), .in(sums[l*ACC_WIDTH +: ACC_WIDTH]), .bias(bias[l*BIAS_WIDTH +: BIAS_WIDTH]),
                 .out(y[l*OUT_WIDTH +: OUT_WIDTH]), .saturated(over[l])

@@ -20,6 +20,10 @@ module rnn_lstm_lane #(
     parameter TANH_SHIFT = 0,
     parameter SHIFT_H = 18,
     parameter H_WIDTH = 16,
+    parameter NARROW_STAGES = 2,
+    parameter TABLE_STAGES = 5,
+    parameter PRODUCT_STAGES = 2,
+    parameter ROUND_STAGES = 2,
     parameter INIT_FILE = ""
 ) (
     input  wire                    clk,
@@ -43,20 +47,22 @@ module rnn_lstm_lane #(
     localparam [CELL_WIDTH-1:0] CELL_HALF = ({{(CELL_WIDTH-1){1'b0}}, 1'b1} << SHIFT_C) >> 1;
     localparam [IG_WIDTH:0]     OUT_HALF = ({{IG_WIDTH{1'b0}}, 1'b1} << SHIFT_H) >> 1;
 
-    // Pre-activations (2 cycles) and gates (5): the order is i, f, g, o; only g is a tanh and needs the finer point.
+    // Pre-activations (NARROW_STAGES) and gates (TABLE_STAGES): i, f, g, o; only g is a tanh and needs the finer point.
     wire [4*GATE_WIDTH-1:0] gate;
     genvar k;
     generate
         for (k = 0; k < 4; k = k + 1) begin : gates
             rnn_narrow #(
-                .IN_WIDTH(ACC_WIDTH), .BIAS_WIDTH(BIAS_WIDTH), .SHIFT(k == 2 ? SHIFT : SHIFT + 1), .OUT_WIDTH(Z_WIDTH)
+                .IN_WIDTH(ACC_WIDTH), .BIAS_WIDTH(BIAS_WIDTH), .SHIFT(k == 2 ? SHIFT : SHIFT + 1), .OUT_WIDTH(Z_WIDTH),
+                .STAGES(NARROW_STAGES)
             ) narrow (
                 .clk(clk), .in(sums[k*ACC_WIDTH +: ACC_WIDTH]), .bias(bias[k*BIAS_WIDTH +: BIAS_WIDTH]),
                 .out(z[k*Z_WIDTH +: Z_WIDTH]), .saturated(z_over[k])
             );
             rnn_activation #(
                 .IN_WIDTH(Z_WIDTH), .REST_BITS(REST_BITS), .GUARD_BITS(GUARD_BITS), .BASE_WIDTH(BASE_WIDTH),
-                .SLOPE_WIDTH(SLOPE_WIDTH), .OUT_WIDTH(GATE_WIDTH), .SIGMOID(k == 2 ? 0 : 1), .INIT_FILE(INIT_FILE)
+                .SLOPE_WIDTH(SLOPE_WIDTH), .OUT_WIDTH(GATE_WIDTH), .SIGMOID(k == 2 ? 0 : 1), .STAGES(TABLE_STAGES),
+                .INIT_FILE(INIT_FILE)
             ) activation (.clk(clk), .in(z[k*Z_WIDTH +: Z_WIDTH]), .out(gate[k*GATE_WIDTH +: GATE_WIDTH]));
         end
     endgenerate
@@ -64,51 +70,54 @@ module rnn_lstm_lane #(
     wire [GATE_WIDTH:0]   gate_f = {1'b0, gate[1*GATE_WIDTH +: GATE_WIDTH]};
     wire [GATE_WIDTH-1:0] gate_g = gate[2*GATE_WIDTH +: GATE_WIDTH];
 
-    // Cell state: products (2 cycles), sum (1), saturation (1).
+    // Cell state: products (PRODUCT_STAGES), sum and saturation (ROUND_STAGES).
     wire [FC_WIDTH-1:0]   fc;
     wire [IG_WIDTH-1:0]   ig;
     wire [CELL_WIDTH-1:0] fc_wide = {{(CELL_WIDTH-FC_WIDTH){fc[FC_WIDTH-1]}}, fc} << SHIFT_FC;
     wire [CELL_WIDTH-1:0] ig_wide = {{(CELL_WIDTH-IG_WIDTH){ig[IG_WIDTH-1]}}, ig} << SHIFT_IG;
     wire [CELL_WIDTH-1:0] cell_sum = fc_wide + ig_wide + CELL_HALF;
-    reg  [CELL_KEPT-1:0]  cell_rounded;
+    wire [CELL_KEPT-1:0]  cell_rounded;
     wire [C_WIDTH-1:0]    c_limited;
     wire [TANH_WIDTH-1:0] tanh_limited;
     wire                  c_limits, tanh_limits;
-    rnn_product #(.A_WIDTH(GATE_WIDTH+1), .B_WIDTH(C_WIDTH)) product_fc (.clk(clk), .a(gate_f), .b(c), .product(fc));
-    rnn_product #(.A_WIDTH(GATE_WIDTH+1), .B_WIDTH(GATE_WIDTH)) product_ig (
+    rnn_product #(.A_WIDTH(GATE_WIDTH+1), .B_WIDTH(C_WIDTH), .STAGES(PRODUCT_STAGES)) product_fc (
+        .clk(clk), .a(gate_f), .b(c), .product(fc));
+    rnn_product #(.A_WIDTH(GATE_WIDTH+1), .B_WIDTH(GATE_WIDTH), .STAGES(PRODUCT_STAGES)) product_ig (
         .clk(clk), .a(gate_i), .b(gate_g), .product(ig));
     rnn_saturate #(.IN_WIDTH(CELL_KEPT), .OUT_WIDTH(C_WIDTH)) saturate_c (
         .in(cell_rounded), .out(c_limited), .saturated(c_limits));
     rnn_saturate #(.IN_WIDTH(CELL_KEPT), .OUT_WIDTH(TANH_WIDTH)) saturate_tanh (
         .in(cell_rounded), .out(tanh_limited), .saturated(tanh_limits));
 
-    // tanh(c) (5 cycles) and h: product (2), rounding (1), saturation (1); o waits for it.
+    // tanh(c) (TABLE_STAGES) and h: product (PRODUCT_STAGES), rounding (ROUND_STAGES); o waits for it.
     reg  [TANH_WIDTH-1:0] tanh_short;
     wire [Z_WIDTH-1:0]    tanh_in;
     wire [GATE_WIDTH-1:0] tanh_c, gate_o;
     wire [IG_WIDTH-1:0]   oh;
     wire [IG_WIDTH:0]     oh_half = {oh[IG_WIDTH-1], oh} + OUT_HALF;
-    reg  [OUT_KEPT-1:0]   oh_rounded;
+    wire [OUT_KEPT-1:0]   oh_rounded;
     wire [H_WIDTH-1:0]    h_limited;
     wire                  h_limits;
     assign tanh_in = {{(Z_WIDTH-TANH_WIDTH){tanh_short[TANH_WIDTH-1]}}, tanh_short} << TANH_SHIFT;
     rnn_activation #(
         .IN_WIDTH(Z_WIDTH), .REST_BITS(REST_BITS), .GUARD_BITS(GUARD_BITS), .BASE_WIDTH(BASE_WIDTH),
-        .SLOPE_WIDTH(SLOPE_WIDTH), .OUT_WIDTH(GATE_WIDTH), .SIGMOID(0), .INIT_FILE(INIT_FILE)
+        .SLOPE_WIDTH(SLOPE_WIDTH), .OUT_WIDTH(GATE_WIDTH), .SIGMOID(0), .STAGES(TABLE_STAGES), .INIT_FILE(INIT_FILE)
     ) activation_c (.clk(clk), .in(tanh_in), .out(tanh_c));
-    rnn_delay #(.WIDTH(GATE_WIDTH), .CYCLES(9)) delay_o (
+    rnn_delay #(.WIDTH(GATE_WIDTH), .CYCLES(PRODUCT_STAGES+ROUND_STAGES+TABLE_STAGES)) delay_o (
         .clk(clk), .in(gate[3*GATE_WIDTH +: GATE_WIDTH]), .out(gate_o));
-    rnn_product #(.A_WIDTH(GATE_WIDTH+1), .B_WIDTH(GATE_WIDTH)) product_h (
+    rnn_product #(.A_WIDTH(GATE_WIDTH+1), .B_WIDTH(GATE_WIDTH), .STAGES(PRODUCT_STAGES)) product_h (
         .clk(clk), .a({1'b0, gate_o}), .b(tanh_c), .product(oh));
     rnn_saturate #(.IN_WIDTH(OUT_KEPT), .OUT_WIDTH(H_WIDTH)) saturate_h (
         .in(oh_rounded), .out(h_limited), .saturated(h_limits));
 
+    rnn_delay #(.WIDTH(CELL_KEPT), .CYCLES(ROUND_STAGES-1)) delay_cell (
+        .clk(clk), .in(cell_sum[CELL_WIDTH-1:SHIFT_C]), .out(cell_rounded));
+    rnn_delay #(.WIDTH(OUT_KEPT), .CYCLES(ROUND_STAGES-1)) delay_h (
+        .clk(clk), .in(oh_half[IG_WIDTH:SHIFT_H]), .out(oh_rounded));
     always @(posedge clk) begin
-        cell_rounded <= cell_sum[CELL_WIDTH-1:SHIFT_C];
         c_new        <= c_limited;
         tanh_short   <= tanh_limited;
         c_over       <= {tanh_limits, c_limits};
-        oh_rounded   <= oh_half[IG_WIDTH:SHIFT_H];
         h            <= h_limited;
         h_over       <= h_limits;
     end

@@ -3,9 +3,10 @@
 //   z = narrow(sum + bias)   i, f, o = sigmoid(z)   g = tanh(z)   c' = f*c + i*g   h = o * tanh(c')
 //
 // sums and bias: lane by lane, within a lane the gates i, f, g, o from the low bits up. Cycles after a group's
-// sums and bias are presented: c must be presented 7 later; c_new is valid 11 later; h is valid 20 later.
-// saturated counts narrowings that saturated, over all lanes, of one group each: z with delay 2, c and the
-// tanh input with delay 11, h with delay 20.
+// sums and bias are presented: c must be presented N + T later; c_new is valid
+// P + R behind that, h is valid T + P + R behind c_new. N, T, P and R are the stages of a narrowing (1, 2), a table
+// (2..5), a product (1, 2) and a rounding (1, 2). saturated counts narrowings that saturated, over all lanes, of one
+// group each: z with delay N, c and the tanh input together with c_new, h together with h.
 module rnn_lstm_tail #(
     parameter LANES = 1,
     parameter ACC_WIDTH = 32,
@@ -25,6 +26,10 @@ module rnn_lstm_tail #(
     parameter SHIFT_H = 18,
     parameter H_WIDTH = 16,
     parameter COUNT_WIDTH = 4,
+    parameter NARROW_STAGES = 2,
+    parameter TABLE_STAGES = 5,
+    parameter PRODUCT_STAGES = 2,
+    parameter ROUND_STAGES = 2,
     parameter INIT_FILE = ""
 ) (
     input  wire                          clk,
@@ -49,7 +54,9 @@ module rnn_lstm_tail #(
                 .REST_BITS(REST_BITS), .GUARD_BITS(GUARD_BITS), .BASE_WIDTH(BASE_WIDTH),
                 .SLOPE_WIDTH(SLOPE_WIDTH), .GATE_FRACTION(GATE_FRACTION), .C_WIDTH(C_WIDTH),
                 .SHIFT_FC(SHIFT_FC), .SHIFT_IG(SHIFT_IG), .SHIFT_C(SHIFT_C), .TANH_SHIFT(TANH_SHIFT),
-                .SHIFT_H(SHIFT_H), .H_WIDTH(H_WIDTH), .INIT_FILE(INIT_FILE)
+                .SHIFT_H(SHIFT_H), .H_WIDTH(H_WIDTH), .NARROW_STAGES(NARROW_STAGES),
+                .TABLE_STAGES(TABLE_STAGES), .PRODUCT_STAGES(PRODUCT_STAGES), .ROUND_STAGES(ROUND_STAGES),
+                .INIT_FILE(INIT_FILE)
             ) unit (
                 .clk(clk),
                 .sums(sums[l*4*ACC_WIDTH +: 4*ACC_WIDTH]),

@@ -1,4 +1,4 @@
-// Bias, rounding, saturation and limits: out = limit(saturate((in + bias) >> SHIFT)), two cycles later.
+// Bias, rounding, saturation and limits: out = limit(saturate((in + bias) >> SHIFT)), STAGES (1 or 2) cycles later.
 //
 // The rounding constant 2**(SHIFT-1) is part of `bias`. limit keeps the value within LOW .. HIGH; without LIMIT there
 // is none. `saturated` comes with `out`; it tells of a value that the format cut off, not of one that a limit did.
@@ -9,7 +9,8 @@ module rnn_narrow #(
     parameter OUT_WIDTH = 18,
     parameter LIMIT = 0,
     parameter signed [31:0] LOW = 0,
-    parameter signed [31:0] HIGH = 0
+    parameter signed [31:0] HIGH = 0,
+    parameter STAGES = 2
 ) (
     input  wire                  clk,
     input  wire [IN_WIDTH-1:0]   in,
@@ -24,10 +25,11 @@ module rnn_narrow #(
     wire signed [BIAS_WIDTH-1:0] b = bias;
     wire signed [SUM_WIDTH-1:0]  wide = {{(SUM_WIDTH-IN_WIDTH){a[IN_WIDTH-1]}}, a}
                                       + {{(SUM_WIDTH-BIAS_WIDTH){b[BIAS_WIDTH-1]}}, b};
-    reg  [KEPT-1:0]      sum;
+    wire [KEPT-1:0]      sum;
     wire [OUT_WIDTH-1:0] in_range, limited;
     wire                 over, counts;
 
+    rnn_delay #(.WIDTH(KEPT), .CYCLES(STAGES-1)) delay_sum (.clk(clk), .in(wide[SUM_WIDTH-1:SHIFT]), .out(sum));
     rnn_saturate #(.IN_WIDTH(KEPT), .OUT_WIDTH(OUT_WIDTH)) saturate (.in(sum), .out(in_range), .saturated(over));
 
     generate
@@ -44,7 +46,6 @@ module rnn_narrow #(
     endgenerate
 
     always @(posedge clk) begin
-        sum       <= wide[SUM_WIDTH-1:SHIFT];
         out       <= limited;
         saturated <= over & counts;
     end

@@ -1,19 +1,17 @@
-// Signed product in two cycles: operand registers, then the product register.
+// Signed product in STAGES cycles: 1: a register of the product; 2: registers of the operands, too.
 module rnn_product #(
     parameter A_WIDTH = 18,
-    parameter B_WIDTH = 18
+    parameter B_WIDTH = 18,
+    parameter STAGES = 2
 ) (
     input  wire                       clk,
     input  wire [A_WIDTH-1:0]         a,
     input  wire [B_WIDTH-1:0]         b,
     output reg  [A_WIDTH+B_WIDTH-1:0] product
 );
-    reg signed [A_WIDTH-1:0] a1;
-    reg signed [B_WIDTH-1:0] b1;
+    wire signed [A_WIDTH-1:0] a1;
+    wire signed [B_WIDTH-1:0] b1;
 
-    always @(posedge clk) begin
-        a1      <= a;
-        b1      <= b;
-        product <= a1 * b1;
-    end
+    rnn_delay #(.WIDTH(A_WIDTH+B_WIDTH), .CYCLES(STAGES-1)) operands (.clk(clk), .in({a, b}), .out({a1, b1}));
+    always @(posedge clk) product <= a1 * b1;
 endmodule

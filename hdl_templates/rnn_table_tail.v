@@ -1,6 +1,6 @@
 // Element-wise path of LANES outputs of a Linear layer or plain RNN with tanh or sigmoid (SIGMOID = 1): z = narrow(sum
-// + bias) after 2 cycles, y = function(z) after 7. y is signed, OUT_WIDTH bits: tanh fills them, a sigmoid leaves the
-// sign bit 0. saturated counts the lanes whose z saturated, with a delay of 2.
+// + bias) after NARROW_STAGES cycles, y = function(z) TABLE_STAGES behind it. y is signed, OUT_WIDTH bits: tanh fills them, a sigmoid leaves the
+// sign bit 0. saturated counts the lanes whose z saturated, together with z.
 module rnn_table_tail #(
     parameter LANES = 1,
     parameter ACC_WIDTH = 32,
@@ -14,6 +14,8 @@ module rnn_table_tail #(
     parameter OUT_WIDTH = 16,
     parameter SIGMOID = 0,
     parameter COUNT_WIDTH = 2,
+    parameter NARROW_STAGES = 2,
+    parameter TABLE_STAGES = 5,
     parameter INIT_FILE = ""
 ) (
     input  wire                        clk,
@@ -30,14 +32,16 @@ module rnn_table_tail #(
         for (l = 0; l < LANES; l = l + 1) begin : lane
             wire [TABLE_WIDTH-1:0] value;
             rnn_narrow #(
-                .IN_WIDTH(ACC_WIDTH), .BIAS_WIDTH(BIAS_WIDTH), .SHIFT(SHIFT), .OUT_WIDTH(Z_WIDTH)
+                .IN_WIDTH(ACC_WIDTH), .BIAS_WIDTH(BIAS_WIDTH), .SHIFT(SHIFT), .OUT_WIDTH(Z_WIDTH),
+                .STAGES(NARROW_STAGES)
             ) narrow (
                 .clk(clk), .in(sums[l*ACC_WIDTH +: ACC_WIDTH]), .bias(bias[l*BIAS_WIDTH +: BIAS_WIDTH]),
                 .out(z[l*Z_WIDTH +: Z_WIDTH]), .saturated(over[l])
             );
             rnn_activation #(
                 .IN_WIDTH(Z_WIDTH), .REST_BITS(REST_BITS), .GUARD_BITS(GUARD_BITS), .BASE_WIDTH(BASE_WIDTH),
-                .SLOPE_WIDTH(SLOPE_WIDTH), .OUT_WIDTH(TABLE_WIDTH), .SIGMOID(SIGMOID), .INIT_FILE(INIT_FILE)
+                .SLOPE_WIDTH(SLOPE_WIDTH), .OUT_WIDTH(TABLE_WIDTH), .SIGMOID(SIGMOID), .STAGES(TABLE_STAGES),
+                .INIT_FILE(INIT_FILE)
             ) activation (.clk(clk), .in(z[l*Z_WIDTH +: Z_WIDTH]), .out(value));
             if (SIGMOID != 0) begin : unsigned_value
                 assign y[l*OUT_WIDTH +: OUT_WIDTH] = {1'b0, value};

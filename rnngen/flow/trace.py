@@ -14,7 +14,6 @@ from rnngen.arith.format import IntArray
 from rnngen.emulate.network import Cycles
 from rnngen.plan.engine import EnginePlan
 from rnngen.plan.network import NetworkPlan
-from rnngen.plan.timing import NARROW_CYCLES, TAILS
 
 Flags = npt.NDArray[np.bool_]
 
@@ -68,7 +67,7 @@ def probe_names(plan: NetworkPlan) -> tuple[str, ...]:
 
 def stages(engine: EnginePlan) -> list[str]:
     """Timeline rows of an engine."""
-    absent = set() if TAILS[engine.shape.kind].state_write is not None else {"pre-activations", "cell state"}
+    absent = set() if engine.tail.state_write is not None else {"pre-activations", "cell state"}
     absent |= {part for part, words in (("x part", engine.x_words), ("h part", engine.h_words)) if not words}
     return [stage for stage in _STAGES if stage not in absent]
 
@@ -89,10 +88,10 @@ def _active_cycles(engine: EnginePlan, stage: str) -> IntArray:
     parts = {"x part": (0, engine.x_words), "h part": (engine.x_words, engine.sweep)}
     if stage in parts:
         return np.sort(np.concatenate([_reads(engine, word) for word in range(*parts[stage])]))
-    timing = TAILS[engine.shape.kind]
+    timing = engine.tail
     delay = {
         "sums": 0,
-        "pre-activations": NARROW_CYCLES,
+        "pre-activations": timing.narrow,
         "cell state": timing.state_write or 0,
         "output": timing.output,
     }[stage]

@@ -24,7 +24,7 @@ from rnngen.gateware.tails import (
 from rnngen.ir.quantised import QuantisedLayer
 from rnngen.plan.engine import EnginePlan, ceil_div
 from rnngen.plan.memory import state_width
-from rnngen.plan.timing import NARROW_CYCLES, OPERAND_CYCLES, TAILS
+from rnngen.plan.timing import OPERAND_CYCLES
 
 AHEAD = 2
 """Cycles by which a group is known before its sums: the bias memory's address, and a register behind the memory."""
@@ -234,14 +234,14 @@ class Engine(wiring.Component):
             sequencer.base.eq(buffer.base),
             buffer.address.eq(sequencer.x_address),
         ]
-        tail_leaf, tail = make_tail(self._layer, self._plan.elements, image_names(self._context.index)["table"])
+        tail_leaf, tail = make_tail(self._layer, self._plan, image_names(self._context.index)["table"])
         m.submodules.tail = tail_leaf
         sums = Signal.like(tail.sums, name="array_sums") if self._plan.passes else tail.sums
         self._operand_path(m, sequencer, buffer, sums, tail.sums_x)
         head, symbol = self._group_head(m, sequencer, buffer)
         if self._plan.passes:
             head = self._partial_sums(m, sums, head, tail)
-        groups = _line(m, head, "group", TAILS[self._plan.shape.kind].output + AHEAD + 1)
+        groups = _line(m, head, "group", self._plan.tail.output + AHEAD + 1)
         self._tail_memories(m, tail, groups, symbol)
         self._results(m, tail, groups)
         passing = {delay: groups[delay + AHEAD].valid for _, delay in tail.saturated.values()}
@@ -437,7 +437,7 @@ class Engine(wiring.Component):
 
     def _tail_memories(self, m: Module, tail: TailSignals, groups: list[Signal], symbol: Value) -> None:
         """Bias, and the state where there is one, read for each group in time."""
-        plan, timing, layer = self._plan, TAILS[self._plan.shape.kind], self._layer
+        plan, timing, layer = self._plan, self._plan.tail, self._layer
         count = plan.group_count
         depth = count * max(1, plan.shape.symbols)
         # Block RAM is slow, and the bias goes straight into an adder: a register stands between them.
@@ -497,11 +497,11 @@ class Engine(wiring.Component):
 
         A ``..._valid`` probe tells that a group passes its point in this cycle.
         """
-        timing = TAILS[self._plan.shape.kind]
+        timing = self._plan.tail
         points: dict[str, Value] = {"issue": sequencer.issue, "from_x": sequencer.from_x}
         points["sums_valid"] = groups[AHEAD].valid
         if len(tail.parts):
-            points |= {"z_valid": groups[NARROW_CYCLES + AHEAD].valid, "z": tail.parts}
+            points |= {"z_valid": groups[timing.narrow + AHEAD].valid, "z": tail.parts}
         if timing.state_write is not None:
             points |= {"c_valid": groups[timing.state_write + AHEAD].valid, "c": tail.state_new}
         points |= {"h_valid": groups[timing.output + AHEAD].valid, "h": tail.output}

@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In, Out
 from rnngen.gateware.buffers import write_layout
 from rnngen.gateware.tails import SATURATION_COUNTER_BITS, TailSignals, count_saturations, make_function
 from rnngen.ir.quantised import QuantisedMap
-from rnngen.plan.timing import TAILS
+from rnngen.plan.timing import DEFAULT_PIPELINE, tail_timing
 
 
 class MapStage(wiring.Component):
@@ -48,7 +48,7 @@ class MapStage(wiring.Component):
             output=Signal(lanes * formats.y.width, name="tail_output"),
             parts=Signal(lanes * (formats.preactivation.width if formats.preactivation else 0), name="parts"),
         )
-        m.submodules.tail = make_function(formats, lanes, self._table_file, tail)
+        m.submodules.tail = make_function(formats, lanes, self._table_file, tail, DEFAULT_PIPELINE)
         words = []
         for lane in range(lanes):
             # Lanes without a word must not count as saturated.
@@ -60,7 +60,7 @@ class MapStage(wiring.Component):
         m.d.comb += [tail.sums.eq(Cat(*words)), tail.bias.eq(Cat(*(bias for _ in range(lanes))))]
         flags = _flags(self.write)
         line = [flags]
-        for number in range(TAILS[formats.kind].output):
+        for number in range(tail_timing(formats.kind, DEFAULT_PIPELINE).output):
             later = Signal.like(flags, name=f"flags_{number}")
             m.d.sync += later.eq(line[-1])
             line.append(later)

@@ -8,8 +8,9 @@ from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Signal,
 
 from rnngen.arith.activation import TanhTable
 from rnngen.ir.quantised import GruFormats, LayerFormats, LinearFormats, LstmFormats, ProductFormats, QuantisedLayer
+from rnngen.plan.engine import EnginePlan
 from rnngen.plan.memory import state_width
-from rnngen.plan.timing import NARROW_CYCLES, TAILS
+from rnngen.plan.timing import Pipeline, tail_timing
 
 SATURATION_COUNTER_BITS = 32
 
@@ -53,9 +54,10 @@ def part_width(formats: LayerFormats) -> int:
     return 0 if preactivation is None else preactivation.width
 
 
-def make_tail(layer: QuantisedLayer, elements: int, table_file: str) -> tuple[Instance, TailSignals]:
-    """The leaf for ``elements`` lanes and its wires."""
+def make_tail(layer: QuantisedLayer, plan: EnginePlan, table_file: str) -> tuple[Instance, TailSignals]:
+    """The leaf for the plan's element-wise lanes and its wires."""
     formats, product = layer.formats, layer.formats.product
+    elements, pipeline = plan.elements, plan.pipeline
     rows, slots = elements * len(layer.gates), elements * len(formats.bias_slots)
     signals = TailSignals(
         sums=Signal(rows * product.accumulator_width, name="sums"),
@@ -67,10 +69,10 @@ def make_tail(layer: QuantisedLayer, elements: int, table_file: str) -> tuple[In
         parts=Signal(slots * part_width(formats), name="preactivation"),
     )
     if isinstance(formats, LstmFormats):
-        return _lstm_tail(formats, elements, table_file, signals), signals
+        return _lstm_tail(formats, elements, table_file, signals, pipeline), signals
     if isinstance(formats, GruFormats):
-        return _gru_tail(formats, elements, table_file, signals), signals
-    return make_function(formats, elements, table_file, signals), signals
+        return _gru_tail(formats, elements, table_file, signals, pipeline), signals
+    return make_function(formats, elements, table_file, signals, pipeline), signals
 
 
 def shifted_bias(product: ProductFormats, word: Signal) -> Value:
@@ -81,8 +83,11 @@ def shifted_bias(product: ProductFormats, word: Signal) -> Value:
     return Cat(*((Const(0, product.bias_shift), word[at : at + width]) for at in range(0, len(word), width)))
 
 
-def _common(product: ProductFormats, elements: int, signals: TailSignals) -> dict[str, object]:
+def _common(
+    product: ProductFormats, elements: int, signals: TailSignals, pipeline: Pipeline
+) -> dict[str, object]:
     return {
+        "p_NARROW_STAGES": pipeline.narrow_stages,
         "p_LANES": elements,
         "p_ACC_WIDTH": product.accumulator_width,
         "p_BIAS_WIDTH": product.bias.width + product.bias_shift,
@@ -92,8 +97,9 @@ def _common(product: ProductFormats, elements: int, signals: TailSignals) -> dic
     }
 
 
-def _table(table: TanhTable, file: str) -> dict[str, object]:
+def _table(table: TanhTable, file: str, pipeline: Pipeline) -> dict[str, object]:
     return {
+        "p_TABLE_STAGES": pipeline.table_stages,
         "p_REST_BITS": table.rest_bits,
         "p_GUARD_BITS": table.guard_bits,
         "p_BASE_WIDTH": table.base_width,
@@ -102,17 +108,25 @@ def _table(table: TanhTable, file: str) -> dict[str, object]:
     }
 
 
-def _lstm_tail(formats: LstmFormats, elements: int, table_file: str, signals: TailSignals) -> Instance:
+def _stages(pipeline: Pipeline) -> dict[str, object]:
+    """Of the paths with element-wise products."""
+    return {"p_PRODUCT_STAGES": pipeline.element_stages, "p_ROUND_STAGES": pipeline.round_stages}
+
+
+def _lstm_tail(
+    formats: LstmFormats, elements: int, table_file: str, signals: TailSignals, pipeline: Pipeline
+) -> Instance:
     left_fc, left_ig, right_c = formats.cell_shifts
-    timing = TAILS["lstm"]
+    timing = tail_timing("lstm", pipeline)
     assert timing.state_write is not None
-    z = signals.count("preactivation", 4 * elements, NARROW_CYCLES)
+    z = signals.count("preactivation", 4 * elements, timing.narrow)
     c = signals.count("c", 4 * elements, timing.state_write)
     h = signals.count("h", 4 * elements, timing.output)
     return Instance(
         "rnn_lstm_tail",
-        **_common(formats.product, elements, signals),
-        **_table(formats.table, table_file),
+        **_common(formats.product, elements, signals, pipeline),
+        **_table(formats.table, table_file, pipeline),
+        **_stages(pipeline),
         p_SHIFT=formats.slot_shift("g"),
         p_Z_WIDTH=formats.preactivation.width,
         p_GATE_FRACTION=formats.gate_fraction,
@@ -134,19 +148,19 @@ def _lstm_tail(formats: LstmFormats, elements: int, table_file: str, signals: Ta
     )
 
 
-GRU_CANDIDATE_CYCLES = 11
-"""Sums to the narrowed argument of a GRU's gate n."""
-
-
-def _gru_tail(formats: GruFormats, elements: int, table_file: str, signals: TailSignals) -> Instance:
+def _gru_tail(
+    formats: GruFormats, elements: int, table_file: str, signals: TailSignals, pipeline: Pipeline
+) -> Instance:
     left_n, left_h, shift_state, shift_h = formats.state_shifts
-    end = TAILS["gru"].output
-    delays = {"z": NARROW_CYCLES, "inner": NARROW_CYCLES, "n": GRU_CANDIDATE_CYCLES, "state": end, "h": end}
+    timing = tail_timing("gru", pipeline)
+    narrow, end = timing.narrow, timing.output
+    delays = {"z": narrow, "inner": narrow, "n": timing.candidate, "state": end, "h": end}
     counts = {point: signals.count(point, 4 * elements, delay) for point, delay in delays.items()}
     return Instance(
         "rnn_gru_tail",
-        **_common(formats.product, elements, signals),
-        **_table(formats.table, table_file),
+        **_common(formats.product, elements, signals, pipeline),
+        **_table(formats.table, table_file, pipeline),
+        **_stages(pipeline),
         i_sums_x=signals.sums_x,
         p_SHIFT_Z=formats.slot_shift("z"),
         p_SHIFT_INNER=formats.slot_shift("n"),
@@ -170,11 +184,13 @@ def _gru_tail(formats: GruFormats, elements: int, table_file: str, signals: Tail
     )
 
 
-def make_function(formats: LinearFormats, elements: int, table_file: str, signals: TailSignals) -> Instance:
+def make_function(
+    formats: LinearFormats, elements: int, table_file: str, signals: TailSignals, pipeline: Pipeline
+) -> Instance:
     """The leaf that narrows sums and takes a Linear layer's function of them."""
-    common = _common(formats.product, elements, signals)
+    common = _common(formats.product, elements, signals, pipeline)
     if formats.preactivation is None:
-        count = signals.count("y", elements, NARROW_CYCLES)
+        count = signals.count("y", elements, pipeline.narrow_stages)
         low, high = formats.limits
         return Instance(
             "rnn_linear_tail",
@@ -188,11 +204,11 @@ def make_function(formats: LinearFormats, elements: int, table_file: str, signal
             o_y=signals.output,
             o_saturated=count,
         )
-    count = signals.count("z", elements, NARROW_CYCLES)
+    count = signals.count("z", elements, pipeline.narrow_stages)
     return Instance(
         "rnn_table_tail",
         **common,
-        **_table(formats.table, table_file),
+        **_table(formats.table, table_file, pipeline),
         p_SHIFT=formats.slot_shift("y"),
         p_Z_WIDTH=formats.preactivation.width,
         p_OUT_WIDTH=formats.y.width,

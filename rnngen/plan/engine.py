@@ -12,7 +12,15 @@ import numpy as np
 
 from rnngen.arith.format import IntArray
 from rnngen.errors import PlanError
-from rnngen.plan.timing import DEFAULT_PIPELINE, OPERAND_CYCLES, PARTIAL_CYCLES, PARTIAL_GAP, TAILS, Pipeline
+from rnngen.plan.timing import (
+    DEFAULT_PIPELINE,
+    OPERAND_CYCLES,
+    PARTIAL_CYCLES,
+    PARTIAL_GAP,
+    Pipeline,
+    TailTiming,
+    tail_timing,
+)
 
 Cycle = TypeVar("Cycle", int, IntArray)
 """A word, unit or cycle, or many of them."""
@@ -25,7 +33,7 @@ def ceil_div(a: int, b: int) -> int:
 
 def result_cycles(kind: str, columns: int, pipeline: Pipeline) -> int:
     """Issue of a tile's last word to the write of its first group's output words, in one pass."""
-    return OPERAND_CYCLES + pipeline.array_cycles(columns) + TAILS[kind].output
+    return OPERAND_CYCLES + pipeline.array_cycles(columns) + tail_timing(kind, pipeline).output
 
 
 def at_most(value: Cycle, limit: int) -> Cycle:
@@ -39,7 +47,7 @@ class LayerShape:
     """What a plan needs to know of a layer.
 
     Attributes:
-        kind: A key of ``TAILS``.
+        kind: Of its element-wise path (``rnngen.plan.timing.tail_timing``).
         gates: Rows of the matrix for one output unit.
         inputs: Words of x that are multiplied.  units: H (outputs of a Linear layer).
         hidden: Words of h that are multiplied (0: none).
@@ -220,7 +228,12 @@ class EnginePlan:
     @cached_property
     def sum_cycles(self) -> int:
         """Issue of a tile's last word to its first group's sums."""
-        return self.result_cycles - TAILS[self.shape.kind].output
+        return self.result_cycles - self.tail.output
+
+    @property
+    def tail(self) -> TailTiming:
+        """Latencies of the element-wise path."""
+        return tail_timing(self.shape.kind, self.pipeline)
 
     @cached_property
     def array_cycles(self) -> int:
@@ -266,7 +279,7 @@ class EnginePlan:
     @property
     def _tail_interval(self) -> int:
         """A step's state must be written before the next step reads it."""
-        timing = TAILS[self.shape.kind]
+        timing = self.tail
         if timing.state_read is None or timing.state_write is None:
             return 1
         return timing.state_write - (timing.state_read - 1) + 1

@@ -8,7 +8,7 @@ from rnngen.errors import PlanError
 from rnngen.ir.quantised import Block, QuantisedArgmax, QuantisedLayer, QuantisedNetwork
 from rnngen.plan.engine import LayerShape
 from rnngen.plan.schedule import post_cycles
-from rnngen.plan.timing import TAILS
+from rnngen.plan.timing import DEFAULT_PIPELINE, tail_timing
 
 MOST_STREAMS = 1 << 16
 """Streams that TID can name."""
@@ -76,7 +76,8 @@ def _block_shape(network: QuantisedNetwork, block: Block, streams: int) -> Block
         )
         for branch in block.branches
     )
-    maps = [TAILS[post.formats.kind].output for post in block.post if not isinstance(post, QuantisedArgmax)]
+    functions = [post.formats.kind for post in block.post if not isinstance(post, QuantisedArgmax)]
+    maps = [tail_timing(kind, DEFAULT_PIPELINE).output for kind in functions]
     argmax = any(isinstance(post, QuantisedArgmax) for post in block.post)
     return BlockShape(branches, block.stored, block.select, post_cycles(maps, argmax), int(argmax))
 

@@ -9,6 +9,7 @@ the vector memory ("issue").
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 OPERAND_CYCLES = 2
 """Issue to the multiplier array's input: memory read (1), choice of x or h and broadcast register (1)."""
@@ -21,34 +22,6 @@ GO_TO_ISSUE_CYCLES = 1
 
 OUTPUT_CYCLES = 2
 """A word written to the output buffer in cycle n is on m_axis in cycle n + 2 at the earliest."""
-
-
-NARROW_CYCLES = 2
-"""Sums and bias to the narrowed pre-activation (or Linear output)."""
-
-
-@dataclass(frozen=True)
-class TailTiming:
-    """Latencies of an element-wise path, counted from a group's sums at the array's output.
-
-    Attributes:
-        state_read: The old state must be presented (None: no state).
-        state_write: The new state is valid.
-        output: The output words are valid (and written to the memories in that cycle).
-    """
-
-    state_read: int | None
-    state_write: int | None
-    output: int
-
-
-TAILS = {
-    "lstm": TailTiming(7, 11, 20),
-    "gru": TailTiming(16, 20, 20),
-    "linear": TailTiming(None, None, 2),
-    "table": TailTiming(None, None, 7),
-}
-"""Element-wise path of each kind of engine; a "table" is a Linear layer or plain RNN with tanh or sigmoid."""
 
 PARTIAL_CYCLES = 1
 """What an engine of several passes adds to its sums' latency: the partial sum of the pass before."""
@@ -65,20 +38,80 @@ MERGE_GO_CYCLES = 2
 
 @dataclass(frozen=True)
 class Pipeline:
-    """Depth of the multiplier array.
+    """Registers of an engine's datapath: more of them for a faster clock, and each costs the recurrence a cycle.
 
     Attributes:
-        product_stages: Registers of a product, 1..4 (output; input; pipeline; fabric register behind).
+        product_stages: Of a product of the multiplier array, 1..4 (output; input; pipeline; fabric register behind).
         tree_stages_every: Adder levels between two registers of the adder tree.
+        narrow_stages: Of a narrowing of sums, 1 (saturation) or 2 (and the sum with its bias).
+        table_stages: Of an activation, 2 (table; result), 3 (and the product), 4 (and its operands), 5 (and the sum).
+        element_stages: Of a product of the element-wise path, 1 (output) or 2 (and input).
+        round_stages: Behind such products, 1 (saturation) or 2 (and the rounded sum).
+
+    Raises:
+        ValueError: if a number is none of these.
     """
 
     product_stages: int = 4
     tree_stages_every: int = 1
+    narrow_stages: int = 2
+    table_stages: int = 5
+    element_stages: int = 2
+    round_stages: int = 2
+
+    def __post_init__(self) -> None:
+        for what, (low, high) in _STAGES.items():
+            if not low <= getattr(self, what) <= high:
+                raise ValueError(f"Pipeline: {what} must be within {low}..{high}, not {getattr(self, what)}.")
 
     def array_cycles(self, columns: int) -> int:
         """Latency of the array: a tile's last word at its input to the tile's first sums at its output."""
         levels = (columns - 1).bit_length()
         return self.product_stages + -(-levels // self.tree_stages_every) + 1
+
+
+_STAGES = {
+    "product_stages": (1, 4), "tree_stages_every": (1, 16), "narrow_stages": (1, 2), "table_stages": (2, 5),
+    "element_stages": (1, 2), "round_stages": (1, 2),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TailTiming:
+    """Latencies of an element-wise path, counted from a group's sums at the array's output.
+
+    Attributes:
+        narrow: The first narrowings are valid.
+        state_read: The old state must be presented (None: no state).
+        state_write: The new state is valid.
+        output: The output words are valid (and written to the memories in that cycle).
+        candidate: The narrowed argument of a GRU's gate n is valid.
+    """
+
+    narrow: int
+    state_read: int | None
+    state_write: int | None
+    output: int
+    candidate: int = 0
+
+
+@cache
+def tail_timing(kind: str, pipeline: Pipeline) -> TailTiming:
+    """Of the element-wise path of a kind of engine.
+
+    Args:
+        kind: ``lstm``, ``gru``, ``linear``, or ``table``: a Linear layer or plain RNN with tanh or sigmoid.
+    """
+    narrow, table = pipeline.narrow_stages, pipeline.table_stages
+    update = pipeline.element_stages + pipeline.round_stages
+    gates = narrow + table
+    if kind == "lstm":  # c' = f*c + i*g, h = o*tanh(c')
+        return TailTiming(narrow, gates, gates + update, gates + update + table + update)
+    if kind == "gru":  # n = tanh(n_x + r*n_h), h' = (1-z)*n + z*h
+        candidate = gates + update
+        end = candidate + table + update
+        return TailTiming(narrow, candidate + table, end, end, candidate)
+    return TailTiming(narrow, None, None, gates if kind == "table" else narrow)
 
 
 DEFAULT_PIPELINE = Pipeline()

@@ -1,0 +1,69 @@
+"""Fewer registers: the same bits, sooner; every element-wise path at several depths."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.cycle_law import Case, layer_of
+from rnngen.emit.design import write_design
+from rnngen.flow import emulate, simulate
+from rnngen.ir.layers import ActivationLayer, LinearLayer
+from rnngen.ir.network import Network
+from rnngen.passes.quantise import quantise
+from rnngen.plan.search import Budget, plan_for_budget
+from rnngen.plan.shapes import block_shapes
+from rnngen.plan.timing import Pipeline, TailTiming, tail_timing
+
+RNG = np.random.default_rng(8)
+NETWORK = Network(
+    "net",
+    (
+        layer_of(Case("lstm", 3, 5, 0)),
+        layer_of(Case("gru", 5, 4, 0)),
+        layer_of(Case("rnn_tanh", 4, 6, 0)),
+        LinearLayer("head", RNG.uniform(-1, 1, (3, 6)), RNG.uniform(-1, 1, 3)),
+        ActivationLayer("act", "sigmoid", 3),
+        LinearLayer("last", RNG.uniform(-1, 1, (2, 3)), RNG.uniform(-1, 1, 2)),
+    ),
+)
+DEPTHS = [Pipeline(2, 2, 1, 2, 1, 1), Pipeline(1, 3, 2, 3, 1, 2), Pipeline(3, 1, 1, 4, 2, 1)]
+
+
+@pytest.mark.verilator
+@pytest.mark.parametrize("pipeline", DEPTHS, ids=str)
+def test_any_depth_gives_the_same_bits(tmp_path: Path, pipeline: Pipeline) -> None:
+    quantised = quantise(NETWORK, 8, 16)
+    x = np.random.default_rng(1).uniform(-1.0, 1.0, (3, 8, 3))
+    outputs, intervals = [], []
+    for number, depth in enumerate((pipeline, Pipeline())):
+        plan = plan_for_budget(block_shapes(quantised), Budget(120), depth)
+        design = write_design(tmp_path / f"d{number}", NETWORK, quantised, plan, top="net", clock_hz=10**8, board=None)
+        if number == 0:
+            result = simulate(design, x)
+            assert result.comparison.cycle_exact, result.comparison.sentence
+            assert result.figures["step_interval_cycles"] == plan.interval
+            outputs.append(result.output)
+        else:
+            outputs.append(emulate(design, x).output)
+        intervals.append(plan.interval)
+    assert np.array_equal(*outputs)
+    assert intervals[0] < intervals[1]
+
+
+def test_latencies_of_the_deepest_and_the_shortest() -> None:
+    """Narrowing, table, product, rounding, table, product, rounding, as in the leaves' headers."""
+    deep, short = Pipeline(), Pipeline(1, 1, 1, 2, 1, 1)
+    assert tail_timing("lstm", deep) == TailTiming(2, 2 + 5, 7 + 2 + 2, 11 + 5 + 2 + 2)
+    assert tail_timing("lstm", short) == TailTiming(1, 1 + 2, 3 + 1 + 1, 5 + 2 + 1 + 1)
+    assert tail_timing("gru", deep) == TailTiming(2, 2 + 5 + 4 + 5, 20, 20, 2 + 5 + 4)
+    assert tail_timing("gru", short) == TailTiming(1, 1 + 2 + 2 + 2, 9, 9, 1 + 2 + 2)
+    assert (tail_timing("table", short).output, tail_timing("linear", short).output) == (3, 1)
+
+
+@pytest.mark.parametrize(("what", "value"), [("product_stages", 5), ("table_stages", 1), ("round_stages", 0)])
+def test_depths_that_there_are_not(what: str, value: int) -> None:
+    with pytest.raises(ValueError, match=f"^Pipeline: {what} must be within .*, not {value}\\.$"):
+        Pipeline(**{what: value})
