@@ -9,6 +9,7 @@ from typing import Literal, NoReturn
 from rnngen.cli import check, factorize
 from rnngen.frontend.options import NONLINEARITIES, OUTPUTS
 from rnngen.plan.search import DEFAULT_CAPACITY
+from rnngen.plan.timing import PIPELINES
 
 _EXAMPLES = {
     "inspect": "rnngen inspect model.safetensors",
@@ -95,6 +96,10 @@ def _add_generate(parser: _Parser) -> None:
     parser.add_argument(
         "--streams", metavar="S", type=_streams, default=1,
         help="interleaved sequences, named by TID; auto: the fewest that keep the multipliers busy",
+    )  # fmt: skip
+    parser.add_argument(
+        "--pipeline", metavar="DEPTH", default="deep",
+        help=f"registers for a fast clock or for few cycles: {', '.join(PIPELINES)} (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--max-steps", metavar="T", type=int, default=DEFAULT_CAPACITY,

@@ -77,6 +77,7 @@ def _generate(arguments: argparse.Namespace) -> Result:
         loadable=arguments.loadable,
         state_access=arguments.state,
         streams=arguments.streams,
+        pipeline=arguments.pipeline,
         max_steps=arguments.max_steps,
         name=arguments.name,
     )

@@ -75,6 +75,7 @@ def layer_dict(layer: QuantisedLayer, plan: EnginePlan, memory_bits: Mapping[str
         "pass_words": list(plan.passes),
         "interval_cycles": plan.interval,
         "recurrence_latency_cycles": plan.recurrence_latency if shape.hidden and shape.alone else None,
+        "latency_stages": [list(stage) for stage in plan.latency_stages()],
         "recurrence_hidden": plan.is_hidden(),
         "latency_cycles": plan.last_write_cycle + 1,
         "memory_bits": dict(memory_bits),

@@ -27,6 +27,7 @@ from rnngen.plan.memory import total_memory_bits
 from rnngen.plan.network import NetworkPlan
 from rnngen.plan.search import DEFAULT_CAPACITY, Budget, plan_for_budget, plan_for_lanes, plan_for_streams
 from rnngen.plan.shapes import BlockShape, block_shapes
+from rnngen.plan.timing import PIPELINES
 
 DEFAULT_BOARD = "ulx3s-85f"
 DEFAULT_CLOCK_HZ = 100_000_000
@@ -49,6 +50,7 @@ class GenerateOptions:
         state_access: The state that sequences begin with can be given at run time, and each stream's be read.
         streams: Interleaved sequences that keep a state each; TID names them.  ``"auto"``: the fewest that keep the
             multipliers busy.
+        pipeline: A key of ``rnngen.plan.timing.PIPELINES``: registers for a fast clock, or for few cycles.
         max_steps: Steps of the longest sequence, where sequences are stored (backward layers).
         name: Name of the top module.
     """
@@ -64,6 +66,7 @@ class GenerateOptions:
     loadable: bool = False
     state_access: bool = False
     streams: int | Literal["auto"] = 1
+    pipeline: str = "deep"
     max_steps: int = DEFAULT_CAPACITY
     name: str | None = None
 
@@ -112,6 +115,8 @@ def _check_choice(options: GenerateOptions) -> None:
         raise PlanError(f"Give only one of --board, --multipliers and --lanes, not {' and '.join(given)}.")
     if options.multipliers is not None and options.multipliers < 1:
         raise PlanError(f"--multipliers must be at least 1, not {options.multipliers}.")
+    if options.pipeline not in PIPELINES:
+        raise PlanError(f"--pipeline must be {' or '.join(PIPELINES)}, not {options.pipeline}.")
     if options.max_steps < 1:
         raise PlanError(f"--max-steps must be at least 1, not {options.max_steps}.")
     if options.streams != 1 and options.multipliers is None and options.lanes is None:
@@ -147,13 +152,14 @@ def _plan(quantised: QuantisedNetwork, options: GenerateOptions, board: Board | 
 
 
 def _planned(shapes: Sequence[BlockShape], options: GenerateOptions, board: Board | None) -> NetworkPlan:
+    pipeline = PIPELINES[options.pipeline]
     if options.lanes is not None:
-        return plan_for_lanes(shapes, *options.lanes, capacity=options.max_steps)
+        return plan_for_lanes(shapes, *options.lanes, pipeline, options.max_steps)
     if options.multipliers is not None:
-        return plan_for_budget(shapes, Budget(options.multipliers), capacity=options.max_steps)
+        return plan_for_budget(shapes, Budget(options.multipliers), pipeline, options.max_steps)
     assert board is not None
     budget = Budget(board.budget.multipliers, board.budget.dsps)
-    return plan_for_budget(shapes, budget, capacity=options.max_steps)
+    return plan_for_budget(shapes, budget, pipeline, options.max_steps)
 
 
 def _check_memory(quantised: QuantisedNetwork, plan: NetworkPlan, board: Board) -> None:

@@ -19,6 +19,7 @@ from rnngen.plan.timing import (
     PARTIAL_GAP,
     Pipeline,
     TailTiming,
+    tail_stages,
     tail_timing,
 )
 
@@ -250,6 +251,22 @@ class EnginePlan:
     def recurrence_latency(self) -> int:
         """L: issue of a tile's last word to the first issue that may read its first group's h."""
         return self.result_cycles + 1
+
+    def latency_stages(self) -> list[tuple[str, int]]:
+        """L stage by stage, from the issue of a tile's last word to the first issue that may read its first h."""
+        pipeline = self.pipeline
+        tree = pipeline.array_cycles(self.columns) - pipeline.product_stages - 1
+        kept = [("partial sums", PARTIAL_CYCLES)] if self.passes else []
+        return [
+            ("memory read", 1),
+            ("choice of x or h, broadcast", OPERAND_CYCLES - 1),
+            ("product", pipeline.product_stages),
+            ("adder tree", tree),
+            ("accumulator", 1),
+            *kept,
+            *tail_stages(self.shape.kind, pipeline),
+            ("write-back", 1),
+        ]
 
     def write_cycle(self, unit: Cycle) -> Cycle:
         """Cycle, counted from the step's first issue, in which the unit's output word is written."""

@@ -114,5 +114,29 @@ def tail_timing(kind: str, pipeline: Pipeline) -> TailTiming:
     return TailTiming(narrow, None, None, gates if kind == "table" else narrow)
 
 
+def tail_stages(kind: str, pipeline: Pipeline) -> list[tuple[str, int]]:
+    """The element-wise path stage by stage: what it does, and its cycles; they add up to ``tail_timing``'s output."""
+    narrow = ("bias, rounding and saturation", pipeline.narrow_stages)
+    product, rounding = pipeline.element_stages, pipeline.round_stages
+    if kind == "linear":
+        return [narrow]
+    if kind == "table":
+        return [narrow, ("activation", pipeline.table_stages)]
+    middle, end = ("f*c + i*g", "o*tanh(c)") if kind == "lstm" else ("n_x + r*n_h", "(1-z)*n + z*h")
+    second = "tanh(c)" if kind == "lstm" else "gate n"
+    return [
+        narrow,
+        ("gates", pipeline.table_stages),
+        (f"{middle}: products", product),
+        (f"{middle}: sum, rounding and saturation", rounding),
+        (second, pipeline.table_stages),
+        (f"{end}: products", product),
+        (f"{end}: sum, rounding and saturation", rounding),
+    ]
+
+
 DEFAULT_PIPELINE = Pipeline()
 """Deep enough for 100 MHz and more on the ECP5 with 128 multipliers."""
+
+PIPELINES = {"deep": DEFAULT_PIPELINE, "short": Pipeline(2, 2, 1, 2, 1, 1)}
+"""Depths by name: for a fast clock, and for few cycles."""

@@ -32,6 +32,11 @@ from rnngen.report.views import ErrorView, TraceView
 
 FORMAT_KEY = "s16.12: signed, 16 bits, 12 of them behind the binary point; the range leaves out its upper end."
 
+STAGES_KEY = (
+    "From the issue of a tile's last word to the first issue that may read its first h. What of it the issues of other "
+    "words do not cover makes the interval longer."
+)
+
 
 def _size(layer: Json) -> str:
     symbols = lookup(layer, "symbols")
@@ -62,6 +67,20 @@ def _format_rows(layers: Sequence[Json]) -> list[Sequence[Content]]:
     return rows
 
 
+def _stage_rows(layers: Sequence[Json]) -> list[Sequence[Content]]:
+    """Stages of the recurrent layers, those that are alike together."""
+    found: dict[tuple[tuple[str, int], ...], list[str]] = {}
+    for layer in layers:
+        if number(layer, "recurrence_latency_cycles") is not None:
+            stages = tuple((str(what), int(cycles)) for what, cycles in lookup(layer, "latency_stages") or ())
+            found.setdefault(stages, []).append(str(lookup(layer, "name")))
+    return [
+        (what, ", ".join(names), whole(cycles))
+        for stages, names in found.items()
+        for what, cycles in (*stages, ("in all", sum(cycles for _, cycles in stages)))
+    ]
+
+
 def network(design: Json) -> Markup:
     """Layers with their engines, then every format."""
     layers = records(design, "layers")
@@ -80,10 +99,14 @@ def network(design: Json) -> Markup:
         for layer in layers
     ]
     formats = _format_rows(layers)
+    stages = _stage_rows(layers)
     return section(
         "Network and formats",
         table(head, rows, frozenset(range(4, 9))),
         note("Sweep, interval and latency in cycles, from the plan."),
+        element("h3", "Recurrence latency, stage by stage") if stages else None,
+        table(("stage", "layers", "cycles"), stages, frozenset({2})) if stages else None,
+        note(STAGES_KEY) if stages else None,
         table(("layer", "point", "format", "range", "step"), formats, frozenset({4})) if formats else None,
         note(FORMAT_KEY) if formats else None,
     )

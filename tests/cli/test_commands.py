@@ -74,6 +74,7 @@ def test_emulate_writes_the_output(design, tmp_path, capsys):
         (["--lanes", "4,2,7"], "column lanes must be within 1..6, not 7."),
         (["--multipliers", 16, "--max-steps", 0], "--max-steps must be at least 1, not 0."),
         (["--multipliers", 16, "--streams", 0], "Streams must be within 1..65536, not 0."),
+        (["--pipeline", "fast"], "--pipeline must be deep or short, not fast."),
         (["--streams", 2], "A board's UART bridge carries one stream, so --streams must be 1, not 2; for more give"),
         (["--board", "arty"], "Board must be one of ulx3s-85f, not arty."),
         (["--calibrate", "none.npy"], "Calibration input 'none.npy' does not exist"),
@@ -83,6 +84,13 @@ def test_emulate_writes_the_output(design, tmp_path, capsys):
 def test_generate_refuses(model, tmp_path, capsys, options, sentence):
     assert sentence in refuse(capsys, "generate", model, "-o", tmp_path / "new", *options)
     assert not (tmp_path / "new").exists()
+
+
+def test_streams_are_a_number_or_auto(model, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["generate", str(model), "-o", str(tmp_path / "new"), "--streams", "many"])
+    assert stopped.value.code == 2
+    assert "argument --streams: must be a number or auto, not 'many'" in capsys.readouterr().err.lower()
 
 
 def test_a_foreign_folder_is_not_overwritten(model, tmp_path, capsys):

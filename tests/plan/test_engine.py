@@ -133,6 +133,35 @@ def test_interval_is_the_design_formula_where_the_recurrence_is_hidden(
         assert plan.interval == math.ceil(units / rows) * max(sweep, math.ceil(rows / plan.elements))
 
 
+@pytest.mark.parametrize("passes", [(), (2, 4)])
+@pytest.mark.parametrize("kind", ["lstm", "gru", "table", "linear"])
+def test_stages_add_up_to_the_latency(kind: str, passes: tuple[int, ...]) -> None:
+    gates = {"lstm": 4, "gru": 3}.get(kind, 1)
+    for pipeline in (Pipeline(), Pipeline(2, 2, 1, 2, 1, 1)):
+        plan = EnginePlan(LayerShape("l", kind, gates, 4, 8, 8), 3, 2, 2, pipeline, passes=passes)
+        assert sum(cycles for _, cycles in plan.latency_stages()) == plan.recurrence_latency
+
+
+def test_stages_of_a_hand_case() -> None:
+    """As the leaves are built: 16 columns have 4 adder levels."""
+    plan = EnginePlan(lstm(16, 16), 2, 16, 2)
+    assert plan.latency_stages() == [
+        ("memory read", 1),
+        ("choice of x or h, broadcast", 1),
+        ("product", 4),
+        ("adder tree", 4),
+        ("accumulator", 1),
+        ("bias, rounding and saturation", 2),
+        ("gates", 5),
+        ("f*c + i*g: products", 2),
+        ("f*c + i*g: sum, rounding and saturation", 2),
+        ("tanh(c)", 5),
+        ("o*tanh(c): products", 2),
+        ("o*tanh(c): sum, rounding and saturation", 2),
+        ("write-back", 1),
+    ]
+
+
 def test_counts_of_a_hand_case() -> None:
     """5 inputs, 7 units on 4 x 3 x 2 lanes, 2 element-wise lanes: 3 tiles of (3 x words, 4 h words), groups 2 and 1."""
     plan = EnginePlan(lstm(5, 7), 3, 2, 2)
