@@ -1,0 +1,161 @@
+"""How near the dense datapath comes to its limit: ``python -m bench.limits``.
+
+Utilisation is the products of a step (of each stream) over multipliers x step interval, at batch 1.  Every row is
+planned; rows of few enough multipliers are generated and simulated, too, and the interval is then measured between
+output handshakes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.cycle_law import Case, layer_of
+from bench.table import print_table
+from rnngen.emit.design import write_design
+from rnngen.flow import simulate
+from rnngen.ir.network import Network
+from rnngen.passes.quantise import quantise
+from rnngen.plan.engine import LayerShape
+from rnngen.plan.network import NetworkPlan
+from rnngen.plan.schedule import latency
+from rnngen.plan.search import Budget, plan_for_budget
+from rnngen.plan.shapes import BlockShape, alone, block_shapes
+from rnngen.plan.timing import PIPELINES
+
+GATES = {"lstm": 4, "gru": 3}
+LARGEST_SIMULATED = 4096
+"""Multipliers of the largest circuit that is built, unless the command line says."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A network, its budget, and the utilisation to reach.
+
+    Attributes:
+        layers: How many of the same size, one behind the other.
+        goal: Utilisation; 0: the step interval itself is of interest.
+    """
+
+    kind: str
+    inputs: int
+    hidden: int
+    multipliers: int
+    goal: float
+    layers: int = 1
+    streams: int = 1
+    pipeline: str = "deep"
+
+    @property
+    def name(self) -> str:
+        """The network."""
+        many = f"{self.layers} x " if self.layers > 1 else ""
+        return f"{many}{self.kind} {self.inputs}/{self.hidden}"
+
+
+GOALS = (
+    Goal("lstm", 1024, 1024, 1024, 1.0),
+    Goal("lstm", 1024, 1024, 4096, 1.0),
+    Goal("lstm", 1024, 1024, 96256, 0.95),
+    Goal("lstm", 256, 256, 96000, 0.25, pipeline="short"),
+    Goal("lstm", 512, 512, 96000, 0.65, pipeline="short"),
+    Goal("lstm", 1536, 1536, 96000, 0.97),
+    Goal("lstm", 2048, 2048, 96000, 0.98),
+    Goal("gru", 1024, 1024, 96000, 0.90),
+    Goal("gru", 2048, 2048, 96000, 0.97),
+    Goal("gru", 2816, 2816, 96000, 0.98),
+    Goal("lstm", 128, 128, 256, 0.99),
+    Goal("lstm", 128, 128, 1024, 0.95),
+    Goal("lstm", 960, 960, 6144, 0.98, layers=3),
+    Goal("lstm", 6, 20, 2080, 0.0),
+    Goal("lstm", 6, 20, 2080, 0.0, pipeline="short"),
+    Goal("lstm", 6, 20, 2080, 0.0, streams=8, pipeline="short"),
+    Goal("lstm", 6, 20, 2080, 0.95, streams=16, pipeline="short"),
+)
+
+
+def shapes_of(goal: Goal) -> list[BlockShape]:
+    """Its blocks for the planner: no weights are made."""
+    sizes = [goal.inputs] + [goal.hidden] * (goal.layers - 1)
+    return [
+        alone(LayerShape(f"l{k}", goal.kind, GATES[goal.kind], size, goal.hidden, goal.hidden, streams=goal.streams))
+        for k, size in enumerate(sizes)
+    ]
+
+
+def measured(goal: Goal, plan: NetworkPlan) -> dict[str, Any]:
+    """The plan as a circuit: its interval between output handshakes, and what it took to make and build it."""
+    network = Network("net", (layer_of(Case(goal.kind, goal.inputs, goal.hidden, 0)),))
+    quantised = quantise(network, 8, 16)
+    assert block_shapes(quantised, goal.streams)[0].unnamed == shapes_of(goal)[0].unnamed
+    steps = 4 if goal.streams > 1 or goal.hidden > 512 else 10
+    x = np.random.default_rng(0).uniform(-1.0, 1.0, (goal.streams, steps, goal.inputs))
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.monotonic()
+        design = write_design(Path(folder) / "d", network, quantised, plan, top="net", clock_hz=10**8, board=None)
+        generated = time.monotonic() - started
+        report = simulate(design, x)
+    return {
+        "measured_interval": report.figures["step_interval_cycles"],
+        "measured_utilisation": report.figures["multiplier_utilisation"],
+        "bit_exact": report.comparison.bit_exact,
+        "cycle_exact": report.comparison.cycle_exact,
+        "generate_seconds": round(generated, 1),
+        "build_seconds": report.figures["build_seconds"],
+    }
+
+
+def row(goal: Goal, largest: int) -> dict[str, Any]:
+    """A goal as figures."""
+    started = time.process_time()
+    plan = plan_for_budget(shapes_of(goal), Budget(goal.multipliers), PIPELINES[goal.pipeline])
+    seconds = time.process_time() - started
+    first, last = latency(plan)
+    figures = {
+        "network": goal.name,
+        "budget": goal.multipliers,
+        "streams": goal.streams,
+        "pipeline": goal.pipeline,
+        "multipliers": plan.multipliers,
+        "interval": plan.interval,
+        "utilisation": plan.utilisation,
+        "of_budget": plan.streams * plan.macs / (goal.multipliers * plan.interval),
+        "goal": goal.goal,
+        "recurrence_latency": plan.engines[0].recurrence_latency,
+        "first_output": first,
+        "last_output": last,
+        "plan_seconds": round(seconds, 2),
+    }
+    simulated = plan.multipliers <= largest and goal.layers == 1
+    return figures | (measured(goal, plan) if simulated else {})
+
+
+def main() -> int:
+    """Prints the table, then everything as JSON; 1 if a circuit is not as planned."""
+    parser = argparse.ArgumentParser(prog="bench.limits")
+    parser.add_argument("--simulate-up-to", metavar="M", type=int, default=LARGEST_SIMULATED, help="multipliers")
+    parser.add_argument("--json", type=Path, help="also write the figures there")
+    options = parser.parse_args()
+    made = []
+    for goal in GOALS:
+        print(f"limits: {goal.name}, {goal.multipliers} multipliers", file=sys.stderr, flush=True)
+        made.append(row(goal, options.simulate_up_to))
+    columns = list(dict.fromkeys(key for figures in made for key in figures))
+    print_table([{key: figures.get(key, "") for key in columns} for figures in made])
+    if options.json:
+        options.json.write_text(json.dumps(made, indent=2) + "\n")
+    print(json.dumps({"limits": made}))
+    built = [figures for figures in made if "measured_interval" in figures]
+    return 0 if all(f["cycle_exact"] and f["measured_interval"] == f["interval"] for f in built) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
