@@ -76,9 +76,9 @@ GOALS = (
     Goal("lstm", 128, 128, 1024, 0.95),
     Goal("lstm", 960, 960, 6144, 0.98, layers=3),
     Goal("lstm", 6, 20, 2080, 0.0),
-    Goal("lstm", 6, 20, 2080, 0.0, pipeline="short"),
-    Goal("lstm", 6, 20, 2080, 0.0, streams=8, pipeline="short"),
-    Goal("lstm", 6, 20, 2080, 0.95, streams=16, pipeline="short"),
+    Goal("lstm", 6, 20, 2080, 0.0, pipeline="shortest"),
+    Goal("lstm", 6, 20, 2080, 0.0, streams=8, pipeline="shortest"),
+    Goal("lstm", 6, 20, 2080, 0.95, streams=16, pipeline="shortest"),
 )
 
 

@@ -73,6 +73,7 @@ def layer_dict(layer: QuantisedLayer, plan: EnginePlan, memory_bits: Mapping[str
         "h_words": plan.h_words,
         "sweep_cycles": plan.sweep,
         "pass_words": list(plan.passes),
+        "x_lanes": plan.x_lanes,
         "interval_cycles": plan.interval,
         "recurrence_latency_cycles": plan.recurrence_latency if shape.hidden and shape.alone else None,
         "latency_stages": [list(stage) for stage in plan.latency_stages()],
@@ -170,7 +171,7 @@ def _states_dict(layer: QuantisedLayer, plan: EnginePlan) -> dict[str, Any]:
     """
     formats, found = layer.formats, {}
     if plan.shape.hidden:
-        found["h"] = {"load": 2, "read": 0, "lanes": plan.columns, "format": format_dict(formats.product.h)}
+        found["h"] = {"load": 2, "read": 0, "lanes": plan.h_columns, "format": format_dict(formats.product.h)}
     if not isinstance(formats, LinearFormats):
         state = formats.c if isinstance(formats, LstmFormats) else formats.state
         order = {"tile_rows": plan.rows, "units": plan.shape.units}
@@ -274,7 +275,7 @@ def _read_engine(layer: Mapping[str, Any], stages: int, streams: int) -> EngineP
     pipeline = Pipeline(**layer["pipeline"])
     return EnginePlan(
         shape, lanes["rows"], lanes["columns"], layer["element_lanes"], pipeline, layer["input_slots"],
-        tuple(layer["pass_words"]),
+        tuple(layer["pass_words"]), layer["x_lanes"],
     )  # fmt: skip
 
 

@@ -42,18 +42,19 @@ def weight_words(layer: QuantisedLayer, plan: EnginePlan) -> IntArray:
 
     Pass by pass, tile by tile, column word by column word (x columns first, then h columns; in a single pass
     word tile * sweep + k is column word k of the tile); in a word the column runs fastest, then the gate,
-    then the row.
+    then the row.  Where x and h are multiplied side by side, a word's columns are those of its x, then those of its h.
     """
     gates, units = plan.shape.gates, plan.shape.units
-    parts = [(layer.weight_x, plan.x_words)]
+    side_by_side = plan.x_lanes > 0
+    parts = [(layer.weight_x, plan.sweep if side_by_side else plan.x_words, plan.x_columns)]
     if layer.weight_h is not None:
-        parts.append((layer.weight_h, plan.h_words))
+        parts.append((layer.weight_h, plan.sweep if side_by_side else plan.h_words, plan.h_columns))
     blocks = []
-    for weight, words in parts:
-        cube = _pad(weight.reshape(gates, units, -1), (gates, plan.tiles * plan.rows, words * plan.columns))
-        cube = cube.reshape(gates, plan.tiles, plan.rows, words, plan.columns)
+    for weight, words, columns in parts:
+        cube = _pad(weight.reshape(gates, units, -1), (gates, plan.tiles * plan.rows, words * columns))
+        cube = cube.reshape(gates, plan.tiles, plan.rows, words, columns)
         blocks.append(cube.transpose(1, 3, 2, 0, 4))  # tile, word, row, gate, column
-    sweeps = np.concatenate(blocks, axis=1)
+    sweeps = np.concatenate(blocks, axis=4 if side_by_side else 1)
     ends = np.cumsum(np.array(plan.passes[:-1], dtype=np.int64))
     parts_of_passes = np.split(sweeps, ends, axis=1)
     each = plan.rows * gates * plan.columns
@@ -99,8 +100,8 @@ def table_image(table: TanhTable) -> str:
 
 def h_words(h: IntArray, plan: EnginePlan) -> IntArray:
     """A whole h (words,) as memory words: (column words, columns)."""
-    depth = -(-len(h) // plan.columns)
-    return _pad(h, (depth * plan.columns,)).reshape(depth, plan.columns)
+    depth = -(-len(h) // plan.h_columns)
+    return _pad(h, (depth * plan.h_columns,)).reshape(depth, plan.h_columns)
 
 
 def state_words(state: IntArray, plan: EnginePlan) -> IntArray:

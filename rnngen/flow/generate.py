@@ -116,7 +116,7 @@ def _check_choice(options: GenerateOptions) -> None:
     if options.multipliers is not None and options.multipliers < 1:
         raise PlanError(f"--multipliers must be at least 1, not {options.multipliers}.")
     if options.pipeline not in PIPELINES:
-        raise PlanError(f"--pipeline must be {' or '.join(PIPELINES)}, not {options.pipeline}.")
+        raise PlanError(f"--pipeline must be one of {', '.join(PIPELINES)}, not {options.pipeline}.")
     if options.max_steps < 1:
         raise PlanError(f"--max-steps must be at least 1, not {options.max_steps}.")
     if options.streams != 1 and options.multipliers is None and options.lanes is None:

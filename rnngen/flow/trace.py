@@ -30,6 +30,9 @@ _STAGES = {
 }
 """Rows of an engine's timeline, and the probe each is drawn from."""
 
+_PARTS = {"x part": "from_x", "h part": "from_h"}
+"""Probes that tell what an issue reads."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -61,7 +64,7 @@ def probe_names(plan: NetworkPlan) -> tuple[str, ...]:
     for path, engine in zip(_paths(plan), plan.engines):
         for stage in stages(engine):
             names.append(f"{path}.probe_{_STAGES[stage]}")
-        names.append(f"{path}.probe_from_x")
+        names += [f"{path}.probe_{which}" for which in _PARTS.values()]
     return tuple(dict.fromkeys(names))
 
 
@@ -85,7 +88,7 @@ def planned_flags(plan: NetworkPlan, cycles: Cycles, window: Window) -> list[dic
 
 def _active_cycles(engine: EnginePlan, stage: str) -> IntArray:
     """Cycles, from a step's first issue, in which a stage of the engine works for that step."""
-    parts = {"x part": (0, engine.x_words), "h part": (engine.x_words, engine.sweep)}
+    parts = {"x part": (0, engine.x_words), "h part": engine.h_places}
     if stage in parts:
         return np.sort(np.concatenate([_reads(engine, word) for word in range(*parts[stage])]))
     timing = engine.tail
@@ -116,14 +119,11 @@ def simulated_flags(plan: NetworkPlan, probes: Mapping[str, npt.NDArray[np.uint8
     """The same from the probes sampled over the window."""
     engines = []
     for path, engine in zip(_paths(plan), plan.engines):
-        from_x = probes[f"{path}.probe_from_x"][:, 0].astype(bool)
         flags = {}
         for stage in stages(engine):
             sampled = probes[f"{path}.probe_{_STAGES[stage]}"][:, 0].astype(bool)
-            if stage == "x part":
-                sampled = sampled & from_x
-            elif stage == "h part":
-                sampled = sampled & ~from_x
+            if stage in _PARTS:
+                sampled = sampled & probes[f"{path}.probe_{_PARTS[stage]}"][:, 0].astype(bool)
             flags[stage] = sampled
         engines.append(flags)
     return engines

@@ -68,7 +68,7 @@ def parameter_memories(index: int, layer: QuantisedLayer, plan: EnginePlan) -> d
 
 def state_memories(index: int, layer: QuantisedLayer, plan: EnginePlan, h_size: int) -> dict[str, LoadableMemory]:
     """The memories of engine ``index`` that hold the state which sequences begin with; h_size: words of a whole h."""
-    h_width, h_words = layer.formats.product.h.width * plan.columns, ceil_div(h_size, plan.columns)
+    h_width, h_words = layer.formats.product.h.width * plan.h_columns, ceil_div(h_size, plan.h_columns)
     found = {"h_0": LoadableMemory(index, 2, h_width, h_words)} if plan.shape.hidden else {}
     if state_width(layer):
         found["state_0"] = LoadableMemory(index, 3, plan.elements * state_width(layer), plan.group_count)
@@ -162,7 +162,7 @@ class Engine(wiring.Component):
         self._buffer = StepBuffer(
             product.x.width,
             context.x_lanes,
-            1 if layer.symbols else plan.columns,
+            1 if layer.symbols else plan.x_columns,
             context.x_size,
             2 * context.capacity or plan.input_slots,
             context.x_aligned,
@@ -210,7 +210,7 @@ class Engine(wiring.Component):
         """Amaranth's hook: builds the circuit."""
         m = Module()
         m.submodules.input = buffer = self._buffer
-        h_stride = ceil_div(self._context.h_size, self._plan.columns) if self._plan.shape.hidden else 0
+        h_stride = ceil_div(self._context.h_size, self._plan.h_columns) if self._plan.shape.hidden else 0
         m.submodules.sequencer = sequencer = Sequencer(self._plan, buffer.depth, h_stride, self._context.streams)
         self._shown: list[Value] = []
         m.d.comb += [
@@ -270,15 +270,14 @@ class Engine(wiring.Component):
     ) -> None:
         """Column word and weight word to the multiplier array, and its sums; sums_x: of gate n of a GRU in one pass."""
         plan, product = self._plan, self._layer.formats.product
-        operand = Signal(plan.columns * product.operand_width)
         from_x, first_step = Signal(), Signal()
         m.d.sync += [from_x.eq(sequencer.from_x), first_step.eq(sequencer.step_first)]
-        h_word: Value = Const(0, product.h.width * plan.columns)
+        h_word: Value = Const(0, product.h.width * plan.h_columns)
         if plan.shape.hidden:
             # h is written by lanes of the element-wise path and read beside x.
             context = self._context
             m.submodules.hidden = hidden = VectorMemory(
-                product.h.width, context.h_lanes, plan.columns, context.h_size, 2, context.h_aligned, context.streams,
+                product.h.width, context.h_lanes, plan.h_columns, context.h_size, 2, context.h_aligned, context.streams,
                 context.streams > 1,
             )  # fmt: skip
             address = self._peeking(sequencer.peek_base + self.peek.word, sequencer.h_address)
@@ -288,22 +287,15 @@ class Engine(wiring.Component):
             if self._begins["h_0"]:
                 h_word = Mux(first_step, self._beginning(m, "h_0", sequencer.h_word), h_word)
                 first_step = Const(0, 1)
-        x_word = buffer.data if plan.shape.inputs else Const(0, product.x.width * plan.columns)
-        m.submodules.operand = Instance(
-            "rnn_operand",
-            p_COLUMNS=plan.columns,
-            p_X_WIDTH=product.x.width,
-            p_H_WIDTH=product.h.width,
-            p_SHIFT_X=product.shift_x,
-            p_SHIFT_H=product.shift_h,
-            p_OUT_WIDTH=product.operand_width,
-            i_clk=ClockSignal(),
-            i_from_x=from_x,
-            i_first_step=first_step,
-            i_x=x_word,
-            i_h=h_word,
-            o_operand=operand,
-        )
+        x_word = buffer.data if plan.shape.inputs else Const(0, product.x.width * plan.x_columns)
+        if plan.x_lanes:  # words beyond the last one of x, or of h, meet weights of 0
+            no_x, no_h = Const(0, product.x.width * plan.h_columns), Const(0, product.h.width * plan.x_columns)
+            operand: Value = Cat(
+                self._operand(m, "operand_x", Const(1, 1), first_step, x_word, no_h),
+                self._operand(m, "operand_h", Const(0, 1), first_step, no_x, h_word),
+            )
+        else:
+            operand = self._operand(m, "operand", from_x, first_step, x_word, h_word)
         width = weight_word_width(self._layer, plan)
         weights = Signal(width)
         address = Signal(range(max(2, plan.words)))
@@ -340,6 +332,28 @@ class Engine(wiring.Component):
             o_group=sums,
             o_group_x=sums_x if split else Signal(product.accumulator_width, name="no_sums_x"),
         )
+
+    def _operand(self, m: Module, name: str, from_x: Value, first_step: Value, x: Value, h: Value) -> Signal:
+        """A column word of x or of h at one binary point; h is 0 in a sequence's first step."""
+        product = self._layer.formats.product
+        columns = len(x) // product.x.width
+        operand = Signal(columns * product.operand_width, name=name)
+        m.submodules[name] = Instance(
+            "rnn_operand",
+            p_COLUMNS=columns,
+            p_X_WIDTH=product.x.width,
+            p_H_WIDTH=product.h.width,
+            p_SHIFT_X=product.shift_x,
+            p_SHIFT_H=product.shift_h,
+            p_OUT_WIDTH=product.operand_width,
+            i_clk=ClockSignal(),
+            i_from_x=from_x,
+            i_first_step=first_step,
+            i_x=x,
+            i_h=h,
+            o_operand=operand,
+        )
+        return operand
 
     def _parameter_memory(self, what: str, depth: int, address: Value, word: Signal) -> Instance:
         """The memory of ``what``, initialised from its image, and written at run time where that is asked for."""
@@ -498,7 +512,8 @@ class Engine(wiring.Component):
         A ``..._valid`` probe tells that a group passes its point in this cycle.
         """
         timing = self._plan.tail
-        points: dict[str, Value] = {"issue": sequencer.issue, "from_x": sequencer.from_x}
+        points: dict[str, Value] = {"issue": sequencer.issue}
+        points |= {"from_x": sequencer.from_x, "from_h": sequencer.from_h}
         points["sums_valid"] = groups[AHEAD].valid
         if len(tail.parts):
             points |= {"z_valid": groups[timing.narrow + AHEAD].valid, "z": tail.parts}

@@ -19,7 +19,7 @@ class Sequencer(wiring.Component):
         go: A step starts.  sequence_last: It is its sequence's last one.  base: Its first word in the input buffer.
         stream: Whose step it is.  restart: The next step of every stream is the first one of a sequence.
         release: The step's input is read for the last time.
-        issue: A column word is read in this cycle, at x_address where from_x, else at h_address.
+        issue: A column word is read in this cycle, at x_address where from_x, at h_address where from_h.
         h_word: Number of the word of h at h_address.
         first, last: It is its tile's first, last word in this pass.  first_h: It is its tile's first word of h.
         last_tile: The tile is the last one.  first_pass, last_pass: The pass is the step's first, last one.
@@ -45,6 +45,7 @@ class Sequencer(wiring.Component):
                 "release": Out(1),
                 "issue": Out(1),
                 "from_x": Out(1),
+                "from_h": Out(1),
                 "x_address": Out(address_width(x_depth)),
                 "h_word": Out(range(max(2, h_stride))),
                 "h_address": Out(address_width(h_depth)),
@@ -67,7 +68,7 @@ class Sequencer(wiring.Component):
         m = Module()
         plan = self._plan
         shape = plan.shape
-        x_first, h_first = shape.x_offset // plan.columns, shape.h_offset // plan.columns
+        x_first, h_first = shape.x_offset // plan.x_columns, shape.h_offset // plan.h_columns
         active = Signal()
         column = Signal(range(max(2, plan.spacing, *plan.passes)))
         tile = Signal(range(max(2, plan.tiles)))
@@ -84,6 +85,7 @@ class Sequencer(wiring.Component):
             pass_end.eq(active & tile_end & self.last_tile),
             self.issue.eq(active & (column < words)),
             self.from_x.eq(column < x_left),
+            self.from_h.eq(column < plan.h_words if plan.x_lanes else ~self.from_x),
             self.first.eq(self.issue & (column == 0)),
             self.last.eq(active & (column == words - 1)),
             self.first_h.eq(self.issue & (column == x_left)),
@@ -98,8 +100,8 @@ class Sequencer(wiring.Component):
         x_next, h_next, h_word_next = Signal.like(x_base), Signal.like(h_base), Signal.like(self.h_word)
         m.d.comb += [
             x_next.eq(self.x_address if shape.symbols else self.x_address + self.from_x),
-            h_next.eq(self.h_address + (self.issue & ~self.from_x)),
-            h_word_next.eq(self.h_word + (self.issue & ~self.from_x)),
+            h_next.eq(self.h_address + (self.issue & self.from_h)),
+            h_word_next.eq(self.h_word + (self.issue & self.from_h)),
         ]
         with m.If(active):
             m.d.sync += column.eq(column + 1)

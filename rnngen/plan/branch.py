@@ -59,7 +59,7 @@ class BranchPlan:
     def _written(self, word: Cycle) -> Cycle:
         """Cycle in which the second stage's x word is complete."""
         reader, writer = self.last, self.first
-        unit = at_most((word + 1) * reader.columns, reader.shape.inputs) - 1
+        unit = at_most((word + 1) * reader.x_columns, reader.shape.inputs) - 1
         if len(self.stages[0]) > 1:  # groups are written side by side, empty lanes too
             return writer.group_cycle(unit // self.handover_lanes)
         return writer.write_cycle(unit)
@@ -71,7 +71,7 @@ class BranchPlan:
             return self.first.unhidden_interval
         # Of engines side by side the last one reads the last words of h, which are written last.
         reader = self.stages[0][-1]
-        return reader.wait(lambda word: self.write_cycle(reader.unit_of(word)), reader.x_words, reader.sweep)
+        return reader.wait(lambda word: self.write_cycle(reader.unit_of(word)), *reader.h_places)
 
     @cached_property
     def work(self) -> int:

@@ -92,6 +92,8 @@ class EnginePlan:
         elements: E, units that the element-wise path takes a cycle.
         pipeline: Depth of the multiplier array.
         input_slots: Steps that the engine's input buffer holds.
+        x_lanes: Columns that multiply words of x while the others multiply words of h (operation-level, Kwon et al. DAC
+            2020); 0: all of them multiply x, then h.
         passes: Words of a sweep in each pass, alike from the third one on; none: all words in one pass.
     """
 
@@ -102,9 +104,10 @@ class EnginePlan:
     pipeline: Pipeline = DEFAULT_PIPELINE
     input_slots: int = 2
     passes: tuple[int, ...] = ()
+    x_lanes: int = 0
 
     def __post_init__(self) -> None:
-        limit = max(self.shape.inputs, self.shape.hidden)
+        limit = self.shape.inputs + self.shape.hidden if self.x_lanes else max(self.shape.inputs, self.shape.hidden)
         for label, value, largest in (
             ("row", self.rows, self.shape.units),
             ("column", self.columns, limit),
@@ -114,6 +117,11 @@ class EnginePlan:
                 raise PlanError(
                     f"Layer '{self.shape.name}': {label} lanes must be within 1..{largest}, not {value}."
                 )
+        if self.x_lanes and not self._may_be_side_by_side():
+            raise PlanError(
+                f"Layer '{self.shape.name}': x and h cannot be multiplied side by side in {self.x_lanes} and "
+                f"{self.columns - self.x_lanes} columns, but one behind the other."
+            )
         for what, offset in (("x", self.shape.x_offset), ("h", self.shape.h_offset)):
             if offset % self.columns:
                 raise PlanError(
@@ -125,6 +133,23 @@ class EnginePlan:
                 f"Layer '{self.shape.name}': passes of {self.passes} words must make up a sweep of {self.sweep} "
                 f"words, each with time for {self.groups} groups of units."
             )
+
+    def _may_be_side_by_side(self) -> bool:
+        """A GRU keeps two sums of gate n apart; slices, symbols and passes are only read one behind the other."""
+        shape = self.shape
+        apart = shape.kind != "gru" and shape.alone and not (shape.symbols or shape.x_offset or shape.h_offset)
+        x_fits, h_fits = 1 <= self.x_columns <= shape.inputs, 1 <= self.h_columns <= shape.hidden
+        return apart and x_fits and h_fits and not self.passes
+
+    @cached_property
+    def x_columns(self) -> int:
+        """Words of x that are read at a time."""
+        return self.x_lanes or self.columns
+
+    @cached_property
+    def h_columns(self) -> int:
+        """Words of h that are read at a time."""
+        return self.columns - self.x_lanes
 
     @cached_property
     def multipliers(self) -> int:
@@ -139,17 +164,22 @@ class EnginePlan:
     @cached_property
     def x_words(self) -> int:
         """Column words of the x-part of a sweep."""
-        return ceil_div(self.shape.inputs, self.columns)
+        return ceil_div(self.shape.inputs, self.x_columns)
 
     @cached_property
     def h_words(self) -> int:
         """Column words of the h-part of a sweep."""
-        return ceil_div(self.shape.hidden, self.columns)
+        return ceil_div(self.shape.hidden, self.h_columns)
+
+    @cached_property
+    def h_first(self) -> int:
+        """Place of the first word of h in a sweep."""
+        return 0 if self.x_lanes else self.x_words
 
     @cached_property
     def sweep(self) -> int:
         """Column words of a tile."""
-        return self.x_words + self.h_words
+        return max(self.x_words, self.h_first + self.h_words)
 
     @cached_property
     def groups(self) -> int:
@@ -282,11 +312,16 @@ class EnginePlan:
         """The least interval that the recurrence alone allows: each h word is written before the next step reads it."""
         if not self.shape.hidden or not self.shape.alone:
             return 1
-        return self.wait(lambda word: self.write_cycle(self.unit_of(word)), self.x_words, self.sweep)
+        return self.wait(lambda word: self.write_cycle(self.unit_of(word)), *self.h_places)
+
+    @property
+    def h_places(self) -> tuple[int, int]:
+        """Words of h in a sweep: from the first to before the second place."""
+        return self.h_first, self.h_first + self.h_words
 
     def unit_of(self, word: Cycle) -> Cycle:
         """The last word of a whole h that is in a word of a sweep."""
-        return self.shape.h_offset + at_most((word - self.x_words + 1) * self.columns, self.shape.hidden) - 1
+        return self.shape.h_offset + at_most((word - self.h_first + 1) * self.h_columns, self.shape.hidden) - 1
 
     @cached_property
     def interval(self) -> int:
@@ -344,7 +379,7 @@ def least_elements(plan: EnginePlan, limit: int) -> EnginePlan:
 
     Among equals, a number that divides columns and rows is preferred: the vector memories then need no rotation.
     """
-    largest = max(1, min(plan.rows, plan.columns if plan.shape.hidden else plan.rows, limit))
+    largest = max(1, min(plan.rows, plan.h_columns if plan.shape.hidden else plan.rows, limit))
     best = replace(plan, elements=largest)
     candidates = [best]
     least = ceil_div(plan.rows, min(plan.passes)) if plan.passes else 1

@@ -25,7 +25,7 @@ def engine_memory_bits(
     """Bits of every memory of an engine, by what it holds; stored_steps: steps of its input that are stored."""
     product, shape = layer.formats.product, plan.shape
     slots = stored_steps or plan.input_slots
-    x_words = slots if shape.symbols else slots * plan.x_words * plan.columns
+    x_words = slots if shape.symbols else slots * plan.x_words * plan.x_columns
     slots_of_bias = max(1, shape.symbols) * len(layer.formats.bias_slots)
     bits = {
         "weights": plan.words * plan.multipliers * product.weight_width,
@@ -33,7 +33,7 @@ def engine_memory_bits(
         "input": x_words * product.x.width,
     }
     if shape.hidden:
-        bits["hidden"] = streams * 2 * plan.h_words * plan.columns * product.h.width
+        bits["hidden"] = streams * 2 * plan.h_words * plan.h_columns * product.h.width
     if state_width(layer):
         bits["state"] = streams * plan.group_count * plan.elements * state_width(layer)
     if plan.passes:

@@ -60,7 +60,7 @@ class Option:
     @property
     def columns(self) -> int:
         """Words of the input that are read in a cycle, and so may be written in one."""
-        return 1 if self.branch.first.shape.symbols else self.branch.first.columns
+        return 1 if self.branch.first.shape.symbols else self.branch.first.x_columns
 
     @property
     def elements(self) -> int:
@@ -119,7 +119,27 @@ def _engines(shape: LayerShape, limit: int, pipeline: Pipeline, chained: bool) -
             fastest = min(fastest, interval)
             if interval == least:
                 reached.add(alike)
-    return found + _faster([order for plan in found for order in orders(plan)[1:]], found)
+    others = [order for plan in found for order in orders(plan)[1:]]
+    others += _side_by_side(shape, limit, pipeline, 0 if chained else fastest)
+    return found + _faster(others, found)
+
+
+def _side_by_side(shape: LayerShape, limit: int, pipeline: Pipeline, fastest: int) -> Iterator[EnginePlan]:
+    """Engines that multiply x and h at the same time, each with the fewest columns for as many words.
+
+    Args:
+        fastest: Interval that is reached without them; 0: all are wanted.
+    """
+    if shape.kind == "gru" or not (shape.alone and shape.hidden and shape.inputs):
+        return
+    sizes = (shape.inputs, shape.hidden)
+    sweeps = sorted({ceil_div(size, columns) for size in sizes for columns in distinct_divisions(size)})
+    for rows in distinct_divisions(shape.units):
+        issues = shape.streams * ceil_div(shape.units, rows)
+        for sweep in sweeps:
+            x, h = (ceil_div(size, sweep) for size in sizes)
+            if shape.gates * rows * (x + h) <= limit and not (fastest and issues * sweep > fastest):
+                yield EnginePlan(shape, rows, x + h, min(rows, h), pipeline, x_lanes=x)
 
 
 def _pairs(shape: LayerShape, limit: int, pipeline: Pipeline) -> Iterator[tuple[int, int, int, int]]:

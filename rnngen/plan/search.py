@@ -220,7 +220,7 @@ def _with_ports(blocks: Sequence[BlockPlan]) -> NetworkPlan:
     """The plan of given blocks: narrowest input port that keeps the interval, and buffers."""
     first = blocks[0]
     each = max(block.interval for block in blocks) // first.first.shape.streams
-    columns = 1 if first.first.shape.symbols else first.first.columns
+    columns = 1 if first.first.shape.symbols else first.first.x_columns
     input_words = next((n for n in range(1, columns + 1) if ceil_div(first.port_size, n) <= each), columns)
     input_words = next((n for n in range(input_words, columns + 1) if columns % n == 0), columns)
     return with_buffers(blocks, input_words, blocks[-1].elements)

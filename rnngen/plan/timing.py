@@ -138,5 +138,5 @@ def tail_stages(kind: str, pipeline: Pipeline) -> list[tuple[str, int]]:
 DEFAULT_PIPELINE = Pipeline()
 """Deep enough for 100 MHz and more on the ECP5 with 128 multipliers."""
 
-PIPELINES = {"deep": DEFAULT_PIPELINE, "short": Pipeline(2, 2, 1, 2, 1, 1)}
-"""Depths by name: for a fast clock, and for few cycles."""
+PIPELINES = {"deep": DEFAULT_PIPELINE, "short": Pipeline(2, 2, 1, 2, 1, 1), "shortest": Pipeline(1, 3, 1, 2, 1, 1)}
+"""Depths by name: from the fastest clock to the fewest cycles."""

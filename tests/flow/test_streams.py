@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bench.cycle_law import Case, layer_of
-from rnngen.emit.design import Design, write_design
+from rnngen.emit.design import Design, read_design, write_design
 from rnngen.flow import simulate
-from rnngen.ir.layers import LastStepLayer, LinearLayer
+from rnngen.ir.layers import LastStepLayer, LinearLayer, RecurrentLayer
 from rnngen.ir.network import Network
 from rnngen.passes.quantise import quantise
-from rnngen.plan.schedule import settled_interval
+from rnngen.plan.branch import BranchPlan
+from rnngen.plan.engine import EnginePlan
+from rnngen.plan.network import BlockPlan
+from rnngen.plan.schedule import settled_interval, with_buffers
 from rnngen.plan.search import Budget, plan_for_budget, plan_for_streams
 from rnngen.plan.shapes import block_shapes
 
@@ -74,6 +77,35 @@ def test_as_many_streams_as_it_takes(tmp_path: Path) -> None:
     # A large layer hides it alone.
     large = quantise(Network("net", (layer_of(Case("lstm", 64, 128, 256)),)), 8, 16)
     assert plan_for_streams(lambda streams: plan_for_budget(block_shapes(large, streams), Budget(256))).streams == 1
+
+
+@pytest.mark.parametrize(("case", "lanes"), [
+    (Case("lstm", 6, 20, 2080), (20, 26, 20, 6)),
+    (Case("lstm", 5, 8, 80), (4, 5, 3, 2)),
+    (Case("rnn_tanh", 7, 6, 30), (6, 5, 2, 1)),
+], ids=str)  # fmt: skip
+def test_x_and_h_side_by_side(tmp_path: Path, case: Case, lanes: tuple[int, int, int, int]) -> None:
+    """One word a step, as many words of x as of h, and more of x than of h; from a given state."""
+    random = np.random.default_rng(9)
+    layer = layer_of(case)
+    assert isinstance(layer, RecurrentLayer)
+    layer = replace(layer, h_0=random.uniform(-0.9, 0.9, case.hidden))
+    network = Network("net", (layer,))
+    quantised = quantise(network, 8, 16)
+    for streams in (1, 3):
+        shapes = block_shapes(quantised, streams)
+        rows, columns, elements, x_lanes = lanes
+        (shape,) = shapes[0].layers
+        engine = EnginePlan(shape, rows, columns, elements, x_lanes=x_lanes)
+        plan = with_buffers([BlockPlan((BranchPlan(((engine,),)),))], min(2, x_lanes), elements)
+        design = write_design(tmp_path / f"d{streams}", network, quantised, plan, top="net", clock_hz=10**8, board=None)
+        assert read_design(design.folder).plan == plan
+        x = random.uniform(-1.0, 1.0, (2 * streams, 9, case.inputs))
+        result = simulate(design, x)
+        assert result.comparison.cycle_exact, result.comparison.sentence
+        assert result.figures["step_interval_cycles"] == plan.interval
+        paused = simulate(design, x, stall=0.3)
+        assert paused.comparison.bit_exact, paused.comparison.sentence
 
 
 @pytest.mark.parametrize("last", [False, True])

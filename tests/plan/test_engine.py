@@ -83,6 +83,38 @@ def test_passes_of_a_hand_case() -> None:
     assert replace(plan, passes=()).interval == 45 + 1 - 5
 
 
+def test_side_by_side_of_hand_cases() -> None:
+    """All 26 products of a row at once; 5 words of x by twos beside 8 of h by threes, 4 rows a tile."""
+    plan = EnginePlan(lstm(6, 20), 20, 26, 20, x_lanes=6)
+    assert (plan.multipliers, plan.x_words, plan.h_words, plan.sweep, plan.issue_cycles) == (2080, 1, 1, 1, 1)
+    # 2 to the array, 4 product stages, 5 adder levels, 1 accumulator, 20 behind it, and h is read a cycle later.
+    assert plan.interval == plan.recurrence_latency == 2 + 4 + 5 + 1 + 20 + 1
+    plan = EnginePlan(lstm(5, 8), 4, 5, 3, x_lanes=2)
+    assert (plan.x_words, plan.h_words, plan.sweep, plan.words, plan.multipliers) == (3, 3, 3, 6, 80)
+    # Unit 7 is row 3 of tile 1, in its second group: 3 + 2 + (2 + 4 + 3 + 1 + 20) + 1; it is in the third word of h.
+    assert plan.write_cycle(7) == 36
+    assert plan.interval == 36 + 1 - 2
+    assert plan.release_cycle == 3 + 2
+
+
+@pytest.mark.parametrize(
+    "shape, columns, x_lanes, passes",
+    [
+        (LayerShape("l", "gru", 3, 4, 8, 8), 6, 2, ()),
+        (LayerShape("l", "linear", 1, 4, 8, 0), 4, 2, ()),
+        (LayerShape("l", "lstm", 4, 4, 8, 8, alone=False), 6, 2, ()),
+        (LayerShape("l", "lstm", 4, 0, 8, 8, symbols=3), 6, 2, ()),
+        (lstm(4, 8), 6, 5, ()),
+        (lstm(4, 8), 12, 3, ()),
+        (lstm(4, 8), 4, 4, ()),
+        (lstm(4, 8), 6, 2, (1, 1)),
+    ],
+)
+def test_what_cannot_be_side_by_side(shape: LayerShape, columns: int, x_lanes: int, passes: tuple[int, ...]) -> None:
+    with pytest.raises(PlanError, match="^Layer 'l': (x and h cannot be multiplied side by side|passes|column lanes)"):
+        EnginePlan(shape, 2, columns, 2, x_lanes=x_lanes, passes=passes)
+
+
 @pytest.mark.parametrize(
     "shape, passes",
     [

@@ -34,20 +34,24 @@ def blocks(*shapes: LayerShape) -> tuple[BlockShape, ...]:
 
 
 @cache
-def interval(shape: LayerShape, rows: int, columns: int, elements: int) -> int:
+def interval(shape: LayerShape, rows: int, columns: int, x_lanes: int, elements: int) -> int:
     """Of one engine, in one pass or x first; tests/plan/test_engine.py holds it to the played-out schedule."""
-    plan = EnginePlan(shape, rows, columns, elements)
+    plan = EnginePlan(shape, rows, columns, elements, x_lanes=x_lanes)
     passes = (plan.x_words, plan.h_words)
-    if not shape.hidden or not are_legal(plan, passes):
+    if x_lanes or not shape.hidden or not are_legal(plan, passes):
         return plan.interval
     return min(plan.interval, replace(plan, passes=passes).interval)
 
 
-def lanes(shape: LayerShape, budget: int) -> list[tuple[int, int]]:
-    """All legal (rows, columns) within a budget of multipliers."""
+def lanes(shape: LayerShape, budget: int) -> list[tuple[int, int, int]]:
+    """All legal (rows, columns, columns of x beside those of h) within a budget of multipliers."""
     widest = max(shape.inputs, shape.units if shape.hidden else 1)
-    every = product(range(1, shape.units + 1), range(1, widest + 1))
-    return [(rows, columns) for rows, columns in every if shape.gates * rows * columns <= budget]
+    rows = range(1, shape.units + 1)
+    every = [(r, c, 0) for r, c in product(rows, range(1, widest + 1))]
+    if shape.hidden:
+        sides = product(rows, range(1, shape.inputs + 1), range(1, shape.hidden + 1))
+        every += [(r, x + h, x) for r, x, h in sides]
+    return [(r, c, x) for r, c, x in every if shape.gates * r * c <= budget]
 
 
 def brute_force(shapes: tuple[LayerShape, ...], budget: int) -> int:
@@ -58,14 +62,17 @@ def brute_force(shapes: tuple[LayerShape, ...], budget: int) -> int:
     """
     best = 10**9
     for choice in product(*(lanes(shape, budget) for shape in shapes)):
-        if sum(s.gates * r * c for s, (r, c) in zip(shapes, choice, strict=True)) > budget:
+        if sum(s.gates * r * c for s, (r, c, _) in zip(shapes, choice, strict=True)) > budget:
             continue
         slowest = 0
-        for index, (shape, (rows, columns)) in enumerate(zip(shapes, choice, strict=True)):
-            widest = min(rows, columns) if shape.hidden else rows
+        for index, (shape, (rows, columns, x)) in enumerate(zip(shapes, choice, strict=True)):
+            widest = min(rows, columns - x) if shape.hidden else rows
             if index + 1 < len(choice):
-                widest = min(widest, choice[index + 1][1])
-            slowest = max(slowest, min(interval(shape, rows, columns, e) for e in range(1, widest + 1)))
+                _, next_columns, next_x = choice[index + 1]
+                widest = min(widest, next_x or next_columns)
+            slowest = max(slowest, min(interval(shape, rows, columns, x, e) for e in range(1, widest + 1)))
+            if slowest >= best:
+                break
         best = min(best, slowest)
     return best
 
