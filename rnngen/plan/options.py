@@ -92,7 +92,7 @@ def candidates(shape: BlockShape, limit: int, pipeline: Pipeline, chained: bool 
     if len(stages) == 1:
         plans = _engines(stages[0][0], limit // copies, pipeline, chained)
         return [_option(shape, BranchPlan(((plan,),))) for plan in plans]
-    return [_option(shape, branch) for branch in staged(stages, limit // copies, pipeline)]
+    return [_option(shape, branch) for branch in staged(stages, limit // copies, pipeline, chained)]
 
 
 def fixed(shape: BlockShape, engine: EnginePlan) -> Option:
@@ -103,14 +103,17 @@ def fixed(shape: BlockShape, engine: EnginePlan) -> Option:
 def _engines(shape: LayerShape, limit: int, pipeline: Pipeline, chained: bool) -> list[EnginePlan]:
     """Engines of one layer, each with as many element-wise lanes as its own lanes allow.
 
-    Where no other block asks for columns or element-wise lanes, those that cannot be faster than others with fewer
-    multipliers are left out before they are planned.
+    Where no other block asks for columns, element-wise lanes or multipliers, the most promising come first, and those
+    that cannot be faster are left out before they are planned.
     """
     found, fastest = [], 1 << 62
     reached: set[tuple[int, int]] = set()  # tiles and words of engines that are as fast as can be
-    for _, least, rows, columns in sorted(_pairs(shape, limit, pipeline)):
+    pairs = _pairs(shape, limit, pipeline)
+    for _, least, rows, columns in sorted(pairs) if chained else sorted(pairs, key=lambda pair: (pair[1], pair[0])):
+        if not chained and least > fastest:
+            break
         alike = ceil_div(shape.units, rows), ceil_div(shape.hidden or shape.inputs, columns)
-        if not chained and (least > fastest or alike in reached):
+        if not chained and alike in reached:
             continue
         plan = widest(shape, rows, columns, pipeline)
         found.append(plan)

@@ -249,11 +249,13 @@ def plan_for_budget(
             f"The network needs at least {least} multipliers (one a gate and layer) and the budget has "
             f"{budget.multipliers}; raise --multipliers or choose a larger board."
         )
+    # A single block is the fastest of all; else a slower one may leave others, or the DSP blocks, what they need.
+    chained = len(shapes) > 1 or budget.dsps is not None
     options: dict[BlockShape, list[Option]] = {}  # layers of a stack are often alike
     for shape in shapes:
         if shape.unnamed not in options:
             limit = budget.multipliers - least + _least_multipliers(shape)
-            options[shape.unnamed] = candidates(shape, limit, pipeline, len(shapes) > 1)
+            options[shape.unnamed] = candidates(shape, limit, pipeline, chained)
     layers = [options[shape.unnamed] for shape in shapes]
     best = _fastest(layers, budget)
     if best is None:

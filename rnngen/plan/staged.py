@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from heapq import nsmallest
 from math import gcd
+from operator import attrgetter
 from typing import NamedTuple
 
 from rnngen.plan.branch import BranchPlan
@@ -65,8 +66,15 @@ class _Pair:
         return max(self.first.issues, self.second.issues)
 
 
-def staged(stages: Sequence[Sequence[LayerShape]], limit: int, pipeline: Pipeline) -> list[BranchPlan]:
-    """Branches of two stages.  The stage with more to multiply is chosen first, the other one to go with it."""
+def staged(
+    stages: Sequence[Sequence[LayerShape]], limit: int, pipeline: Pipeline, chained: bool
+) -> list[BranchPlan]:
+    """Branches of two stages.  The stage with more to multiply is chosen first, the other one to go with it.
+
+    Args:
+        chained: Other blocks ask for columns, element-wise lanes or multipliers; else the most promising pairs come
+            first and those that cannot be faster are left out.
+    """
     pairs = [
         pair
         for first, second in _lanes_of_both(stages, limit)
@@ -75,9 +83,12 @@ def staged(stages: Sequence[Sequence[LayerShape]], limit: int, pipeline: Pipelin
     found: list[BranchPlan] = []
     known: list[tuple[int, int, int]] = []  # intervals with element-wise lanes and columns, of fewer multipliers
     fastest, streams = 1 << 62, stages[0][0].streams
-    for pair in sorted(pairs, key=lambda pair: (pair.multipliers, pair.issues)):
+    order = attrgetter("multipliers", "issues") if chained else attrgetter("issues", "multipliers")
+    for pair in sorted(pairs, key=order):
+        if not chained and streams * pair.issues > fastest:
+            break
         elements, columns = pair.fed_back, pair.first.columns
-        if any(i < streams * pair.issues and e <= elements and c >= columns for i, e, c in known):
+        if chained and any(i < streams * pair.issues and e <= elements and c >= columns for i, e, c in known):
             continue
         branch = _branch(stages, pair, pipeline)
         if branch is None:

@@ -130,6 +130,21 @@ def test_dsp_budget_is_kept(inputs: int, units: int, second: int, outputs: int, 
     assert spent <= dsps
 
 
+@given(st.integers(1, 10), st.integers(1, 10), st.integers(12, 300))
+@settings(max_examples=40)
+def test_one_layer_is_the_best_of_all_that_the_dsps_allow(inputs: int, units: int, dsps: int) -> None:
+    shape = lstm(inputs, units)
+    plan = plan_for_budget(blocks(shape), Budget(dsps, dsps))
+    assert plan.multipliers + 8 * plan.engines[0].elements <= dsps
+    best = min(
+        interval(shape, rows, columns, x, e)
+        for rows, columns, x in lanes(shape, dsps)
+        for e in range(1, min(rows, columns - x) + 1)
+        if 4 * rows * columns + 8 * e <= dsps
+    )
+    assert plan.interval == best
+
+
 @given(st.integers(1, 50), st.integers(1, 50), st.integers(1, 50), st.integers(1, 20), st.integers(9, 2000))
 @settings(max_examples=25)
 def test_buffers_let_the_slowest_engine_set_the_pace(
