@@ -18,6 +18,8 @@
 // PRODUCT_STAGES 1: output register; 2: input and output; 3: input, pipeline, output; 4: and a fabric register
 // ("ecp5": before the multiplier, where it takes the slow output of block RAM).
 // MULTIPLIER "generic" (inferred, any width) or "ecp5" (MULT18X18D, both widths at most 18).
+// PAIR_WIDTH 0: a multiplier for each product; else two neighbouring rows share one ("ecp5": 18), whose wide operand
+// has so many bits, at least 2*WEIGHT_WIDTH + VECTOR_WIDTH; of an odd number of rows the last one has its own.
 //
 // A simulation runs rnn_mac_model (one loop, the same cycles); synthesis, or RNN_MAC_LANES defined, takes
 // rnn_mac_lanes (the circuit).  Tests hold the two equal.
@@ -32,6 +34,7 @@ module rnn_mac_array #(
     parameter PRODUCT_STAGES    = 3,
     parameter TREE_STAGES_EVERY = 1,
     parameter [63:0] MULTIPLIER = "generic",
+    parameter PAIR_WIDTH        = 0,
     parameter SPLIT             = 0
 ) (
     input  wire                                  clk,
@@ -59,7 +62,7 @@ module rnn_mac_array #(
             rnn_mac_lanes #(
                 .ROWS(ROWS), .COLUMNS(COLUMNS), .GROUP_ROWS(GROUP_ROWS), .WEIGHT_WIDTH(WEIGHT_WIDTH),
                 .VECTOR_WIDTH(VECTOR_WIDTH), .ACC_WIDTH(ACC_WIDTH), .PRODUCT_STAGES(PRODUCT_STAGES),
-                .TREE_STAGES_EVERY(TREE_STAGES_EVERY), .MULTIPLIER(MULTIPLIER), .SPLIT(SPLIT)
+                .TREE_STAGES_EVERY(TREE_STAGES_EVERY), .MULTIPLIER(MULTIPLIER), .PAIR_WIDTH(PAIR_WIDTH), .SPLIT(SPLIT)
             ) lanes (
                 .clk(clk), .first(first), .first_h(first_h), .last(last), .weights(weights), .vector(vector),
                 .group(group), .group_x(group_x)
@@ -94,6 +97,11 @@ module rnn_mac_array #(
         if (MULTIPLIER == ECP5 && (WEIGHT_WIDTH > 18 || VECTOR_WIDTH > 18)) begin
             $display("rnn_mac_array: with MULTIPLIER ecp5 the widths must be at most 18, not %0d and %0d.",
                      WEIGHT_WIDTH, VECTOR_WIDTH);
+            $finish;
+        end
+        if (PAIR_WIDTH != 0 && (PAIR_WIDTH < 2*WEIGHT_WIDTH + VECTOR_WIDTH || (MULTIPLIER == ECP5 && PAIR_WIDTH != 18))) begin
+            $display("rnn_mac_array: PAIR_WIDTH must be 0 or at least %0d, and with MULTIPLIER ecp5 be 0 or 18, not %0d.",
+                     2*WEIGHT_WIDTH + VECTOR_WIDTH, PAIR_WIDTH);
             $finish;
         end
         if (ACC_WIDTH < WEIGHT_WIDTH + VECTOR_WIDTH + $clog2(COLUMNS)) begin

@@ -1,5 +1,6 @@
-// rnn_mac_array as a circuit: the same contract.  The rows are built as slices of 8 (with SPLIT
-// of 9), each with its own copies of the broadcast controls; equal slices are synthesised once.
+// rnn_mac_array as a circuit: the same contract.  The rows are built as slices of 8 (with SPLIT of 9, or 12 in
+// pairs: an even number, so that no slice but the last has a row without a partner), each with its own copies of the
+// broadcast controls; equal slices are synthesised once.
 `default_nettype none
 module rnn_mac_lanes #(
     parameter ROWS              = 4,
@@ -11,6 +12,7 @@ module rnn_mac_lanes #(
     parameter PRODUCT_STAGES    = 3,
     parameter TREE_STAGES_EVERY = 1,
     parameter [63:0] MULTIPLIER = "generic",
+    parameter PAIR_WIDTH        = 0,
     parameter SPLIT             = 0
 ) (
     input  wire                                  clk,
@@ -22,7 +24,7 @@ module rnn_mac_lanes #(
     output wire [GROUP_ROWS*ACC_WIDTH-1:0]        group,
     output wire [(SPLIT ? GROUP_ROWS/3 : 1)*ACC_WIDTH-1:0] group_x
 );
-    localparam PER_SLICE = SPLIT ? 9 : 8;
+    localparam PER_SLICE = SPLIT ? (PAIR_WIDTH != 0 ? 12 : 9) : 8;
     localparam ROW_BITS  = COLUMNS * WEIGHT_WIDTH;
 
     // `held` is a shift register of groups; zeros follow the last one.
@@ -52,7 +54,7 @@ module rnn_mac_lanes #(
             rnn_mac_slice #(
                 .ROWS(COUNT), .COLUMNS(COLUMNS), .SHIFT(GROUP_ROWS < ROWS), .WEIGHT_WIDTH(WEIGHT_WIDTH),
                 .VECTOR_WIDTH(VECTOR_WIDTH), .ACC_WIDTH(ACC_WIDTH), .PRODUCT_STAGES(PRODUCT_STAGES),
-                .TREE_STAGES_EVERY(TREE_STAGES_EVERY), .MULTIPLIER(MULTIPLIER), .SPLIT(SPLIT)
+                .TREE_STAGES_EVERY(TREE_STAGES_EVERY), .MULTIPLIER(MULTIPLIER), .PAIR_WIDTH(PAIR_WIDTH), .SPLIT(SPLIT)
             ) slice (
                 .clk(clk), .first(first), .first_h(first_h), .last(last),
                 .weights(weights[s*ROW_BITS +: COUNT*ROW_BITS]), .vector(vector),

@@ -5,6 +5,7 @@
 //   held         row r at r*ACC_WIDTH; SHIFT 0: the sum up to and including the word of cycle n, in cycle
 //                n + LATENCY (LATENCY as in rnn_mac_array); SHIFT 1: that sum for a `last`, else `above`
 //   above        what `held` takes in a cycle without a finished sum (SHIFT 1)
+//   PAIR_WIDTH   as in rnn_mac_array; rows 0 and 1 share multipliers, 2 and 3, ...
 //   SPLIT        rows in threes, the third begins a new sum at first_h; held_x, above_x: as held and above, for the
 //                sums that ended there
 //
@@ -23,6 +24,7 @@ module rnn_mac_slice #(
     parameter PRODUCT_STAGES    = 3,
     parameter TREE_STAGES_EVERY = 1,
     parameter [63:0] MULTIPLIER = "generic",
+    parameter PAIR_WIDTH        = 0,
     parameter SPLIT             = 0
 ) (
     input  wire                                  clk,
@@ -84,7 +86,8 @@ module rnn_mac_slice #(
         end
     endgenerate
 
-    genvar r, c;
+    wire [ROWS*COLUMNS*PRODUCT_WIDTH-1:0] found;  // products, row by row
+    genvar r, c, k;
     generate
         if (SPLIT == 0) begin : g_whole
             wire unused = &{1'b0, clear_h, above_x};
@@ -93,15 +96,21 @@ module rnn_mac_slice #(
         for (r = 0; r < ROWS; r = r + 1) begin : g_row
             wire [COLUMNS*PRODUCT_WIDTH-1:0] products;
             for (c = 0; c < COLUMNS; c = c + 1) begin : g_column
-                wire signed [WEIGHT_WIDTH-1:0]  a = weights_in[(r*COLUMNS+c)*WEIGHT_WIDTH +: WEIGHT_WIDTH];
-                wire signed [VECTOR_WIDTH-1:0]  b = vector_in[c*VECTOR_WIDTH +: VECTOR_WIDTH];
-                wire signed [PRODUCT_WIDTH-1:0] p;
-                if (MULTIPLIER == ECP5) begin : g_ecp5
-                    rnn_multiplier_ecp5 #(.A_WIDTH(WEIGHT_WIDTH), .B_WIDTH(VECTOR_WIDTH), .STAGES(STAGES))
-                        multiplier (.clk(clk), .a(a), .b(b), .product(p));
-                end else begin : g_generic
-                    rnn_multiplier #(.A_WIDTH(WEIGHT_WIDTH), .B_WIDTH(VECTOR_WIDTH), .STAGES(STAGES))
-                        multiplier (.clk(clk), .a(a), .b(b), .product(p));
+                wire signed [PRODUCT_WIDTH-1:0] p = found[(r*COLUMNS+c)*PRODUCT_WIDTH +: PRODUCT_WIDTH];
+                if (PAIR_WIDTH == 0 || r % 2 == 0) begin : g_own  // of two rows that share, the first has the multiplier
+                    localparam COUNT = PAIR_WIDTH == 0 || r + 1 == ROWS ? 1 : 2;
+                    wire [COUNT*WEIGHT_WIDTH-1:0]  a;
+                    wire [COUNT*PRODUCT_WIDTH-1:0] own;
+                    for (k = 0; k < COUNT; k = k + 1) begin : g_product
+                        assign a[k*WEIGHT_WIDTH +: WEIGHT_WIDTH] =
+                            weights_in[((r+k)*COLUMNS+c)*WEIGHT_WIDTH +: WEIGHT_WIDTH];
+                        assign found[((r+k)*COLUMNS+c)*PRODUCT_WIDTH +: PRODUCT_WIDTH] =
+                            own[k*PRODUCT_WIDTH +: PRODUCT_WIDTH];
+                    end
+                    rnn_multipliers #(
+                        .COUNT(COUNT), .A_WIDTH(WEIGHT_WIDTH), .B_WIDTH(VECTOR_WIDTH), .STAGES(STAGES),
+                        .MULTIPLIER(MULTIPLIER), .PAIR_WIDTH(PAIR_WIDTH)
+                    ) multipliers (.clk(clk), .a(a), .b(vector_in[c*VECTOR_WIDTH +: VECTOR_WIDTH]), .products(own));
                 end
                 assign products[c*PRODUCT_WIDTH +: PRODUCT_WIDTH] = p;
             end

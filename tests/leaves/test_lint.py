@@ -42,6 +42,13 @@ FORMS: list[tuple[str, list[str]]] = [
     ("rnn_mac_array", ["-GSPLIT=1", "-GROWS=9", "-GGROUP_ROWS=6", "-DRNN_MAC_LANES", '-GMULTIPLIER="ecp5"']),
     ("rnn_mac_slice", ["-GSPLIT=1", "-GROWS=9"]),
     ("rnn_mac_slice", ["-GSPLIT=1", "-GROWS=3", "-GSHIFT=0", "-GPRODUCT_STAGES=1", "-GCOLUMNS=1"]),
+    *(("rnn_multiplier_pair", [f"-GWIDE={wide}", f"-GSTAGES={stages}"]) for wide in (24, 25) for stages in (0, 1, 4)),
+    ("rnn_multiplier_pair_ecp5", ["-GA_WIDTH=5"]),
+    ("rnn_multipliers", ["-GCOUNT=2"]),
+    ("rnn_multipliers", ["-GCOUNT=2", "-GA_WIDTH=4", '-GMULTIPLIER="ecp5"']),
+    ("rnn_multipliers", ['-GMULTIPLIER="ecp5"']),
+    ("rnn_mac_slice", ["-GROWS=7", "-GPAIR_WIDTH=32"]),
+    ("rnn_mac_array", ["-GSPLIT=1", "-GROWS=15", "-GGROUP_ROWS=6", "-DRNN_MAC_LANES", "-GPAIR_WIDTH=33"]),
     *(
         (leaf, ["-GLIMIT=1", f"-GLOW={low}", f"-GHIGH={high}"])
         for leaf in ("rnn_narrow", "rnn_linear_tail")

@@ -71,8 +71,15 @@ class Case:
 
     @property
     def forms(self) -> list[str]:
-        """Module names and multiplier of each form under test."""
-        return ["model", "lanes_generic", *(["lanes_ecp5"] if self.primitive else [])]
+        """Module names and multiplier of each form under test; ``pairs``: of two products."""
+        ecp5 = ["lanes_ecp5"] if self.primitive else []
+        ecp5 += ["pairs_ecp5"] if self.pair_width <= 18 else []
+        return ["model", "lanes_generic", "pairs_generic", *ecp5]
+
+    @property
+    def pair_width(self) -> int:
+        """Bits of the wide operand of a multiplier for two products, at least."""
+        return 2 * self.weight_width + self.vector_width
 
 
 CASES = [
@@ -109,7 +116,7 @@ def lanes_text() -> str:
 def top_verilog() -> str:
     """One module with every form of every case, stimulus and response packed."""
     lines, stimulus, response = [], 0, 0
-    for case in CASES:
+    for index, case in enumerate(CASES):
         parameters = (
             f".ROWS({case.rows}), .COLUMNS({case.columns}), .GROUP_ROWS({case.group_rows}), "
             f".WEIGHT_WIDTH({case.weight_width}), .VECTOR_WIDTH({case.vector_width}), .ACC_WIDTH({case.acc_width}), "
@@ -117,7 +124,10 @@ def top_verilog() -> str:
         )
         for form in case.forms:
             module = "rnn_mac_array" if form == "model" else "rnn_mac_array_lanes"
-            multiplier = "" if form == "model" else f', .MULTIPLIER("{form.removeprefix("lanes_")}")'
+            multiplier = "" if form == "model" else f', .MULTIPLIER("{form.split("_")[1]}")'
+            if form.startswith("pairs"):  # of odd cases with a bit to spare
+                width = 18 if form == "pairs_ecp5" else case.pair_width + index % 2
+                multiplier += f", .PAIR_WIDTH({width})"
             weights = case.rows * case.columns * case.weight_width
             vector = case.columns * case.vector_width
             lines.append(
