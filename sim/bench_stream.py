@@ -2,7 +2,8 @@
 
 The environment variable ``RNNGEN_BENCH`` names a JSON file with the keys
 
-    stimulus            .npz: beats uint8 (N, tdata bytes, little-endian), last bool (N,), tid (N,)
+    stimulus            .npz: beats uint8 (N, tdata bytes, little-endian), last bool (N,), tid (N,), offered (N,):
+                        the first cycle in which each beat is offered ("fast" only)
     result              .npz to write
     expected_beats      number of output beats to wait for
     client              "fast": agents of our own, never pausing; "axi": cocotbext-axi
@@ -53,6 +54,7 @@ class StreamBench:
         self.source, self.sink = Stream(dut, "s_axis"), Stream(dut, "m_axis")
         with np.load(config["stimulus"]) as file:
             self.beats, self.last, self.tid = file["beats"], file["last"].tolist(), file["tid"].tolist()
+            self.offered = file["offered"].tolist()
         self.sent, self.received = BeatLog(), BeatLog()
         self.samples: list[list[int]] = [[] for _ in config["probes"]]
         self.registers: list[int] = []
@@ -88,7 +90,9 @@ class StreamBench:
         clock, expected = self.dut.aclk, self.config["expected_beats"]
         values = to_integers(self.beats)
         return [
-            cocotb.start_soon(drive(self.source, clock, self.cycle, values, self.last, self.tid, self.sent)),
+            cocotb.start_soon(
+                drive(self.source, clock, self.cycle, values, self.last, self.tid, self.offered, self.sent)
+            ),
             cocotb.start_soon(collect(self.sink, clock, self.cycle, self.received, expected, self.done)),
         ]
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from cocotb.triggers import Event, RisingEdge
+from cocotb.triggers import ClockCycles, Event, RisingEdge
 
 
 @dataclass
@@ -39,15 +39,19 @@ class Stream:
         self.bytes_per_beat = len(self.tdata) // 8
 
 
-async def drive(stream: Stream, clock, cycle_now: Callable[[], int], beats, last, tid, log: BeatLog) -> None:
-    """Offer every beat as early as the handshake allows; call it just after a rising edge.
+async def drive(
+    stream: Stream, clock, cycle_now: Callable[[], int], beats, last, tid, offered, log: BeatLog
+) -> None:
+    """Offer every beat as early as the handshake allows, but not before its cycle; call it just after a rising edge.
 
-    ``beats``: integers; ``last``: booleans; ``tid``: integers, used where the port has TID. TVALID stays high until
-    the last beat is taken.
+    ``beats``: integers; ``last``: booleans; ``tid``: integers, used where the port has TID; ``offered``: cycles.
     """
     edge, unblocked, tready = RisingEdge(clock), RisingEdge(stream.tready), stream.tready
     last_driven = None
-    for value, is_last, whose in zip(beats, last, tid, strict=True):
+    for value, is_last, whose, earliest in zip(beats, last, tid, offered, strict=True):
+        if earliest and earliest - cycle_now() > 1:
+            stream.tvalid.value = 0
+            await ClockCycles(clock, earliest - cycle_now() - 1)
         stream.tdata.value = value
         if stream.tid is not None:
             stream.tid.value = whose

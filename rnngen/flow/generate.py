@@ -50,6 +50,8 @@ class GenerateOptions:
         state_access: The state that sequences begin with can be given at run time, and each stream's be read.
         streams: Interleaved sequences that keep a state each; TID names them.  ``"auto"``: the fewest that keep the
             multipliers busy.
+        spaced: For sparse input: the h-part of each recurrent layer is computed before x comes, so that the latency
+            holds only the x-part.
         pipeline: A key of ``rnngen.plan.timing.PIPELINES``: registers for a fast clock, or for few cycles.
         max_steps: Steps of the longest sequence, where sequences are stored (backward layers).
         name: Name of the top module.
@@ -66,6 +68,7 @@ class GenerateOptions:
     loadable: bool = False
     state_access: bool = False
     streams: int | Literal["auto"] = 1
+    spaced: bool = False
     pipeline: str = "deep"
     max_steps: int = DEFAULT_CAPACITY
     name: str | None = None
@@ -117,6 +120,11 @@ def _check_choice(options: GenerateOptions) -> None:
         raise PlanError(f"--multipliers must be at least 1, not {options.multipliers}.")
     if options.pipeline not in PIPELINES:
         raise PlanError(f"--pipeline must be one of {', '.join(PIPELINES)}, not {options.pipeline}.")
+    if options.spaced and options.streams != 1:
+        raise PlanError(
+            f"Spaced mode computes one stream's h-part ahead, so with --spaced --streams must be 1, not "
+            f"{options.streams}."
+        )
     if options.max_steps < 1:
         raise PlanError(f"--max-steps must be at least 1, not {options.max_steps}.")
     if options.streams != 1 and options.multipliers is None and options.lanes is None:
@@ -148,7 +156,7 @@ def _plan(quantised: QuantisedNetwork, options: GenerateOptions, board: Board | 
         return _planned(block_shapes(quantised), options, board)  # stored sequences are one stream
     if options.streams == "auto":
         return plan_for_streams(lambda streams: _planned(block_shapes(quantised, streams), options, board))
-    return _planned(block_shapes(quantised, options.streams), options, board)
+    return _planned(block_shapes(quantised, options.streams, options.spaced), options, board)
 
 
 def _planned(shapes: Sequence[BlockShape], options: GenerateOptions, board: Board | None) -> NetworkPlan:

@@ -71,6 +71,7 @@ def simulate(
     steps: int | None = None,
     lengths: Sequence[int] | None = None,
     stall: float = 0.0,
+    gaps: int | Sequence[int] = 0,
     waves: bool = False,
     description: str = "",
     progress: Progress = lambda line: None,
@@ -82,11 +83,13 @@ def simulate(
         steps: Of each sequence only the first so many; with no x, how many to make.
         lengths: Steps of each sequence of x, where they differ; what lies behind a sequence's end is ignored.
         stall: Probability of a pause, in each cycle and on each port; cycles are compared only at 0.
+        gaps: Cycles between the arrivals of neighbouring steps, the first one's counted from the start: one number, or
+            one for each step in the order sent.  A step is offered from its arrival on.
         waves: Writes DIR/simulation/waves.vcd.
         description: What the input is, for the report.
 
     Raises:
-        DesignError: if the folder holds no sound design.  DataError: if x, steps or stall is wrong.
+        DesignError: if the folder holds no sound design.  DataError: if x, steps, stall or gaps are wrong.
         ToolError: if Verilator, a compiler or make is missing or fails.
     """
     design = design if isinstance(design, Design) else read_design(Path(design))
@@ -95,11 +98,12 @@ def simulate(
     given = _input(design, x, steps, lengths, description)
     progress(f"emulating {len(given.lengths)} sequences, {sum(given.lengths)} steps")
     emulation = run_lengths(design.quantised, given.values, given.lengths)
-    cycles = run_cycles(design.plan, given.lengths)
+    arrivals = _arrivals(gaps, sum(given.lengths), stall)
+    cycles = run_cycles(design.plan, given.lengths, arrivals)
     reference = reference_of(design.network, given.values, given.lengths, {})
     window = choose_window(design.plan, cycles)
     options = _options(design, cycles, window, stall, waves)
-    stimulus = _stimulus(design, given)
+    stimulus = _stimulus(design, given, arrivals)
     result = run(design.folder, design.top, design.sources, stimulus, options, progress)
     comparison = _compare(design, given, emulation, cycles, result, exact_cycles=stall == 0.0)
     # The traces count steps of sequences of one length, as they come over a single stream.
@@ -108,6 +112,7 @@ def simulate(
         comparison = _located(design, given, comparison, stimulus, options, progress)
     errors = _errors(design, given, emulation, reference)
     figures = _figures(design, given, emulation, reference, result, comparison, errors[-1], stall)
+    figures |= {"gaps": gaps if isinstance(gaps, int) else list(gaps)} if arrivals else {}
     details = _details(design, cycles, window, result, emulation, reference, errors, stall)
     write_atomically(design.folder / DETAILS_FILE, json_bytes(details))
     write_atomically(design.folder / SIMULATION_FILE, json_bytes(figures))
@@ -150,7 +155,22 @@ def _synthetic(design: Design, steps: int) -> tuple[FloatArray, str]:
     return random.uniform(-1.0, 1.0, shape), "synthetic: uniform random numbers in [-1, 1]"
 
 
-def _stimulus(design: Design, given: _Input) -> Stimulus:
+def _arrivals(gaps: int | Sequence[int], steps: int, stall: float) -> list[int]:
+    """Cycle from which on each step is offered; none where all of them are from the start."""
+    each = [gaps] * steps if isinstance(gaps, int) else list(gaps)
+    if len(each) != steps:
+        raise DataError(f"There are {steps} steps and {len(each)} gaps: give one a step, or one number for all.")
+    if min(each) < 0:
+        raise DataError(f"Gaps between steps must be at least 0 cycles, not {min(each)}.")
+    if not any(each):
+        return []
+    if stall:
+        raise DataError(f"Give gaps between steps or random pauses (--stall {stall}), not both.")
+    arrivals: list[int] = np.cumsum(each).tolist()
+    return arrivals
+
+
+def _stimulus(design: Design, given: _Input, arrivals: Sequence[int]) -> Stimulus:
     """The beats of all steps in the order in which they are sent."""
     port, streams = _port(design, "s_axis"), design.plan.streams
     integers = design.quantised.input_format.quantise(given.values)
@@ -158,7 +178,9 @@ def _stimulus(design: Design, given: _Input) -> Stimulus:
     sequence, step = send_order(given.lengths, streams)
     order = flat_steps(given.lengths, sequence, step)
     in_order = (order[:, None] * port.beats_per_step + np.arange(port.beats_per_step)).ravel()
-    return Stimulus(beats[in_order], last[in_order], (sequence % streams).repeat(port.beats_per_step))
+    offered = np.array(arrivals, dtype=np.int64).repeat(port.beats_per_step) + FIRST_INPUT_CYCLE
+    whose = (sequence % streams).repeat(port.beats_per_step)
+    return Stimulus(beats[in_order], last[in_order], whose, offered if arrivals else None)
 
 
 def _sent_lengths(design: Design, given: _Input) -> tuple[int, ...]:

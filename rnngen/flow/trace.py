@@ -79,18 +79,25 @@ def planned_flags(plan: NetworkPlan, cycles: Cycles, window: Window) -> list[dic
     """For every engine and stage, whether it works in each cycle of the window."""
     return [
         {
-            stage: _marked(_active_cycles(engine, stage), cycles.issues[index], window)
+            stage: _marked(_active_cycles(engine, stage), _starts(engine, stage, cycles.issues[index]), window)
             for stage in stages(engine)
         }
         for index, engine in enumerate(plan.engines)
     ]
 
 
+def _starts(engine: EnginePlan, stage: str, issues: IntArray) -> IntArray:
+    """First issues from which a stage's cycles are counted; a spaced engine's h passes run ahead of the steps."""
+    if stage == "h part" and engine.shape.spaced:
+        return np.concatenate([[0], issues + engine.x_to_h])
+    return issues
+
+
 def _active_cycles(engine: EnginePlan, stage: str) -> IntArray:
-    """Cycles, from a step's first issue, in which a stage of the engine works for that step."""
+    """Cycles, from ``_starts``, in which a stage of the engine works for a step."""
     parts = {"x part": (0, engine.x_words), "h part": engine.h_places}
     if stage in parts:
-        return np.sort(np.concatenate([_reads(engine, word) for word in range(*parts[stage])]))
+        return np.sort(np.concatenate([_reads(engine, stage, word) for word in range(*parts[stage])]))
     timing = engine.tail
     delay = {
         "sums": 0,
@@ -102,9 +109,11 @@ def _active_cycles(engine: EnginePlan, stage: str) -> IntArray:
     return engine.group_cycle(np.arange(engine.group_count)) - before
 
 
-def _reads(engine: EnginePlan, word: int) -> IntArray:
+def _reads(engine: EnginePlan, stage: str, word: int) -> IntArray:
     """Issues of a word, by tile."""
-    return engine.first_read(word) + np.arange(engine.tiles) * engine.tile_distance(word)
+    ahead = stage == "h part" and engine.shape.spaced
+    distance = engine.h_spacing if ahead else engine.tile_distance(word)
+    return engine.first_read(word) + np.arange(engine.tiles) * distance
 
 
 def _marked(offsets: IntArray, issues: IntArray, window: Window) -> Flags:

@@ -14,7 +14,7 @@ from rnngen.gateware.loader import LoadableMemory
 from rnngen.gateware.merge import MergeBuffer
 from rnngen.gateware.peek import PEEK
 from rnngen.gateware.post import ArgmaxStage, MapStage
-from rnngen.gateware.starter import SequenceStarter, StartDelay, StepStarter
+from rnngen.gateware.starter import SequenceStarter, SpacedStarter, StartDelay, StepStarter
 from rnngen.gateware.tails import SATURATION_COUNTER_BITS
 from rnngen.ir.quantised import Block, Branch, QuantisedMap, QuantisedNetwork
 from rnngen.plan.branch import BranchPlan
@@ -106,6 +106,7 @@ class BlockCore(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Amaranth's hook: builds the circuit."""
         m = Module()
+        self._ahead = Signal()
         for index, engine in self._engines.items():
             m.submodules[f"engine{index}"] = engine
             m.d.comb += [engine.clear.eq(self.clear), engine.restart.eq(self.restart), engine.peek.eq(self.peek)]
@@ -127,10 +128,14 @@ class BlockCore(wiring.Component):
     def _step_input(self, m: Module) -> Value:
         """Steps start as they come."""
         first = self._first()
-        branch = self._plan.branches[0]
-        m.submodules.starter = starter = StepStarter(
-            branch.interval, branch.initiation_interval, self._streams, self._block.select != "every"
-        )
+        branch, selects = self._plan.branches[0], self._block.select != "every"
+        starter: StepStarter | SpacedStarter
+        if branch.first.shape.spaced:
+            starter = SpacedStarter(branch.first.x_to_h, branch.first.h_to_x, selects)
+            m.d.comb += [starter.stale.eq(first.stale), first.go_h.eq(starter.go_h), self._ahead.eq(starter.ahead)]
+        else:
+            starter = StepStarter(branch.interval, branch.initiation_interval, self._streams, selects)
+        m.submodules.starter = starter
         m.d.comb += [
             starter.stream.eq(first.waiting_stream),
             starter.available.eq(first.available),
@@ -205,7 +210,7 @@ class BlockCore(wiring.Component):
         inside = Signal(16)
         written = self.write.enable & self.write.last
         m.d.sync += inside.eq(inside + written - (result.enable & result.last))
-        m.d.comb += self.busy.eq(inside != 0)
+        m.d.comb += self.busy.eq((inside != 0) | self._ahead if self._plan.first.shape.spaced else inside != 0)
         if self._block.select == "every":
             return result
         chosen = Signal.like(result)

@@ -132,7 +132,8 @@ class Engine(wiring.Component):
         available: A complete input step waits (steps as they come).  full: The input buffer has no free slot.
         waiting_last: The waiting step is its sequence's last one.
         slot: Number of the step in the buffer that ``go`` takes (stored sequences).
-        go: A step starts.  sequence_last: It is the last one of its sequence in this engine's order.
+        go: A step starts.  go_h: The h pass of the next one starts (spaced; ``go`` then starts the x pass).
+        stale: What such an h pass reads has changed, so that it must be done again.  sequence_last: It is the last one of its sequence in this engine's order.
         stream: Whose step it is.  waiting_stream: Whose step waits.
         restart: The next step of every stream is the first one of a sequence.
         peek: What part of the state is shown.  peeked: That part, one cycle later.
@@ -172,8 +173,10 @@ class Engine(wiring.Component):
         )
         streams = context.streams
         h = {"feedback": In(write_layout(product.h.width, context.h_lanes, streams))} if plan.shape.hidden else {}
+        spaced = {"go_h": In(1), "stale": Out(1)} if plan.shape.spaced else {}
         super().__init__(
             {
+                **spaced,
                 **{f"load_{what}": In(load_layout(memory)) for what, memory in self._memories.items()},
                 **h,
                 "write": In(write_layout(product.x.width, context.x_lanes, streams)),
@@ -234,12 +237,15 @@ class Engine(wiring.Component):
             sequencer.base.eq(buffer.base),
             buffer.address.eq(sequencer.x_address),
         ]
+        if self._plan.shape.spaced:
+            loads = [getattr(self, f"load_{what}").enable for what in ("weights", "h_0") if what in self._memories]
+            m.d.comb += [sequencer.go_h.eq(self.go_h), self.stale.eq(Cat(self.restart, *loads).any())]
         tail_leaf, tail = make_tail(self._layer, self._plan, image_names(self._context.index)["table"])
         m.submodules.tail = tail_leaf
-        sums = Signal.like(tail.sums, name="array_sums") if self._plan.passes else tail.sums
+        sums = Signal.like(tail.sums, name="array_sums") if self._plan.keeps_sums else tail.sums
         self._operand_path(m, sequencer, buffer, sums, tail.sums_x)
         head, symbol = self._group_head(m, sequencer, buffer)
-        if self._plan.passes:
+        if self._plan.keeps_sums:
             head = self._partial_sums(m, sums, head, tail)
         groups = _line(m, head, "group", self._plan.tail.output + AHEAD + 1)
         self._tail_memories(m, tail, groups, symbol)
@@ -301,7 +307,7 @@ class Engine(wiring.Component):
         address = Signal(range(max(2, plan.words)))
         issue_late, first, last = Signal(), Signal(OPERAND_CYCLES), Signal(OPERAND_CYCLES)
         first_h = Signal(OPERAND_CYCLES)
-        split = self._layer.kind == "gru" and plan.shape.inputs > 0 and not plan.passes
+        split = self._layer.kind == "gru" and plan.shape.inputs > 0 and not plan.keeps_sums
         m.d.sync += [
             issue_late.eq(sequencer.issue),
             first.eq(Cat(sequencer.first, first)),
@@ -310,6 +316,11 @@ class Engine(wiring.Component):
         ]
         with m.If(issue_late):
             m.d.sync += address.eq(Mux(address == plan.words - 1, 0, address + 1))
+        if plan.shape.spaced:  # an h pass that is done again begins with the first word again
+            begins_h = Signal()
+            m.d.sync += begins_h.eq(self.go_h)
+            with m.If(begins_h):
+                m.d.sync += address.eq(0)
         m.submodules.weights = self._parameter_memory("weights", plan.words, address, weights)
         m.submodules.array = Instance(
             "rnn_mac_array",
@@ -411,6 +422,13 @@ class Engine(wiring.Component):
         """Adds up the sums of all passes; returns the head of the groups that are complete."""
         plan, width = self._plan, self._layer.formats.product.accumulator_width
         split = self._layer.kind == "gru"
+        sums_out, kept_out = tail.sums, tail.sums_x if split else Signal(width, name="no_kept_x")
+        if split and plan.shape.spaced:  # what is kept of gate n is its h-part, and the x-part leaves as it comes
+            sums_out, kept_out = Signal.like(tail.sums, name="last_sums"), Signal.like(tail.sums_x, name="kept_sums")
+            rows = [sums_out.word_select(row, width) for row in range(plan.elements * 3)]
+            kept = [kept_out.word_select(lane, width) for lane in range(plan.elements)]
+            m.d.comb += tail.sums.eq(Cat((rows[3 * k], rows[3 * k + 1], kept[k]) for k in range(plan.elements)))
+            m.d.comb += tail.sums_x.eq(Cat(rows[2::3]))
         address, here = _group_counter(m, head, plan.group_count), _line(m, head, "pass_group", AHEAD + 1)[-1]
         m.submodules.partial_sums = Instance(
             "rnn_partial_sums",
@@ -424,8 +442,8 @@ class Engine(wiring.Component):
             i_address=fit_address(m, address, plan.group_count),
             i_fresh=head.fresh,
             i_write=here.valid & here.kept,
-            o_sums=tail.sums,
-            o_sums_x=tail.sums_x if split else Signal(width, name="no_kept_x"),
+            o_sums=sums_out,
+            o_sums_x=kept_out,
         )
         complete = Signal.like(head, name="complete_head")
         m.d.sync += [complete.eq(head), complete.valid.eq(head.valid & ~head.kept)]

@@ -13,10 +13,12 @@ from rnngen.plan.engine import EnginePlan
 class Sequencer(wiring.Component):
     """Issues a step's column words without a gap.
 
-    The first word is issued one cycle after go; from then on nothing can hold a step up.
+    The first word is issued one cycle after go; from then on nothing can hold a step up.  Of a spaced engine that is so of
+    each pass.
 
     Ports:
-        go: A step starts.  sequence_last: It is its sequence's last one.  base: Its first word in the input buffer.
+        go: A step starts; of a spaced engine its x pass.  go_h: The h pass of the next step starts, or starts again
+            (spaced).  sequence_last: It is its sequence's last one.  base: Its first word in the input buffer.
         stream: Whose step it is.  restart: The next step of every stream is the first one of a sequence.
         release: The step's input is read for the last time.
         issue: A column word is read in this cycle, at x_address where from_x, at h_address where from_h.
@@ -37,6 +39,7 @@ class Sequencer(wiring.Component):
         h_depth = max(1, 2 * h_stride * streams)
         super().__init__(
             {
+                **({"go_h": In(1)} if plan.shape.spaced else {}),
                 "go": In(1),
                 "sequence_last": In(1),
                 "stream": In(range(streams)),
@@ -70,7 +73,7 @@ class Sequencer(wiring.Component):
         shape = plan.shape
         x_first, h_first = shape.x_offset // plan.x_columns, shape.h_offset // plan.h_columns
         active = Signal()
-        column = Signal(range(max(2, plan.spacing, *plan.passes)))
+        column = Signal(range(max(2, plan.spacing, plan.h_spacing if shape.spaced else 0, *plan.passes)))
         tile = Signal(range(max(2, plan.tiles)))
         x_base = Signal.like(self.base)
         every = (1 << self._streams) - 1
@@ -112,25 +115,32 @@ class Sequencer(wiring.Component):
                     m.d.sync += [self.x_address.eq(x_base), self.h_address.eq(h_base), self.h_word.eq(h_word_base)]
                 with m.Else():  # the next pass goes on where this one ends
                     m.d.sync += [tile.eq(0), x_base.eq(x_next), h_base.eq(h_next), h_word_base.eq(h_word_next)]
-                    with m.If(self.last_pass):
+                    with m.If(Const(1) if shape.spaced else self.last_pass):
                         m.d.sync += active.eq(0)
+        begins = [active.eq(1), column.eq(0), tile.eq(0)]
+        begins_x = [
+            x_base.eq(self.base + x_first),
+            self.x_address.eq(self.base + x_first),
+            h_slots.bit_select(self.stream, 1).eq(~slot),
+        ]
+        begins_h = [
+            h_base.eq(new_h_base),
+            self.h_address.eq(new_h_base),
+            self.h_word.eq(h_first),
+            h_word_base.eq(h_first),
+            self.step_first.eq(previous_last.bit_select(self.stream, 1)),
+        ]
+        takes = [
+            self.step_last.eq(self.sequence_last),
+            self.step_stream.eq(self.stream),
+            previous_last.bit_select(self.stream, 1).eq(self.sequence_last),
+        ]
+        if shape.spaced:
+            with m.If(self.go_h):
+                m.d.sync += [*begins, *begins_h]
+            begins_h = []
         with m.If(self.go):
-            m.d.sync += [
-                active.eq(1),
-                column.eq(0),
-                tile.eq(0),
-                x_base.eq(self.base + x_first),
-                self.x_address.eq(self.base + x_first),
-                h_slots.bit_select(self.stream, 1).eq(~slot),
-                h_base.eq(new_h_base),
-                self.h_address.eq(new_h_base),
-                self.h_word.eq(h_first),
-                h_word_base.eq(h_first),
-                self.step_first.eq(previous_last.bit_select(self.stream, 1)),
-                self.step_last.eq(self.sequence_last),
-                self.step_stream.eq(self.stream),
-                previous_last.bit_select(self.stream, 1).eq(self.sequence_last),
-            ]
+            m.d.sync += [*begins, *begins_x, *begins_h, *takes]
         with m.If(self.restart):
             m.d.sync += previous_last.eq(every)
         return m
@@ -138,6 +148,13 @@ class Sequencer(wiring.Component):
     def _passes(self, m: Module, pass_end: Signal) -> tuple[Value, Value, Value]:
         """Of the pass that is on: its words, its cycles a tile, and how many of its words are x words, at least."""
         plan = self._plan
+        if plan.shape.spaced:
+            in_h = Signal()
+            with m.If(self.go | self.go_h):
+                m.d.sync += in_h.eq(self.go_h)
+            m.d.comb += [self.first_pass.eq(in_h), self.last_pass.eq(~in_h)]
+            words, cycles = Mux(in_h, plan.h_words, plan.x_words), Mux(in_h, plan.h_spacing, plan.spacing)
+            return words, cycles, Mux(in_h, 0, plan.x_words)
         if not plan.passes:
             m.d.comb += [self.first_pass.eq(1), self.last_pass.eq(1)]
             return Const(plan.sweep), Const(plan.spacing), Const(plan.x_words)

@@ -74,6 +74,61 @@ class StepStarter(wiring.Component):
         return blocked
 
 
+class SpacedStarter(wiring.Component):
+    """Starts the steps of a spaced block: the h pass of the next step as soon as h is written, and its x pass when a
+    whole input step is there, the h pass is out, and the reader of the results has a slot for them.
+
+    Ports:
+        available, sequence_last, space, go, go_last, reserve: As for ``StepStarter``; ``go`` starts the x pass.
+        stale: What an h pass reads has changed: the h pass of the next step is done again.
+        go_h: An h pass starts.
+        ahead: An h pass is due or not out yet.
+
+    Args:
+        x_to_h, h_to_x: Of the engine.  selects: Only a sequence's last step goes on, and the others need no room.
+    """
+
+    def __init__(self, x_to_h: int, h_to_x: int, selects: bool) -> None:
+        self._x_to_h, self._h_to_x, self._selects = x_to_h, h_to_x, selects
+        super().__init__(
+            {
+                "available": In(1),
+                "sequence_last": In(1),
+                "stream": In(range(1)),
+                "space": In(1),
+                "stale": In(1),
+                "go": Out(1),
+                "go_last": Out(1),
+                "reserve": Out(1),
+                "go_h": Out(1),
+                "ahead": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Amaranth's hook: builds the circuit."""
+        m = Module()
+        due, gap = Signal(init=1), Signal(range(max(self._x_to_h, self._h_to_x)))
+        free = gap == 0
+        passes = self.sequence_last if self._selects else 1
+        room = self.space | ~self.sequence_last if self._selects else self.space
+        m.d.comb += [
+            self.go_h.eq(due & free),
+            self.go.eq(~due & free & self.available & room),
+            self.go_last.eq(self.sequence_last),
+            self.reserve.eq(self.go & passes),
+            self.ahead.eq(due | ~free),
+        ]
+        m.d.sync += due.eq(self.go | self.stale | due & ~self.go_h)
+        with m.If(self.go):
+            m.d.sync += gap.eq(self._x_to_h - 1)
+        with m.Elif(self.go_h):
+            m.d.sync += gap.eq(self._h_to_x - 1)
+        with m.Elif(~free):
+            m.d.sync += gap.eq(gap - 1)
+        return m
+
+
 class SequenceStarter(wiring.Component):
     """Starts the steps of a stored sequence, one an interval, once all of it is there and the buffer behind has room.
 

@@ -57,6 +57,7 @@ class LayerShape:
         x_offset, h_offset: First words of x and h that are read, where the vectors are longer.
         padding: Words of x that are there for the sake of a layout and have no weight.
         streams: S interleaved sequences that share the engine, each with a state of its own.
+        spaced: The h-part of a step is computed as soon as h is there, before its x comes.
     """
 
     name: str
@@ -71,6 +72,7 @@ class LayerShape:
     h_offset: int = 0
     padding: int = 0
     streams: int = 1
+    spaced: bool = False
 
     @property
     def macs(self) -> int:
@@ -85,6 +87,9 @@ class EnginePlan:
     In several passes the columns are cut, and each pass sweeps its own words of all tiles, one tile behind the
     other; sums are kept between passes.  So the x-part of all tiles runs before h is needed, or words that
     come slowly are multiplied as they come.
+
+    A spaced engine has two passes that start on their own, first h and then x; cycles of a step are counted from the
+    first issue of its x pass, and words of x and of h each from their pass's first one.
 
     Attributes:
         shape: The layer.
@@ -117,6 +122,11 @@ class EnginePlan:
                 raise PlanError(
                     f"Layer '{self.shape.name}': {label} lanes must be within 1..{largest}, not {value}."
                 )
+        if self.shape.spaced and not self._may_be_spaced():
+            raise PlanError(
+                f"Layer '{self.shape.name}': its h-part cannot be computed before x comes; it needs a whole x and an h of "
+                f"its own, of one stream, in no other order of passes."
+            )
         if self.x_lanes and not self._may_be_side_by_side():
             raise PlanError(
                 f"Layer '{self.shape.name}': x and h cannot be multiplied side by side in {self.x_lanes} and "
@@ -140,6 +150,11 @@ class EnginePlan:
         apart = shape.kind != "gru" and shape.alone and not (shape.symbols or shape.x_offset or shape.h_offset)
         x_fits, h_fits = 1 <= self.x_columns <= shape.inputs, 1 <= self.h_columns <= shape.hidden
         return apart and x_fits and h_fits and not self.passes
+
+    def _may_be_spaced(self) -> bool:
+        shape = self.shape
+        own = shape.alone and shape.inputs > 0 and shape.hidden > 0 and not (shape.x_offset or shape.h_offset)
+        return own and not shape.symbols and shape.streams == 1 and not (self.passes or self.x_lanes)
 
     @cached_property
     def x_columns(self) -> int:
@@ -174,12 +189,17 @@ class EnginePlan:
     @cached_property
     def h_first(self) -> int:
         """Place of the first word of h in a sweep."""
-        return 0 if self.x_lanes else self.x_words
+        return 0 if self.x_lanes or self.shape.spaced else self.x_words
 
     @cached_property
     def sweep(self) -> int:
         """Column words of a tile."""
-        return max(self.x_words, self.h_first + self.h_words)
+        return max(self.x_words, self.h_words) if self.x_lanes else self.x_words + self.h_words
+
+    @cached_property
+    def keeps_sums(self) -> bool:
+        """Whether sums are kept between passes."""
+        return self.shape.spaced or bool(self.passes)
 
     @cached_property
     def groups(self) -> int:
@@ -204,7 +224,34 @@ class EnginePlan:
     @cached_property
     def last_words(self) -> int:
         """Words of the last pass."""
+        if self.shape.spaced:
+            return self.x_words
         return self.passes[-1] if self.passes else self.sweep
+
+    @cached_property
+    def h_spacing(self) -> int:
+        """Cycles between the first issues of two tiles of a spaced engine's h pass."""
+        return max(self.h_words, self.groups)
+
+    @cached_property
+    def x_to_h(self) -> int:
+        """Of a spaced engine: first issue of a step's x pass to the earliest one of the next step's h pass.
+
+        All words of x are issued by then, and each word of h is written before it is read.
+        """
+        return max(self.tiles * self.spacing, self._wait_for_h())
+
+    @cached_property
+    def h_to_x(self) -> int:
+        """Of a spaced engine: first issue of a step's h pass to the earliest one of its x pass.
+
+        All words of h are issued by then, the groups of the last tile leave the array before others come, and the
+        sums that are kept are written before they are read.
+        """
+        before, after, tiles = self.h_spacing, self.spacing, self.tiles - 1
+        ends = self.h_words - self.x_words
+        written = ends + PARTIAL_GAP + max(0, tiles * (before - after))
+        return max(self.tiles * before, tiles * before + ends + self.last_groups, written)
 
     @cached_property
     def last_pass(self) -> int:
@@ -214,7 +261,8 @@ class EnginePlan:
     @cached_property
     def issue_cycles(self) -> int:
         """Cycles from a step's first issue to the earliest one of the next step that the multipliers allow."""
-        return self.last_pass + self.tiles * self.spacing
+        ahead = self.tiles * self.h_spacing if self.shape.spaced else 0
+        return ahead + self.last_pass + self.tiles * self.spacing
 
     @cached_property
     def _starts(self) -> IntArray:
@@ -274,7 +322,7 @@ class EnginePlan:
     @cached_property
     def result_cycles(self) -> int:
         """Issue of a tile's last word to the write of its first group's output words."""
-        partial = PARTIAL_CYCLES if self.passes else 0
+        partial = PARTIAL_CYCLES if self.keeps_sums else 0
         return result_cycles(self.shape.kind, self.columns, self.pipeline) + partial
 
     @property
@@ -286,7 +334,7 @@ class EnginePlan:
         """L stage by stage, from the issue of a tile's last word to the first issue that may read its first h."""
         pipeline = self.pipeline
         tree = pipeline.array_cycles(self.columns) - pipeline.product_stages - 1
-        kept = [("partial sums", PARTIAL_CYCLES)] if self.passes else []
+        kept = [("partial sums", PARTIAL_CYCLES)] if self.keeps_sums else []
         return [
             ("memory read", 1),
             ("choice of x or h, broadcast", OPERAND_CYCLES - 1),
@@ -312,6 +360,10 @@ class EnginePlan:
         """The least interval that the recurrence alone allows: each h word is written before the next step reads it."""
         if not self.shape.hidden or not self.shape.alone:
             return 1
+        return self.x_to_h + self.h_to_x if self.shape.spaced else self._wait_for_h()
+
+    def _wait_for_h(self) -> int:
+        """Cycles from a step's first issue to the one behind which the next words of h are read in time."""
         return self.wait(lambda word: self.write_cycle(self.unit_of(word)), *self.h_places)
 
     @property
@@ -365,7 +417,7 @@ def are_legal(plan: EnginePlan, passes: tuple[int, ...]) -> bool:
 
     A tile's groups leave the array before the next tile ends, and a sum is written before it is read back.
     """
-    if sum(passes) != plan.sweep or len(set(passes[2:])) > 1 or min(passes) < plan.groups:
+    if plan.shape.spaced or sum(passes) != plan.sweep or len(set(passes[2:])) > 1 or min(passes) < plan.groups:
         return False
     if plan.shape.symbols or (plan.shape.kind == "gru" and passes != (plan.x_words, plan.h_words)):
         return False  # a symbol is no word; a GRU keeps the x-part of gate n apart from its h-part

@@ -36,7 +36,7 @@ def engine_memory_bits(
         bits["hidden"] = streams * 2 * plan.h_words * plan.h_columns * product.h.width
     if state_width(layer):
         bits["state"] = streams * plan.group_count * plan.elements * state_width(layer)
-    if plan.passes:
+    if plan.keeps_sums:
         bits["partial sums"] = plan.group_count * plan.elements * shape.gates * product.accumulator_width
     if TABLE_COPIES[layer.kind]:
         bits["tables"] = TABLE_COPIES[layer.kind] * plan.elements * layer.formats.table.memory_bits

@@ -112,6 +112,11 @@ class NetworkPlan:
         return self.blocks[0].first.shape.streams
 
     @property
+    def spaced(self) -> bool:
+        """Whether engines compute the h-part of a step before its x comes."""
+        return any(engine.shape.spaced for engine in self.engines)
+
+    @property
     def engines(self) -> tuple[EnginePlan, ...]:
         """All engines, in the order of the network's layers."""
         return tuple(engine for block in self.blocks for engine in block.engines)

@@ -133,7 +133,7 @@ def _side_by_side(shape: LayerShape, limit: int, pipeline: Pipeline, fastest: in
     Args:
         fastest: Interval that is reached without them; 0: all are wanted.
     """
-    if shape.kind == "gru" or not (shape.alone and shape.hidden and shape.inputs):
+    if shape.kind == "gru" or shape.spaced or not (shape.alone and shape.hidden and shape.inputs):
         return
     sizes = (shape.inputs, shape.hidden)
     sweeps = sorted({ceil_div(size, columns) for size in sizes for columns in distinct_divisions(size)})

@@ -15,7 +15,7 @@ _PASSES = 64
 
 def orders(plan: EnginePlan) -> list[EnginePlan]:
     """The engine, and with the x-part of all tiles first where h comes too late else."""
-    if plan.is_hidden():
+    if plan.is_hidden() or plan.shape.spaced:
         return [plan]
     return [plan, *_in_passes(plan, (plan.x_words, plan.h_words))]
 

@@ -63,7 +63,9 @@ class _Steps:
     def __init__(self, plan: BlockPlan, following: _Part) -> None:
         self._plan, self._branch, self._following = plan, plan.branches[0], following
         self._freed: list[int] = []
-        self._next_go = 0
+        engine = self._branch.first
+        # The first h pass starts by itself in the cycle before the input port first accepts a beat.
+        self._next_go = engine.h_to_x - 1 if engine.shape.spaced else 0
         self._next_of: dict[int, int] = {}
         self.issues: list[int] = []
 
@@ -161,24 +163,27 @@ def _parts(plan: NetworkPlan) -> tuple[list[_Steps | _Stored], _Output]:
     return parts[::-1], output
 
 
-def run_schedule(plan: NetworkPlan, lengths: Sequence[int]) -> Schedule:
+def run_schedule(plan: NetworkPlan, lengths: Sequence[int], arrivals: Sequence[int] = ()) -> Schedule:
     """``run_steps`` of sequences of given lengths, as many side by side as there are streams."""
     sequence, step = send_order(lengths, plan.streams)
     ends = step == np.asarray(lengths)[sequence] - 1
-    return run_steps(plan, ends.tolist(), (sequence % plan.streams).tolist())
+    return run_steps(plan, ends.tolist(), (sequence % plan.streams).tolist(), arrivals)
 
 
-def run_steps(plan: NetworkPlan, ends: Sequence[bool], streams: Sequence[int]) -> Schedule:
-    """Times of steps when input is always offered and output always taken.
+def run_steps(
+    plan: NetworkPlan, ends: Sequence[bool], streams: Sequence[int], arrivals: Sequence[int] = ()
+) -> Schedule:
+    """Times of steps when input is offered as soon as it arrives, and output always taken.
 
     Args:
         ends: Which of them ends its sequence.  streams: Whose each of them is.
+        arrivals: Cycle from which on each step is offered, in the order sent; none: all of them from the start.
     """
     parts, output = _parts(plan)
     next_input = 0
     inputs: list[tuple[int, ...]] = []
-    for ends_sequence, stream in zip(ends, streams, strict=True):
-        first = max(next_input, parts[0].free())
+    for ends_sequence, stream, arrival in zip(ends, streams, arrivals or (0,) * len(ends), strict=True):
+        first = max(next_input, parts[0].free(), arrival)
         next_input = first + plan.input_beats
         inputs.append(tuple(range(first, next_input)))
         parts[0].push(_all_at(next_input - 1), ends_sequence, stream)
@@ -203,6 +208,13 @@ class Schedule:
 def latency(plan: NetworkPlan) -> tuple[int, int]:
     """Cycles from the last input beat of a lone sequence of one step to its first and to its last output beat."""
     times = run_schedule(plan, [1])
+    return times.outputs[0][0] - times.inputs[0][-1], times.outputs[0][-1] - times.inputs[0][-1]
+
+
+def spaced_latency(plan: NetworkPlan) -> tuple[int, int]:
+    """The same of a step that comes when all that can be computed before it is: h-parts of spaced engines."""
+    ahead = max((engine.h_to_x for engine in plan.engines if engine.shape.spaced), default=0)
+    times = run_schedule(plan, [1], [ahead])
     return times.outputs[0][0] - times.inputs[0][-1], times.outputs[0][-1] - times.inputs[0][-1]
 
 

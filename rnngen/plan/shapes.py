@@ -51,7 +51,7 @@ def alone(shape: LayerShape, post_units: int = 0) -> BlockShape:
     return BlockShape((((shape,),),), post_units=post_units)
 
 
-def _layer_shape(layer: QuantisedLayer, feeds_itself: bool, streams: int) -> LayerShape:
+def _layer_shape(layer: QuantisedLayer, feeds_itself: bool, streams: int, spaced: bool) -> LayerShape:
     product = layer.formats.product
     return LayerShape(
         name=layer.name,
@@ -65,13 +65,14 @@ def _layer_shape(layer: QuantisedLayer, feeds_itself: bool, streams: int) -> Lay
         x_offset=layer.x_offset,
         h_offset=layer.h_offset,
         streams=streams,
+        spaced=spaced and product.hidden_size > 0,
     )
 
 
-def _block_shape(network: QuantisedNetwork, block: Block, streams: int) -> BlockShape:
+def _block_shape(network: QuantisedNetwork, block: Block, streams: int, spaced: bool) -> BlockShape:
     branches = tuple(
         tuple(
-            tuple(_layer_shape(network.layers[index], len(branch.stages) == 1, streams) for index in stage)
+            tuple(_layer_shape(network.layers[index], len(branch.stages) == 1, streams, spaced) for index in stage)
             for stage in branch.stages
         )
         for branch in block.branches
@@ -82,11 +83,14 @@ def _block_shape(network: QuantisedNetwork, block: Block, streams: int) -> Block
     return BlockShape(branches, block.stored, block.select, post_cycles(maps, argmax), int(argmax))
 
 
-def block_shapes(network: QuantisedNetwork, streams: int = 1) -> tuple[BlockShape, ...]:
+def block_shapes(network: QuantisedNetwork, streams: int = 1, spaced: bool = False) -> tuple[BlockShape, ...]:
     """One shape a block, in network order; ``streams`` interleaved sequences share every engine.
 
+    Args:
+        spaced: The h-part of each recurrent layer is computed before x comes.
+
     Raises:
-        PlanError: if there cannot be so many streams.
+        PlanError: if there cannot be so many streams, or no spaced mode.
     """
     if not 1 <= streams <= MOST_STREAMS:
         raise PlanError(f"Streams must be within 1..{MOST_STREAMS}, not {streams}.")
@@ -95,4 +99,38 @@ def block_shapes(network: QuantisedNetwork, streams: int = 1) -> tuple[BlockShap
             f"Sequences that are stored (backward layers) cannot be interleaved, but {streams} streams are "
             f"asked for: send sequences whole, one behind the other."
         )
-    return tuple(_block_shape(network, block, streams) for block in network.blocks)
+    if spaced:
+        _check_spaced(network, streams)
+    return tuple(_block_shape(network, block, streams, spaced) for block in network.blocks)
+
+
+def _check_spaced(network: QuantisedNetwork, streams: int) -> None:
+    """Stops at what cannot be computed before x comes."""
+    if streams > 1:
+        raise PlanError(
+            f"Spaced mode computes one stream's h-part ahead and there are {streams} streams, which fill the wait for "
+            f"each other: take one of the two."
+        )
+    for block in network.blocks:
+        name = network.layers[block.branches[0].last].name
+        if block.stored:
+            raise PlanError(
+                f"Layer '{name}' works on whole stored sequences (a backward layer), whose steps do not come one by "
+                f"one, so that it cannot be spaced: leave out spaced mode."
+            )
+        if len(block.branches[0].stages) > 1:
+            raise PlanError(
+                f"Layer '{name}' has two stages (projected, factorised or grouped), which start together, so that it "
+                f"cannot be spaced: leave out spaced mode, or take a layer of one stage."
+            )
+    recurrent = [layer for layer in network.layers if layer.formats.product.hidden_size]
+    if not recurrent:
+        raise PlanError(
+            "The network has no recurrent layer, so that nothing can be computed before x comes: leave out spaced mode."
+        )
+    for layer in recurrent:
+        if layer.symbols:
+            raise PlanError(
+                f"Layer '{layer.name}' reads a table of {layer.symbols} symbols, and nothing of x is multiplied, so that "
+                f"it cannot be spaced: leave out spaced mode."
+            )

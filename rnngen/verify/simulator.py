@@ -37,17 +37,23 @@ _CLIENTS = ("fast", "axi")
 
 @dataclass(frozen=True)
 class Stimulus:
-    """Input beats: ``beats`` uint8 (N, tdata bytes), little-endian; ``last`` (N,) = TLAST; ``tid`` (N,) or None."""
+    """Input beats: ``beats`` uint8 (N, tdata bytes), little-endian; ``last`` (N,) = TLAST; ``tid`` (N,) or None.
+
+    ``offered`` (N,) or None: the first cycle in which each beat is offered ("fast" client).
+    """
 
     beats: ByteArray
     last: BoolArray
     tid: npt.NDArray[np.int64] | None = None
+    offered: CycleArray | None = None
 
     def __post_init__(self) -> None:
         if self.beats.dtype != np.uint8 or self.beats.ndim != 2:
             raise DataError(f"Stimulus beats must be uint8 (N, bytes), not {self.beats.dtype} {self.beats.shape}.")
         if self.last.shape != (len(self.beats),):
             raise DataError(f"Stimulus last must be of shape ({len(self.beats)},), not {self.last.shape}.")
+        if self.offered is not None and self.offered.shape != (len(self.beats),):
+            raise DataError(f"Stimulus offered must be of shape ({len(self.beats)},), not {self.offered.shape}.")
 
 
 @dataclass(frozen=True)
@@ -139,7 +145,8 @@ def run(
     with tempfile.TemporaryDirectory(prefix="rnngen-") as name:
         work = Path(name)
         tid = np.zeros(len(stimulus.beats), dtype=np.int64) if stimulus.tid is None else stimulus.tid
-        np.savez(work / "stimulus.npz", beats=stimulus.beats, last=stimulus.last, tid=tid)
+        offered = np.zeros_like(tid) if stimulus.offered is None else stimulus.offered
+        np.savez(work / "stimulus.npz", beats=stimulus.beats, last=stimulus.last, tid=tid, offered=offered)
         config = {key: value for key, value in asdict(options).items() if key != "compile"}
         config |= {"stimulus": str(work / "stimulus.npz"), "result": str(work / "result.npz")}
         (work / "bench.json").write_text(json.dumps(config), encoding="utf-8")
