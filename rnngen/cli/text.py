@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,18 @@ def design_lines(design: Design) -> list[str]:
         f", {utilisation:.1%} of {document['multipliers']} multipliers busy (planned).",
         f"Latency {document['latency_first_output_cycles']} cycles to the first and "
         f"{document['latency_last_output_cycles']} to the last output word.",
+        *_spaced_lines(document),
         f"Design: {design.folder}",
+    ]
+
+
+def _spaced_lines(document: Mapping[str, Any]) -> list[str]:
+    """Latency of a step that comes when its h-part is done."""
+    if "spaced_latency_first_output_cycles" not in document:
+        return []
+    return [
+        f"Spaced latency {document['spaced_latency_first_output_cycles']} cycles to the first and "
+        f"{document['spaced_latency_last_output_cycles']} to the last output word, once the h-part is done."
     ]
 
 

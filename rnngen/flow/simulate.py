@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from rnngen.arith.beats import PortFormat, flat_steps, pack, send_order, unpack
 from rnngen.arith.format import FloatArray, IntArray
-from rnngen.emit.design import Design, read_design
+from rnngen.emit.design import LATENCY_KEYS, SPACED_KEYS, Design, read_design
 from rnngen.emit.folder import json_bytes, write_atomically
 from rnngen.emulate.network import Cycles, Emulation, run_cycles, run_lengths, run_values
 from rnngen.errors import DataError
@@ -112,7 +112,7 @@ def simulate(
         comparison = _located(design, given, comparison, stimulus, options, progress)
     errors = _errors(design, given, emulation, reference)
     figures = _figures(design, given, emulation, reference, result, comparison, errors[-1], stall)
-    figures |= {"gaps": gaps if isinstance(gaps, int) else list(gaps)} if arrivals else {}
+    figures |= _sparse(design, gaps, arrivals, comparison.measured)
     details = _details(design, cycles, window, result, emulation, reference, errors, stall)
     write_atomically(design.folder / DETAILS_FILE, json_bytes(details))
     write_atomically(design.folder / SIMULATION_FILE, json_bytes(figures))
@@ -168,6 +168,21 @@ def _arrivals(gaps: int | Sequence[int], steps: int, stall: float) -> list[int]:
         raise DataError(f"Give gaps between steps or random pauses (--stall {stall}), not both.")
     arrivals: list[int] = np.cumsum(each).tolist()
     return arrivals
+
+
+def _sparse(design: Design, gaps: int | Sequence[int], arrivals: list[int], measured: Measured) -> dict[str, Any]:
+    """What simulation.json says more of input that comes with gaps.
+
+    The latencies measured are those of the first step: with gaps that leave the time for it, behind its h-part.
+    """
+    if not arrivals:
+        return {}
+    figures: dict[str, Any] = {"gaps": gaps if isinstance(gaps, int) else list(gaps)}
+    if design.plan.spaced and arrivals[0] >= design.plan.ahead:
+        figures |= dict.fromkeys(LATENCY_KEYS)
+        found = measured.latency_first_output_cycles, measured.latency_last_output_cycles
+        figures |= dict(zip(SPACED_KEYS, found))
+    return figures
 
 
 def _stimulus(design: Design, given: _Input, arrivals: Sequence[int]) -> Stimulus:

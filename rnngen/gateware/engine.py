@@ -133,7 +133,8 @@ class Engine(wiring.Component):
         waiting_last: The waiting step is its sequence's last one.
         slot: Number of the step in the buffer that ``go`` takes (stored sequences).
         go: A step starts.  go_h: The h pass of the next one starts (spaced; ``go`` then starts the x pass).
-        stale: What such an h pass reads has changed, so that it must be done again.  sequence_last: It is the last one of its sequence in this engine's order.
+        stale: What such an h pass reads has changed, so that it must be done again.
+        sequence_last: It is the last one of its sequence in this engine's order.
         stream: Whose step it is.  waiting_stream: Whose step waits.
         restart: The next step of every stream is the first one of a sequence.
         peek: What part of the state is shown.  peeked: That part, one cycle later.

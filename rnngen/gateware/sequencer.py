@@ -13,12 +13,11 @@ from rnngen.plan.engine import EnginePlan
 class Sequencer(wiring.Component):
     """Issues a step's column words without a gap.
 
-    The first word is issued one cycle after go; from then on nothing can hold a step up.  Of a spaced engine that is so of
-    each pass.
+    The first word is issued one cycle after go; from then on nothing can hold a step up, or a pass of a spaced engine.
 
     Ports:
-        go: A step starts; of a spaced engine its x pass.  go_h: The h pass of the next step starts, or starts again
-            (spaced).  sequence_last: It is its sequence's last one.  base: Its first word in the input buffer.
+        go: A step starts; of a spaced engine its x pass.  go_h: The next one's h pass starts, or starts again.
+        sequence_last: It is its sequence's last one.  base: Its first word in the input buffer.
         stream: Whose step it is.  restart: The next step of every stream is the first one of a sequence.
         release: The step's input is read for the last time.
         issue: A column word is read in this cycle, at x_address where from_x, at h_address where from_h.

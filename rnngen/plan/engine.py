@@ -124,8 +124,8 @@ class EnginePlan:
                 )
         if self.shape.spaced and not self._may_be_spaced():
             raise PlanError(
-                f"Layer '{self.shape.name}': its h-part cannot be computed before x comes; it needs a whole x and an h of "
-                f"its own, of one stream, in no other order of passes."
+                f"Layer '{self.shape.name}': its h-part cannot be computed before x comes; it needs a whole x and an h "
+                f"of its own, of one stream, in no other order of passes."
             )
         if self.x_lanes and not self._may_be_side_by_side():
             raise PlanError(

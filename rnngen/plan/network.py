@@ -114,7 +114,12 @@ class NetworkPlan:
     @property
     def spaced(self) -> bool:
         """Whether engines compute the h-part of a step before its x comes."""
-        return any(engine.shape.spaced for engine in self.engines)
+        return self.ahead > 0
+
+    @property
+    def ahead(self) -> int:
+        """Cycles that all spaced engines need for the h-part of their first step; 0 where there are none."""
+        return max((engine.h_to_x for engine in self.engines if engine.shape.spaced), default=0)
 
     @property
     def engines(self) -> tuple[EnginePlan, ...]:

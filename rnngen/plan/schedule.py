@@ -213,8 +213,7 @@ def latency(plan: NetworkPlan) -> tuple[int, int]:
 
 def spaced_latency(plan: NetworkPlan) -> tuple[int, int]:
     """The same of a step that comes when all that can be computed before it is: h-parts of spaced engines."""
-    ahead = max((engine.h_to_x for engine in plan.engines if engine.shape.spaced), default=0)
-    times = run_schedule(plan, [1], [ahead])
+    times = run_schedule(plan, [1], [plan.ahead])
     return times.outputs[0][0] - times.inputs[0][-1], times.outputs[0][-1] - times.inputs[0][-1]
 
 

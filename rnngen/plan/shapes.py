@@ -131,6 +131,6 @@ def _check_spaced(network: QuantisedNetwork, streams: int) -> None:
     for layer in recurrent:
         if layer.symbols:
             raise PlanError(
-                f"Layer '{layer.name}' reads a table of {layer.symbols} symbols, and nothing of x is multiplied, so that "
-                f"it cannot be spaced: leave out spaced mode."
+                f"Layer '{layer.name}' reads a table of {layer.symbols} symbols, and nothing of x is multiplied, so "
+                f"that it cannot be spaced: leave out spaced mode."
             )

@@ -186,13 +186,19 @@ TIMES = (
     ("latency to the first output word", "latency_first_output_cycles"),
     ("latency to the last output word", "latency_last_output_cycles"),
 )
+SPACED_TIMES = (
+    ("spaced latency to the first output word", "spaced_latency_first_output_cycles"),
+    ("spaced latency to the last output word", "spaced_latency_last_output_cycles"),
+)
+"""Of steps that come when all that can be computed before their input is."""
 
 
 def times(design: Json, simulation: Json | None, synthesis: Json | None) -> Markup:
     """Every duration in cycles and in microseconds."""
     target, fmax = number(design, "clock_hz_target"), number(synthesis, "fmax_hz")
     rows: list[Sequence[Content]] = []
-    for name, key in TIMES:
+    spaced = SPACED_TIMES if lookup(design, "spaced_latency_first_output_cycles") is not None else ()
+    for name, key in (*TIMES, *spaced):
         planned, measured = number(design, key), number(simulation, key)
         cycles = planned if measured is None else measured
         rows.append(
@@ -217,5 +223,9 @@ def times(design: Json, simulation: Json | None, synthesis: Json | None) -> Mark
     return section(
         "Latency and interval",
         table(head, rows, frozenset({1, 2, 3, 4})),
-        note("Latency counts from a step's last input word.", f" {ran}" if ran else None),
+        note(
+            "Latency counts from a step's last input word.",
+            " Spaced, the step comes when all that can be computed before its input is." if spaced else None,
+            f" {ran}" if ran else None,
+        ),
     )
