@@ -74,3 +74,52 @@ def check_array(plan: EnginePlan) -> None:
     assert cycles == sorted(cycles)
     for before, after in zip(made.sums, made.sums[1:]):
         assert all(after[place] - before[place] >= 4 for place in before)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A pass of a spaced engine, counted from its first issue.
+
+    Attributes:
+        reads: By word, the issue of the first tile that reads it.
+        sums: The cycle in which each (tile, group) leaves the array, in their order.
+        end: First cycle in which another pass may issue.
+    """
+
+    reads: list[int]
+    sums: dict[tuple[int, int], int]
+    end: int
+
+
+def play_pass(plan: EnginePlan, size: int) -> Pass:
+    """One pass over the words of a vector of so many elements."""
+    words, groups = math.ceil(size / plan.columns), math.ceil(plan.rows / plan.elements)
+    cycle, sums = 0, {}
+    for tile in range(math.ceil(plan.shape.units / plan.rows)):
+        units = min(plan.rows, plan.shape.units - tile * plan.rows)
+        for group in range(math.ceil(units / plan.elements)):
+            sums[tile, group] = cycle + words - 1 + 2 + array_latency(plan.columns, plan.pipeline) + group
+        cycle += max(words, groups)
+    return Pass(list(range(words)), sums, cycle)
+
+
+def distances(plan: EnginePlan) -> tuple[int, int]:
+    """Least cycles from an x pass to the next step's h pass, and from an h pass to its x pass, by trying them all."""
+    h, x = play_pass(plan, plan.shape.hidden), play_pass(plan, plan.shape.inputs)
+    written = {}
+    for unit in range(plan.shape.units):
+        tile, row = divmod(unit, plan.rows)
+        written[unit] = x.sums[tile, row // plan.elements] + 1 + TAIL[plan.shape.kind]
+
+    def in_order(first: Pass, second: Pass, distance: int) -> bool:
+        return distance >= first.end and distance + min(second.sums.values()) > max(first.sums.values())
+
+    def h_is_there(distance: int) -> bool:
+        return all(written[unit] < distance + h.reads[unit // plan.columns] for unit in written)
+
+    def is_kept(distance: int) -> bool:
+        return all(distance + x.sums[place] - h.sums[place] >= 4 for place in h.sums)
+
+    x_to_h = next(d for d in range(1, 1 << 16) if in_order(x, h, d) and h_is_there(d))
+    h_to_x = next(d for d in range(1, 1 << 16) if in_order(h, x, d) and is_kept(d))
+    return x_to_h, h_to_x
