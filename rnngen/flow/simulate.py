@@ -161,7 +161,7 @@ def _arrivals(gaps: int | Sequence[int], steps: int, stall: float) -> list[int]:
     if len(each) != steps:
         raise DataError(f"There are {steps} steps and {len(each)} gaps: give one a step, or one number for all.")
     if min(each) < 0:
-        raise DataError(f"Gaps between steps must be at least 0 cycles, not {min(each)}.")
+        raise DataError(f"--gap must be at least 0 cycles, not {min(each)}.")
     if not any(each):
         return []
     if stall:

@@ -55,6 +55,16 @@ def test_design_document_has_the_promised_keys(design):
         assert port <= document["ports"][name].keys()
 
 
+def test_a_spaced_design_says_so(model, tmp_path, capsys):
+    assert main(["generate", str(model), "-o", str(tmp_path / "s"), "--multipliers", "16", "--spaced"]) == 0
+    assert "Spaced latency " in capsys.readouterr().out
+    document = json.loads((tmp_path / "s" / "design.json").read_text())
+    for which in ("first", "last"):
+        assert 0 < document[f"spaced_latency_{which}_output_cycles"] <= document[f"latency_{which}_output_cycles"]
+    assert main(["report", str(tmp_path / "s")]) == 0
+    assert "spaced latency to the last output word" in (tmp_path / "s" / "report.html").read_text()
+
+
 def test_emulate_writes_the_output(design, tmp_path, capsys):
     np.save(tmp_path / "x.npy", np.zeros((2, 3, 4)))
     arguments = ["emulate", str(design), "--input", str(tmp_path / "x.npy"), "--output", str(tmp_path / "y.npy")]
@@ -76,6 +86,8 @@ def test_emulate_writes_the_output(design, tmp_path, capsys):
         (["--multipliers", 16, "--streams", 0], "Streams must be within 1..65536, not 0."),
         (["--pipeline", "fast"], "--pipeline must be one of deep, balanced, short, shortest, not fast."),
         (["--streams", 2], "A board's UART bridge carries one stream, so --streams must be 1, not 2; for more give"),
+        (["--multipliers", 16, "--spaced", "--streams", 2], "with --spaced --streams must be 1, not 2."),
+        (["--multipliers", 16, "--spaced", "--streams", "auto"], "with --spaced --streams must be 1, not auto."),
         (["--board", "arty"], "Board must be one of ulx3s-85f, not arty."),
         (["--calibrate", "none.npy"], "Calibration input 'none.npy' does not exist"),
         (["--select", "encoder"], "encoder"),
@@ -123,7 +135,7 @@ def test_synthesize_needs_a_board(design, capsys):
     assert "was made for no board" in refuse(capsys, "synthesize", design)
 
 
-@pytest.mark.parametrize(("option", "value"), [("--stall", "1"), ("--steps", "0")])
+@pytest.mark.parametrize(("option", "value"), [("--stall", "1"), ("--steps", "0"), ("--gap", "-1")])
 def test_simulate_refuses(design, capsys, option, value):
     assert f"{option} must be at least" in refuse(capsys, "simulate", design, option, value)
 

@@ -151,7 +151,7 @@ def test_symbols_and_streams_cannot_be_spaced() -> None:
     ("gaps", "stall", "sentence"),
     [
         ([1, 2], 0.0, "There are 3 steps and 2 gaps: give one a step, or one number for all."),
-        (-1, 0.0, "Gaps between steps must be at least 0 cycles, not -1."),
+        (-1, 0.0, "--gap must be at least 0 cycles, not -1."),
         (5, 0.5, r"Give gaps between steps or random pauses \(--stall 0.5\), not both."),
     ],
 )

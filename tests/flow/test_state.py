@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ import pytest
 
 from rnngen.arith.beats import PortFormat, pack, unpack
 from rnngen.emit.design import Design, write_design
-from rnngen.emit.images import h_words, hex_lines, state_words
+from rnngen.emit.images import h_words, hex_lines, state_words, weight_words
 from rnngen.emulate.network import run_values
 from rnngen.errors import PlanError
-from rnngen.gateware.engine import state_memories
+from rnngen.gateware.engine import parameter_memories, state_memories
 from rnngen.ir.network import (
     EmbeddingLayer,
     LastStepLayer,
@@ -24,7 +25,7 @@ from rnngen.ir.network import (
     ParallelLayer,
     RecurrentLayer,
 )
-from rnngen.ir.quantised import with_states
+from rnngen.ir.quantised import QuantisedLayer, with_states
 from rnngen.passes.quantise import quantise
 from rnngen.plan.memory import state_width
 from rnngen.plan.search import Budget, plan_for_budget
@@ -53,14 +54,16 @@ def cell(kind: str, inputs: int, hidden: int, seed: int, projection: int = 0, **
 
 
 def design_of(
-    folder: Path, layers: tuple[Layer, ...], streams: int = 1, state_access: bool = False, budget: int = 40
-) -> Design:
+    folder: Path, layers: tuple[Layer, ...], streams: int = 1, state_access: bool = False, budget: int = 40,
+    spaced: bool = False,
+) -> Design:  # fmt: skip
     network = Network("net", layers)
     quantised = quantise(network, 8, 12)
-    plan = plan_for_budget(block_shapes(quantised, streams), Budget(budget), capacity=4)
+    plan = plan_for_budget(block_shapes(quantised, streams, spaced), Budget(budget), capacity=4)
     return write_design(
-        folder, network, quantised, plan, top="net", clock_hz=10**8, board=None, state_access=state_access
-    )
+        folder, network, quantised, plan, top="net", clock_hz=10**8, board=None, state_access=state_access,
+        loadable=spaced,
+    )  # fmt: skip
 
 
 class Session:
@@ -210,6 +213,52 @@ def test_states_are_given_kept_cleared_and_read(tmp_path: Path, name: str) -> No
         for shown, words_wanted, mask in zip(result, wanted, valid, strict=True):
             pairs = zip(shown, words_wanted, mask, strict=True)
             assert all(int(a, 16) & m == int(b, 16) & m for a, b, m in pairs)
+
+
+def test_a_spaced_step_begins_with_what_is_given_late(tmp_path: Path) -> None:
+    """The h-part is done again when the state is cleared, or another h_0 or other weights are written, behind it."""
+    design = design_of(tmp_path / "d", NETWORKS["lstm and gru"], state_access=True, spaced=True)
+    quantised, random = design.quantised, np.random.default_rng(11)
+    x, more = random.uniform(-1, 1, (3, 3)), random.uniform(-1, 1, (2, 3))
+    given: dict[int, dict[str, np.ndarray]] = {
+        index: {what: random.integers(-200, 200, values.shape[1]) for what, values in states.items()}
+        for index, states in enumerate(run_values(quantised, x[None]).states)
+    }
+    others = tuple(
+        layer if layer.weight_h is None else replace(layer, weight_h=np.ascontiguousarray(layer.weight_h[::-1]))
+        for layer in quantised.layers
+    )
+    session = Session(design, tmp_path)
+    session.load(given)  # behind the h-part of the very first step
+    session.steps([(0, words, False, 1) for words in x])
+    session.read(0)
+    session.steps([(0, words, False, 1) for words in more])  # goes on where it was, though all of it was read
+    session.actions.append(["control", 0b101])  # enable, clear_state
+    session.steps([(0, words, step == len(x) - 1, 1) for step, words in enumerate(x)])
+    weights = []
+    for index, (layer, engine) in enumerate(zip(others, design.plan.engines)):
+        memory = parameter_memories(index, layer, engine)["weights"]
+        text = hex_lines(weight_words(layer, engine), layer.formats.product.weight_width)
+        weights.append([index, 0, memory.width, text.split()])
+    session.actions.append(["load", weights])
+    session.steps([(0, words, False, 1) for words in x])
+    got = session.run()
+    begun = with_states(quantised, given)
+    first, whole = run_values(begun, x[None]), run_values(begun, np.concatenate([x, more])[None])
+    changed = run_values(replace(begun, layers=_with_weights(begun.layers, others)), x[None])
+    found = {k: [values for _, values, _ in session.outputs(got[k])] for k in (1, 3, 5, 7)}
+    assert found[1] + found[3] == whole.output[0].tolist()
+    assert found[5] == first.output[0].tolist()
+    assert found[7] == changed.output[0].tolist()
+    assert found[7] != found[5]
+    states = {k: {what: values[0] for what, values in each.items()} for k, each in enumerate(first.states)}
+    for shown, wanted, place in zip(got[2], session.images(states), session.places(0), strict=True):
+        mask = words_mask(session, place)
+        assert all(int(a, 16) & m == int(b, 16) & m for a, b, m in zip(shown, wanted, mask, strict=True))
+
+
+def _with_weights(layers: tuple[QuantisedLayer, ...], others: tuple[QuantisedLayer, ...]) -> tuple[QuantisedLayer, ...]:
+    return tuple(replace(layer, weight_h=other.weight_h) for layer, other in zip(layers, others, strict=True))
 
 
 def words_mask(session: Session, place: dict[str, int]) -> list[int]:
