@@ -117,7 +117,7 @@ def test_stack_of_three_at_its_limits() -> None:
     {"alone": False}, {"hidden": 0}, {"inputs": 0, "symbols": 5}, {"streams": 2}, {"h_offset": 4},
 ], ids=str)  # fmt: skip
 def test_engines_that_cannot_be_spaced(wrong: dict[str, int]) -> None:
-    with pytest.raises(PlanError, match=r"^Layer 'l': its h-part cannot be computed before x comes; it needs a whole x"):
+    with pytest.raises(PlanError, match=r"^Layer 'l': its h-part cannot be computed before x comes; it needs "):
         EnginePlan(replace(shape("lstm", 4, 8), **wrong), 2, 2, 2)
 
 
