@@ -135,7 +135,7 @@ def describe(
         "streams": plan.streams,
         "multipliers": plan.multipliers,
         "macs_per_step": plan.macs,
-        "lanes": {"gates": first.shape.gates, "rows": first.rows, "columns": first.columns},
+        "lanes": {"gates": first.gates_at_once, "rows": first.rows, "columns": first.columns},
         "step_interval_cycles": plan.interval,
         "bound_cycles": plan.bound,
         "latency_first_output_cycles": latency_first,

@@ -63,7 +63,8 @@ def layer_dict(layer: QuantisedLayer, plan: EnginePlan, memory_bits: Mapping[str
         "begins": list(_begins(layer)),
         "states": _states_dict(layer, plan),
         "function": _function_dict(layer.formats) if isinstance(layer.formats, LinearFormats) else None,
-        "lanes": {"gates": shape.gates, "rows": plan.rows, "columns": plan.columns},
+        "gates": shape.gates,
+        "lanes": {"gates": plan.gates_at_once, "rows": plan.rows, "columns": plan.columns},
         "element_lanes": plan.elements,
         "pipeline": asdict(plan.pipeline),
         "input_slots": plan.input_slots,
@@ -262,7 +263,7 @@ def _read_engine(layer: Mapping[str, Any], stages: int, streams: int) -> EngineP
     shape = LayerShape(
         layer["name"],
         layer["kind"],
-        lanes["gates"],
+        layer["gates"],
         layer["input_columns"],
         layer["output_size"],
         layer["hidden_inputs"],
@@ -277,7 +278,7 @@ def _read_engine(layer: Mapping[str, Any], stages: int, streams: int) -> EngineP
     pipeline = Pipeline(**layer["pipeline"])
     return EnginePlan(
         shape, lanes["rows"], lanes["columns"], layer["element_lanes"], pipeline, layer["input_slots"],
-        tuple(layer["pass_words"]), layer["x_lanes"],
+        tuple(layer["pass_words"]), layer["x_lanes"], layer["gates"] // lanes["gates"],
     )  # fmt: skip
 
 

@@ -38,14 +38,14 @@ def _pad(array: IntArray, shape: tuple[int, ...]) -> IntArray:
 
 
 def weight_words(layer: QuantisedLayer, plan: EnginePlan) -> IntArray:
-    """Weights in schedule order: (tiles * sweep, rows * gates * columns).
+    """Weights in schedule order: (tiles * turns * sweep, rows * gates at once * columns).
 
-    Pass by pass, tile by tile, column word by column word (x columns first, then h columns, and spaced the other way
-    round; in a single pass word tile * sweep + k is column word k of the tile); in a word the column runs fastest, then
-    the gate, then the row.  Where x and h are multiplied side by side, a word's columns are those of its x, then those
-    of its h.
+    Pass by pass, tile by tile, turn by turn, column word by column word (x columns first, then h columns, and spaced the
+    other way round; in a single pass of one turn word tile * sweep + k is column word k of the tile); in a word the
+    column runs fastest, then the gate, then the row.  Where x and h are multiplied side by side, a word's columns are
+    those of its x, then those of its h.
     """
-    gates, units = plan.shape.gates, plan.shape.units
+    gates, units, at_once = plan.shape.gates, plan.shape.units, plan.gates_at_once
     side_by_side = plan.x_lanes > 0
     parts = [(layer.weight_x, plan.sweep if side_by_side else plan.x_words, plan.x_columns)]
     if layer.weight_h is not None:
@@ -53,15 +53,16 @@ def weight_words(layer: QuantisedLayer, plan: EnginePlan) -> IntArray:
     blocks = []
     for weight, words, columns in parts:
         cube = _pad(weight.reshape(gates, units, -1), (gates, plan.tiles * plan.rows, words * columns))
-        cube = cube.reshape(gates, plan.tiles, plan.rows, words, columns)
-        blocks.append(cube.transpose(1, 3, 2, 0, 4))  # tile, word, row, gate, column
+        cube = cube.reshape(plan.turns, at_once, plan.tiles, plan.rows, words, columns)
+        cube = cube.transpose(2, 0, 4, 3, 1, 5)  # tile, turn, word, row, gate, column
+        blocks.append(cube.reshape(plan.sweeps, words, plan.rows, at_once, columns))
     passes = plan.passes
     if plan.shape.spaced:
         blocks, passes = blocks[::-1], (plan.h_words, plan.x_words)
     sweeps = np.concatenate(blocks, axis=4 if side_by_side else 1)
     ends = np.cumsum(np.array(passes[:-1], dtype=np.int64))
     parts_of_passes = np.split(sweeps, ends, axis=1)
-    each = plan.rows * gates * plan.columns
+    each = plan.rows * at_once * plan.columns
     return np.concatenate([part.reshape(-1, each) for part in parts_of_passes])
 
 

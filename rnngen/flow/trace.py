@@ -110,10 +110,10 @@ def _active_cycles(engine: EnginePlan, stage: str) -> IntArray:
 
 
 def _reads(engine: EnginePlan, stage: str, word: int) -> IntArray:
-    """Issues of a word, by tile."""
+    """Issues of a word, by sweep."""
     ahead = stage == "h part" and engine.shape.spaced
-    distance = engine.h_spacing if ahead else engine.tile_distance(word)
-    return engine.first_read(word) + np.arange(engine.tiles) * distance
+    distance = engine.h_spacing if ahead else engine.sweep_distance(word)
+    return engine.first_read(word) + np.arange(engine.sweeps) * distance
 
 
 def _marked(offsets: IntArray, issues: IntArray, window: Window) -> Flags:

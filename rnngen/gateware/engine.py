@@ -118,10 +118,10 @@ class EngineContext:
     reverse: bool = False
 
 
-def _group_layout(streams: int) -> data.StructLayout:
+def _group_layout(streams: int, turns: int) -> data.StructLayout:
     """What travels beside a group of E units through the element-wise path."""
     flags = dict.fromkeys(("valid", "first", "tile_end", "step_end", "sequence_last", "fresh", "kept"), 1)
-    return data.StructLayout({**flags, "stream": range(streams)})
+    return data.StructLayout({**flags, "stream": range(streams), "turn": range(turns)})
 
 
 class Engine(wiring.Component):
@@ -243,11 +243,14 @@ class Engine(wiring.Component):
             m.d.comb += [sequencer.go_h.eq(self.go_h), self.stale.eq(Cat(self.restart, *loads).any())]
         tail_leaf, tail = make_tail(self._layer, self._plan, image_names(self._context.index)["table"])
         m.submodules.tail = tail_leaf
-        sums = Signal.like(tail.sums, name="array_sums") if self._plan.keeps_sums else tail.sums
+        gathered = (tail.sums, tail.sums_x) if self._plan.turns == 1 else self._turn_sums()
+        sums = Signal.like(gathered[0], name="array_sums") if self._plan.keeps_sums else gathered[0]
         self._operand_path(m, sequencer, buffer, sums, tail.sums_x)
         head, symbol = self._group_head(m, sequencer, buffer)
         if self._plan.keeps_sums:
-            head = self._partial_sums(m, sums, head, tail)
+            head = self._partial_sums(m, sums, head, *gathered)
+        if self._plan.turns > 1:
+            head, symbol = self._gather(m, gathered[0], head, symbol, tail)
         groups = _line(m, head, "group", self._plan.tail.output + AHEAD + 1)
         self._tail_memories(m, tail, groups, symbol)
         self._results(m, tail, groups)
@@ -308,7 +311,7 @@ class Engine(wiring.Component):
         address = Signal(range(max(2, plan.words)))
         issue_late, first, last = Signal(), Signal(OPERAND_CYCLES), Signal(OPERAND_CYCLES)
         first_h = Signal(OPERAND_CYCLES)
-        split = self._layer.kind == "gru" and plan.shape.inputs > 0 and not plan.keeps_sums
+        split = self._layer.kind == "gru" and plan.shape.inputs > 0 and not plan.keeps_sums and plan.turns == 1
         m.d.sync += [
             issue_late.eq(sequencer.issue),
             first.eq(Cat(sequencer.first, first)),
@@ -325,9 +328,9 @@ class Engine(wiring.Component):
         m.submodules.weights = self._parameter_memory("weights", plan.words, address, weights)
         m.submodules.array = Instance(
             "rnn_mac_array",
-            p_ROWS=plan.rows * plan.shape.gates,
+            p_ROWS=plan.rows * plan.gates_at_once,
             p_COLUMNS=plan.columns,
-            p_GROUP_ROWS=plan.elements * plan.shape.gates,
+            p_GROUP_ROWS=plan.elements * plan.gates_at_once,
             p_WEIGHT_WIDTH=product.weight_width,
             p_VECTOR_WIDTH=product.operand_width,
             p_ACC_WIDTH=product.accumulator_width,
@@ -392,14 +395,14 @@ class Engine(wiring.Component):
         plan = self._plan
         ends = (sequencer.last, sequencer.step_first, sequencer.last_tile, sequencer.step_last)
         passes = (sequencer.first_pass, ~sequencer.last_pass)
-        tile = Signal(len(ends) + len(passes) + len(sequencer.step_stream))
-        m.d.comb += tile.eq(Cat(*ends, *passes, sequencer.step_stream))
+        tile = Signal(len(ends) + len(passes) + len(sequencer.step_stream) + len(sequencer.turn))
+        m.d.comb += tile.eq(Cat(*ends, *passes, sequencer.step_stream, sequencer.turn))
         delay = plan.array_cycles - AHEAD
         for _ in range(delay):
             later = Signal.like(tile)
             m.d.sync += later.eq(tile)
             tile = later
-        head = Signal(_group_layout(self._context.streams), name="group_head")
+        head = Signal(_group_layout(self._context.streams, plan.partial_turns), name="group_head")
         flags, flags_now = Signal(len(tile) - 1), Signal(len(tile) - 1)
         left = Signal(range(plan.groups + 1))
         left_now = Signal.like(left)
@@ -414,33 +417,73 @@ class Engine(wiring.Component):
             head.sequence_last.eq(flags_now[2]),
             head.fresh.eq(flags_now[3]),
             head.kept.eq(flags_now[4]),
-            head.stream.eq(flags_now[5:]),
+            Cat(head.stream, head.turn).eq(flags_now[5:]),
         ]
         m.d.sync += [flags.eq(flags_now), left.eq(left_now - head.valid)]
         return head, self._symbol_base(m, buffer, delay, starts)
 
-    def _partial_sums(self, m: Module, sums: Signal, head: Signal, tail: TailSignals) -> Signal:
+    def _turn_sums(self) -> tuple[Signal, Signal]:
+        """The sums of a group in one turn; no part of x beside them."""
+        plan, width = self._plan, self._layer.formats.product.accumulator_width
+        return Signal(plan.elements * plan.gates_at_once * width, name="turn_sums"), Signal(0)
+
+    def _gather(
+        self, m: Module, sums: Signal, head: Signal, symbol: Value, tail: TailSignals
+    ) -> tuple[Signal, Value]:
+        """Gathers the sums of a tile's turns; returns the head of the groups that are complete, and its symbol."""
+        plan, width = self._plan, self._layer.formats.product.accumulator_width
+        here = _line(m, head, "turn_group", AHEAD + 1)[-1]
+        place = Signal(range(max(2, plan.groups)))
+        with m.If(here.valid):
+            m.d.sync += place.eq(Mux(here.tile_end, 0, place + 1))
+        m.submodules.gate_sums = Instance(
+            "rnn_gate_sums",
+            p_LANES=plan.elements,
+            p_GATES=plan.gates_at_once,
+            p_TURNS=plan.partial_turns,
+            p_TURN_WIDTH=len(here.turn),
+            p_ACC_WIDTH=width,
+            p_DEPTH=plan.groups,
+            p_ADDRESS_WIDTH=address_width(plan.groups),
+            p_SPLIT=int(plan.halved),
+            i_clk=ClockSignal(),
+            i_group=sums,
+            i_turn=here.turn,
+            i_write=here.valid,
+            i_address=fit_address(m, place, plan.groups),
+            o_sums=tail.sums,
+            o_sums_x=tail.sums_x if plan.halved else Signal(width, name="no_gathered_x"),
+        )
+        whole = Signal.like(head, name="whole_head")
+        m.d.comb += [whole.eq(head), whole.valid.eq(head.valid & (head.turn == plan.partial_turns - 1))]
+        if not plan.gather_cycles:
+            return whole, symbol
+        later, later_symbol = Signal.like(head, name="gathered_head"), Signal(len(symbol), name="gathered_symbol")
+        m.d.sync += [later.eq(whole), later_symbol.eq(symbol)]
+        return later, later_symbol
+
+    def _partial_sums(self, m: Module, sums: Signal, head: Signal, added: Signal, added_x: Signal) -> Signal:
         """Adds up the sums of all passes; returns the head of the groups that are complete."""
         plan, width = self._plan, self._layer.formats.product.accumulator_width
-        split = self._layer.kind == "gru"
-        sums_out, kept_out = tail.sums, tail.sums_x if split else Signal(width, name="no_kept_x")
+        split, depth = self._layer.kind == "gru", plan.group_count * plan.turns
+        sums_out, kept_out = added, added_x if split else Signal(width, name="no_kept_x")
         if split and plan.shape.spaced:  # what is kept of gate n is its h-part, and the x-part leaves as it comes
-            sums_out, kept_out = Signal.like(tail.sums, name="last_sums"), Signal.like(tail.sums_x, name="kept_sums")
+            sums_out, kept_out = Signal.like(added, name="last_sums"), Signal.like(added_x, name="kept_sums")
             rows = [sums_out.word_select(row, width) for row in range(plan.elements * 3)]
             kept = [kept_out.word_select(lane, width) for lane in range(plan.elements)]
-            m.d.comb += tail.sums.eq(Cat((rows[3 * k], rows[3 * k + 1], kept[k]) for k in range(plan.elements)))
-            m.d.comb += tail.sums_x.eq(Cat(rows[2::3]))
-        address, here = _group_counter(m, head, plan.group_count), _line(m, head, "pass_group", AHEAD + 1)[-1]
+            m.d.comb += added.eq(Cat((rows[3 * k], rows[3 * k + 1], kept[k]) for k in range(plan.elements)))
+            m.d.comb += added_x.eq(Cat(rows[2::3]))
+        address, here = _group_counter(m, head, depth), _line(m, head, "pass_group", AHEAD + 1)[-1]
         m.submodules.partial_sums = Instance(
             "rnn_partial_sums",
-            p_ROWS=plan.elements * plan.shape.gates,
+            p_ROWS=plan.elements * plan.gates_at_once,
             p_ACC_WIDTH=width,
-            p_DEPTH=plan.group_count,
-            p_ADDRESS_WIDTH=address_width(plan.group_count),
+            p_DEPTH=depth,
+            p_ADDRESS_WIDTH=address_width(depth),
             p_SPLIT=int(split),
             i_clk=ClockSignal(),
             i_group=sums,
-            i_address=fit_address(m, address, plan.group_count),
+            i_address=fit_address(m, address, depth),
             i_fresh=head.fresh,
             i_write=here.valid & here.kept,
             o_sums=sums_out,

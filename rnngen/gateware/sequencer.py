@@ -22,7 +22,8 @@ class Sequencer(wiring.Component):
         release: The step's input is read for the last time.
         issue: A column word is read in this cycle, at x_address where from_x, at h_address where from_h.
         h_word: Number of the word of h at h_address.
-        first, last: It is its tile's first, last word in this pass.  first_h: It is its tile's first word of h.
+        first, last: A sum begins, ends with it: a sweep's in this pass, or one of the two of a sweep that is halved.
+        first_h: It is its sweep's first word of h.  turn: Number of that sum, of those of its tile.
         last_tile: The tile is the last one.  first_pass, last_pass: The pass is the step's first, last one.
         step_first, step_last: The step is the first, last of its sequence.  step_stream: Whose step it is.
         peek_stream: A stream.  peek_base: First word of its latest h.
@@ -54,6 +55,7 @@ class Sequencer(wiring.Component):
                 "first": Out(1),
                 "first_h": Out(1),
                 "last": Out(1),
+                "turn": Out(range(plan.partial_turns)),
                 "last_tile": Out(1),
                 "first_pass": Out(1),
                 "last_pass": Out(1),
@@ -78,20 +80,22 @@ class Sequencer(wiring.Component):
         every = (1 << self._streams) - 1
         h_slots, previous_last = Signal(self._streams), Signal(self._streams, init=every)
         h_base, new_h_base = Signal.like(self.h_address), Signal.like(self.h_address)
-        tile_end, pass_end = Signal(), Signal()
+        tile_end, pass_end, last_sweep = Signal(), Signal(), Signal()
         words, cycles, x_left = self._passes(m, pass_end)
         h_word_base = Signal.like(self.h_word)
+        last_turn, ends_x, begins_h = self._turns(m, active & tile_end, column)
         m.d.comb += [
             tile_end.eq(column == cycles - 1),
             self.last_tile.eq(tile == plan.tiles - 1),
-            pass_end.eq(active & tile_end & self.last_tile),
+            last_sweep.eq(self.last_tile & last_turn),
+            pass_end.eq(active & tile_end & last_sweep),
             self.issue.eq(active & (column < words)),
             self.from_x.eq(column < x_left),
             self.from_h.eq(column < plan.h_words if plan.x_lanes else ~self.from_x),
-            self.first.eq(self.issue & (column == 0)),
-            self.last.eq(active & (column == words - 1)),
+            self.first.eq(self.issue & ((column == 0) | begins_h)),
+            self.last.eq(active & ((column == words - 1) | ends_x)),
             self.first_h.eq(self.issue & (column == x_left)),
-            self.release.eq(active & self.last_tile & self._reads_last_x(column, x_left)),
+            self.release.eq(active & last_sweep & self._reads_last_x(column, x_left)),
         ]
         stride = self._h_stride
         # The step before wrote its h to the slot that this step reads.
@@ -109,8 +113,8 @@ class Sequencer(wiring.Component):
             m.d.sync += column.eq(column + 1)
             m.d.sync += [self.x_address.eq(x_next), self.h_address.eq(h_next), self.h_word.eq(h_word_next)]
             with m.If(tile_end):
-                m.d.sync += [column.eq(0), tile.eq(tile + 1)]
-                with m.If(~self.last_tile):
+                m.d.sync += [column.eq(0), tile.eq(tile + last_turn)]
+                with m.If(~last_sweep):
                     m.d.sync += [self.x_address.eq(x_base), self.h_address.eq(h_base), self.h_word.eq(h_word_base)]
                 with m.Else():  # the next pass goes on where this one ends
                     m.d.sync += [tile.eq(0), x_base.eq(x_next), h_base.eq(h_next), h_word_base.eq(h_word_next)]
@@ -143,6 +147,21 @@ class Sequencer(wiring.Component):
         with m.If(self.restart):
             m.d.sync += previous_last.eq(every)
         return m
+
+    def _turns(self, m: Module, sweep_end: Value, column: Signal) -> tuple[Value, Value, Value]:
+        """Whether the gates of a sweep are its tile's last; whether a word ends a sum of x, and begins one of h."""
+        plan = self._plan
+        if plan.turns == 1:
+            return Const(1, 1), Const(0, 1), Const(0, 1)
+        turn, last_turn = Signal(range(plan.turns)), Signal()
+        m.d.comb += last_turn.eq(turn == plan.turns - 1)
+        with m.If(sweep_end):
+            m.d.sync += turn.eq(Mux(last_turn, 0, turn + 1))
+        if not plan.halved:
+            m.d.comb += self.turn.eq(turn)
+            return last_turn, Const(0, 1), Const(0, 1)
+        m.d.comb += self.turn.eq(turn + (last_turn & (column >= plan.x_words)))
+        return last_turn, last_turn & (column == plan.x_words - 1), last_turn & (column == plan.x_words)
 
     def _passes(self, m: Module, pass_end: Signal) -> tuple[Value, Value, Value]:
         """Of the pass that is on: its words, its cycles a tile, and how many of its words are x words, at least."""

@@ -14,6 +14,7 @@ from rnngen.arith.format import IntArray
 from rnngen.errors import PlanError
 from rnngen.plan.timing import (
     DEFAULT_PIPELINE,
+    GATHER_CYCLES,
     OPERAND_CYCLES,
     PARTIAL_CYCLES,
     PARTIAL_GAP,
@@ -84,6 +85,9 @@ class LayerShape:
 class EnginePlan:
     """A dense engine: gates x rows x columns multipliers that sweep the matrix tile by tile.
 
+    Gates in turn: only some of the gates are multiplied at once, and a tile is swept as often as that takes; its sums
+    are gathered behind the array until those of its last gates are there.
+
     In several passes the columns are cut, and each pass sweeps its own words of all tiles, one tile behind the
     other; sums are kept between passes.  So the x-part of all tiles runs before h is needed, or words that
     come slowly are multiplied as they come.
@@ -100,6 +104,7 @@ class EnginePlan:
         x_lanes: Columns that multiply words of x while the others multiply words of h (operation-level, Kwon et al. DAC
             2020); 0: all of them multiply x, then h.
         passes: Words of a sweep in each pass, alike from the third one on; none: all words in one pass.
+        turns: Sweeps of a tile, each of as many of its gates, in their order.
     """
 
     shape: LayerShape
@@ -110,8 +115,15 @@ class EnginePlan:
     input_slots: int = 2
     passes: tuple[int, ...] = ()
     x_lanes: int = 0
+    turns: int = 1
 
     def __post_init__(self) -> None:
+        if self.turns not in turn_choices(self.shape):
+            at_once = " or ".join(str(self.shape.gates // turns) for turns in turn_choices(self.shape))
+            raise PlanError(
+                f"Layer '{self.shape.name}': {at_once} of its {self.shape.gates} gates can be multiplied at once, not "
+                f"those of {self.turns} turns."
+            )
         limit = self.shape.inputs + self.shape.hidden if self.x_lanes else max(self.shape.inputs, self.shape.hidden)
         for label, value, largest in (
             ("row", self.rows, self.shape.units),
@@ -143,6 +155,12 @@ class EnginePlan:
                 f"Layer '{self.shape.name}': passes of {self.passes} words must make up a sweep of {self.sweep} "
                 f"words, each with time for {self.groups} groups of units."
             )
+        if self.elements < self.fewest_elements:
+            raise PlanError(
+                f"Layer '{self.shape.name}': with its gates in turn, element-wise lanes must be at least "
+                f"{self.fewest_elements}, so that a tile's groups take no longer than its {self.h_words} words of h, "
+                f"not {self.elements}."
+            )
 
     def _may_be_side_by_side(self) -> bool:
         """A GRU keeps two sums of gate n apart; slices, symbols and passes are only read one behind the other."""
@@ -169,12 +187,38 @@ class EnginePlan:
     @cached_property
     def multipliers(self) -> int:
         """M: products a cycle."""
-        return self.shape.gates * self.rows * self.columns
+        return self.gates_at_once * self.rows * self.columns
+
+    @cached_property
+    def gates_at_once(self) -> int:
+        """Gates whose rows are multiplied at the same time."""
+        return self.shape.gates // self.turns
+
+    @cached_property
+    def halved(self) -> bool:
+        """Whether the sweep of the last gate alone gives two sums: of x and of h (a GRU keeps both of gate n apart)."""
+        return self.turns > 1 and self.shape.kind == "gru" and self.shape.inputs > 0
+
+    @cached_property
+    def partial_turns(self) -> int:
+        """Sums that a row lane gives for a tile, one after the other: those of each turn, two of one that is halved."""
+        return self.turns + self.halved
+
+    @cached_property
+    def fewest_elements(self) -> int:
+        """E with which a tile's groups leave the array before the next sums come, whatever the distance of sweeps."""
+        shortest = min(self.passes) if self.passes else self.h_words if self.halved else self.rows
+        return ceil_div(self.rows, shortest)
 
     @cached_property
     def tiles(self) -> int:
         """Tiles of R units in a step; the last one may be partly empty."""
         return ceil_div(self.shape.units, self.rows)
+
+    @cached_property
+    def sweeps(self) -> int:
+        """Sweeps of a pass: of every tile in every turn."""
+        return self.tiles * self.turns
 
     @cached_property
     def x_words(self) -> int:
@@ -218,8 +262,9 @@ class EnginePlan:
 
     @cached_property
     def spacing(self) -> int:
-        """Cycles between the first issues of two tiles of the last pass; more than its words only if E is too small."""
-        return max(self.last_words, self.groups)
+        """Cycles between the first issues of two sweeps of the last pass; more than its words only if E is too small."""
+        halves = self.last_words - self.x_words + self.groups if self.halved else 0
+        return max(self.last_words, self.groups, halves)
 
     @cached_property
     def last_words(self) -> int:
@@ -256,13 +301,13 @@ class EnginePlan:
     @cached_property
     def last_pass(self) -> int:
         """First issue of the last pass, counted from the step's first one."""
-        return self.tiles * sum(self.passes[:-1])
+        return self.sweeps * sum(self.passes[:-1])
 
     @cached_property
     def issue_cycles(self) -> int:
         """Cycles from a step's first issue to the earliest one of the next step that the multipliers allow."""
         ahead = self.tiles * self.h_spacing if self.shape.spaced else 0
-        return ahead + self.last_pass + self.tiles * self.spacing
+        return ahead + self.last_pass + self.sweeps * self.spacing
 
     @cached_property
     def _starts(self) -> IntArray:
@@ -270,20 +315,20 @@ class EnginePlan:
         return np.cumsum((0, *self.passes[:-1]))
 
     def first_read(self, word: Cycle) -> Cycle:
-        """Issue, counted from the step's first one, at which the first tile reads a word (x words first, then h)."""
+        """Issue, counted from the step's first one, at which the first sweep reads a word (x words first, then h)."""
         if not self.passes:
             return word
         start = self._starts[np.searchsorted(self._starts, word, side="right") - 1]
-        cycle: Cycle = self.tiles * start + word - start
+        cycle: Cycle = self.sweeps * start + word - start
         return cycle
 
-    def tile_distance(self, word: int) -> int:
-        """Issue of a word in one tile to that in the next one."""
+    def sweep_distance(self, word: int) -> int:
+        """Issue of a word in one sweep to that in the next one."""
         return self.passes[np.searchsorted(self._starts, word, side="right") - 1] if self.passes else self.spacing
 
     def last_read(self, word: int) -> int:
-        """Issue at which the last tile reads a word."""
-        return int(self.first_read(word)) + (self.tiles - 1) * self.tile_distance(word)
+        """Issue at which the last sweep reads a word."""
+        return int(self.first_read(word)) + (self.sweeps - 1) * self.sweep_distance(word)
 
     def wait(self, written: Callable[[Any], Any], first: int, last: int) -> int:
         """Cycles that a step must start behind a writer, for each word to be written before it is read.
@@ -302,7 +347,7 @@ class EnginePlan:
     @property
     def words(self) -> int:
         """Weight memory words: one for every issue of a step."""
-        return self.tiles * self.sweep
+        return self.sweeps * self.sweep
 
     @cached_property
     def sum_cycles(self) -> int:
@@ -323,7 +368,12 @@ class EnginePlan:
     def result_cycles(self) -> int:
         """Issue of a tile's last word to the write of its first group's output words."""
         partial = PARTIAL_CYCLES if self.keeps_sums else 0
-        return result_cycles(self.shape.kind, self.columns, self.pipeline) + partial
+        return result_cycles(self.shape.kind, self.columns, self.pipeline) + partial + self.gather_cycles
+
+    @cached_property
+    def gather_cycles(self) -> int:
+        """Sums of a tile's last gates to all of the group's sums together: none where they wait in registers."""
+        return GATHER_CYCLES if self.turns > 1 and self.groups > 1 else 0
 
     @property
     def recurrence_latency(self) -> int:
@@ -335,6 +385,7 @@ class EnginePlan:
         pipeline = self.pipeline
         tree = pipeline.array_cycles(self.columns) - pipeline.product_stages - 1
         kept = [("partial sums", PARTIAL_CYCLES)] if self.keeps_sums else []
+        kept += [("gates gathered", self.gather_cycles)] if self.gather_cycles else []
         return [
             ("memory read", 1),
             ("choice of x or h, broadcast", OPERAND_CYCLES - 1),
@@ -352,8 +403,8 @@ class EnginePlan:
 
     def group_cycle(self, group: Cycle) -> Cycle:
         """Cycle, counted from the step's first issue, in which a group's output words are written."""
-        first = self.last_pass + self.last_words - 1 + self.result_cycles
-        return first + group // self.groups * self.spacing + group % self.groups
+        first = self.last_pass + (self.turns - 1) * self.spacing + self.last_words - 1 + self.result_cycles
+        return first + group // self.groups * (self.turns * self.spacing) + group % self.groups
 
     @cached_property
     def unhidden_interval(self) -> int:
@@ -412,6 +463,13 @@ class EnginePlan:
         return replace(self, input_slots=slots)
 
 
+def turn_choices(shape: LayerShape) -> tuple[int, ...]:
+    """Turns in which the gates of a layer can be taken, as many of them in each; in spaced mode all at once."""
+    if shape.spaced:
+        return (1,)
+    return tuple(turns for turns in range(1, shape.gates + 1) if shape.gates % turns == 0)
+
+
 def are_legal(plan: EnginePlan, passes: tuple[int, ...]) -> bool:
     """Whether a sweep can be cut like that.
 
@@ -419,11 +477,11 @@ def are_legal(plan: EnginePlan, passes: tuple[int, ...]) -> bool:
     """
     if plan.shape.spaced or sum(passes) != plan.sweep or len(set(passes[2:])) > 1 or min(passes) < plan.groups:
         return False
-    if plan.shape.symbols or (plan.shape.kind == "gru" and passes != (plan.x_words, plan.h_words)):
+    if plan.shape.symbols or plan.halved or (plan.shape.kind == "gru" and passes != (plan.x_words, plan.h_words)):
         return False  # a symbol is no word; a GRU keeps the x-part of gate n apart from its h-part
-    # From a tile's end in one pass to its end in the next: least for the first or the last tile.
-    ends = ((plan.tiles * before - before + after, plan.tiles * after) for before, after in pairwise(passes[:4]))
-    return plan.tiles > 1 and min((min(pair) for pair in ends), default=0) >= PARTIAL_GAP
+    # From a sweep's end in one pass to its end in the next: least for the first or the last one.
+    ends = ((plan.sweeps * before - before + after, plan.sweeps * after) for before, after in pairwise(passes[:4]))
+    return plan.sweeps > 1 and min((min(pair) for pair in ends), default=0) >= PARTIAL_GAP
 
 
 def least_elements(plan: EnginePlan, limit: int) -> EnginePlan:
@@ -434,8 +492,7 @@ def least_elements(plan: EnginePlan, limit: int) -> EnginePlan:
     largest = max(1, min(plan.rows, plan.h_columns if plan.shape.hidden else plan.rows, limit))
     best = replace(plan, elements=largest)
     candidates = [best]
-    least = ceil_div(plan.rows, min(plan.passes)) if plan.passes else 1
-    for elements in range(least, largest):
+    for elements in range(plan.fewest_elements, largest):
         fewer = replace(plan, elements=elements)
         if fewer.interval == best.interval:
             candidates.append(fewer)

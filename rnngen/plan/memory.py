@@ -38,6 +38,9 @@ def engine_memory_bits(
         bits["state"] = streams * plan.group_count * plan.elements * state_width(layer)
     if plan.keeps_sums:
         bits["partial sums"] = plan.group_count * plan.elements * shape.gates * product.accumulator_width
+    if plan.turns > 1 and plan.groups > 1:
+        depth = (plan.partial_turns - 1) * plan.groups
+        bits["gate sums"] = depth * plan.elements * plan.gates_at_once * product.accumulator_width
     if TABLE_COPIES[layer.kind]:
         bits["tables"] = TABLE_COPIES[layer.kind] * plan.elements * layer.formats.table.memory_bits
     return bits

@@ -196,8 +196,8 @@ def _faster(plans: Sequence[EnginePlan], others: Sequence[EnginePlan]) -> list[E
 
 def _leanest(plan: EnginePlan, interval: int) -> EnginePlan:
     """The engine with the fewest element-wise lanes that keep the interval, which the widest do."""
-    each = min(plan.passes) if plan.passes else interval // (plan.shape.streams * plan.tiles)
-    low, high = ceil_div(plan.rows, each), plan.elements
+    each = plan.last_words if plan.passes else interval // (plan.shape.streams * plan.sweeps)
+    low, high = max(plan.fewest_elements, ceil_div(plan.rows, each)), plan.elements
     middle = low  # often enough where the recurrence is hidden
     while low < high:
         if replace(plan, elements=middle).interval <= interval:

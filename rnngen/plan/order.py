@@ -48,7 +48,7 @@ def _in_passes(plan: EnginePlan, passes: tuple[int, ...]) -> Iterator[EnginePlan
 def _in_blocks(plan: EnginePlan, ahead: int) -> Iterator[EnginePlan]:
     """With the words behind the first ``ahead`` in passes as short as can be: they are multiplied as they come."""
     words = plan.sweep - ahead
-    block = max(plan.groups, ceil_div(words, _PASSES), ceil_div(PARTIAL_GAP, plan.tiles))
+    block = max(plan.groups, ceil_div(words, _PASSES), ceil_div(PARTIAL_GAP, plan.sweeps))
     if words >= 2 * block:
         head = (ahead,) if ahead else ()
         yield from _in_passes(plan, (*head, block + words % block, *(block,) * (words // block - 1)))

@@ -29,6 +29,9 @@ PARTIAL_CYCLES = 1
 PARTIAL_GAP = 4
 """Sums of a pass to the sums of the next one that read them back: adder, write, read, and a register behind it."""
 
+GATHER_CYCLES = 1
+"""What gathering the sums of gates in turn adds, where a tile has several groups of units."""
+
 ARGMAX_CYCLES = 2
 """Last words of a step to the number of its largest."""
 
