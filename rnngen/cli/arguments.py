@@ -88,7 +88,10 @@ def _add_generate(parser: _Parser) -> None:
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument("--board", metavar="NAME", help="board whose device is the budget (default: ulx3s-85f)")
     budget.add_argument("--multipliers", metavar="N", type=int, help="multipliers to spend")
-    budget.add_argument("--lanes", metavar="GATES,ROWS,COLUMNS", type=_lanes, help="lanes of each recurrent layer")
+    budget.add_argument(
+        "--lanes", metavar="GATES,ROWS,COLUMNS", type=_lanes,
+        help="lanes of each recurrent layer, such as 4,16,2 (or 1,16,2: its gates in turn)",
+    )  # fmt: skip
     parser.add_argument("--weight-bits", metavar="N", type=int, default=8, help="2..18 (default: %(default)s)")
     parser.add_argument("--activation-bits", metavar="N", type=int, default=16, help="4..18 (default: %(default)s)")
     parser.add_argument("--loadable", action="store_true", help="weights can also be loaded over the control port")

@@ -262,7 +262,7 @@ class EnginePlan:
 
     @cached_property
     def spacing(self) -> int:
-        """Cycles between the first issues of two sweeps of the last pass; more than its words only if E is too small."""
+        """Cycles between the first issues of two sweeps of the last pass; more than its words only if E is small."""
         halves = self.last_words - self.x_words + self.groups if self.halved else 0
         return max(self.last_words, self.groups, halves)
 

@@ -3,17 +3,19 @@
 The issues of a step depend on the rows only through the number of tiles, and on the columns only
 through the number of words; so for each tile count the fewest rows and for each word count the
 fewest columns are enough, except where the recurrence and not the issues bind: there every pair
-of rows and columns is weighed.
+of rows and columns is weighed.  Gates in turn are weighed where they may be faster than all engines with as many
+multipliers that take all gates at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from rnngen.plan.branch import BranchPlan
-from rnngen.plan.engine import EnginePlan, LayerShape, ceil_div, result_cycles
+from rnngen.plan.engine import EnginePlan, LayerShape, ceil_div, result_cycles, turn_choices
 from rnngen.plan.order import orders
 from rnngen.plan.shapes import BlockShape
 from rnngen.plan.sizes import column_choices, distinct_divisions
@@ -81,9 +83,44 @@ def _option(shape: BlockShape, branch: BranchPlan) -> Option:
     return Option(branch, copies, writes, branch.interval, copies * branch.multipliers)
 
 
-def widest(shape: LayerShape, rows: int, columns: int, pipeline: Pipeline) -> EnginePlan:
+def widest(shape: LayerShape, rows: int, columns: int, pipeline: Pipeline, turns: int = 1) -> EnginePlan:
     """The engine with the most element-wise lanes that its lanes allow: none of its shape is faster."""
-    return EnginePlan(shape, rows, columns, min(rows, columns) if shape.hidden else rows, pipeline)
+    return EnginePlan(shape, rows, columns, min(rows, columns) if shape.hidden else rows, pipeline, turns=turns)
+
+
+_Pair = tuple[int, int, int, int, int]
+"""Multipliers, least interval, turns, rows and columns."""
+
+
+@dataclass(frozen=True)
+class RowLanes:
+    """Row lanes of an engine: rows of the matrix that are multiplied at once, and the sweeps of a step that they take.
+
+    Attributes:
+        lanes: Gates at once times R.  rows: R.  next_rows: The fewest rows that take fewer tiles.
+    """
+
+    lanes: int
+    sweeps: int
+    turns: int
+    rows: int
+    next_rows: int
+
+
+def row_choices(shape: LayerShape) -> list[RowLanes]:
+    """The fewest rows for each number of tiles; of gates in turn those that need fewer lanes for as few sweeps."""
+    divisions = distinct_divisions(shape.units)
+    kept: list[RowLanes] = []
+    for turns in turn_choices(shape):
+        at_once, others = shape.gates // turns, sorted(kept, key=lambda one: one.lanes)
+        lanes = [one.lanes for one in others]
+        fewest = list(accumulate((one.sweeps for one in others), min))  # sweeps with as many lanes or fewer
+        for rows, next_rows in pairwise((*divisions, shape.units + 1)):
+            sweeps = turns * ceil_div(shape.units, rows)
+            place = bisect_right(lanes, at_once * rows)
+            if not place or fewest[place - 1] > sweeps:
+                kept.append(RowLanes(at_once * rows, sweeps, turns, rows, next_rows))
+    return kept
 
 
 def candidates(shape: BlockShape, limit: int, pipeline: Pipeline, chained: bool = True) -> list[Option]:
@@ -106,28 +143,61 @@ def _engines(shape: LayerShape, limit: int, pipeline: Pipeline, chained: bool) -
     Where no other block asks for columns, element-wise lanes or multipliers, the most promising come first, and those
     that cannot be faster are left out before they are planned.
     """
-    found, fastest = [], 1 << 62
-    reached: set[tuple[int, int]] = set()  # tiles and words of engines that are as fast as can be
-    pairs = _pairs(shape, limit, pipeline)
-    for _, least, rows, columns in sorted(pairs) if chained else sorted(pairs, key=lambda pair: (pair[1], pair[0])):
+    whole = [row for row in row_choices(shape) if row.turns == 1]
+    found, fastest = _weighed(shape, _pairs(shape, whole, limit, pipeline, _Faster([])), pipeline, chained, 1 << 62)
+    sides = list(_side_by_side(shape, whole, limit, pipeline, _Faster([]), 0 if chained else fastest))
+    others = [order for plan in found for order in orders(plan)[1:]] + sides
+    if shape.gates > 1:
+        in_turn = [row for row in row_choices(shape) if row.turns > 1]
+        faster = _Faster([*found, *others], chained)
+        fastest = min([fastest, *(plan.interval for plan in sides)])
+        pairs = _pairs(shape, in_turn, limit, pipeline, faster)
+        made, fastest = _weighed(shape, pairs, pipeline, chained, fastest)
+        found += made
+        others += [order for plan in made for order in orders(plan)[1:]]
+        others += _side_by_side(shape, in_turn, limit, pipeline, faster, 0 if chained else fastest)
+    return found + _faster(others, found)
+
+
+class _Faster:
+    """Whether an engine may be faster than all of these; where they are chained, that have as many multipliers."""
+
+    def __init__(self, plans: Sequence[EnginePlan], chained: bool = False) -> None:
+        ranked = sorted((plan.multipliers if chained else 0, plan.interval) for plan in plans)
+        self._multipliers = [multipliers for multipliers, _ in ranked]
+        self._fastest = list(accumulate((interval for _, interval in ranked), min))
+
+    def __call__(self, multipliers: int, least: int) -> bool:
+        place = bisect_right(self._multipliers, multipliers)
+        return not place or least < self._fastest[place - 1]
+
+
+def _weighed(
+    shape: LayerShape, pairs: Iterable[_Pair], pipeline: Pipeline, chained: bool, fastest: int
+) -> tuple[list[EnginePlan], int]:
+    """The engines of these lanes in one pass, and the fastest interval of any so far, in the best order of words."""
+    found: list[EnginePlan] = []
+    reached: set[tuple[int, int]] = set()  # sweeps and words of engines that are as fast as can be
+    ranked = sorted(pairs) if chained else sorted(pairs, key=lambda pair: (pair[1], pair[0], *pair[2:]))
+    for _, least, turns, rows, columns in ranked:
         if not chained and least > fastest:
             break
-        alike = ceil_div(shape.units, rows), ceil_div(shape.hidden or shape.inputs, columns)
+        alike = turns * ceil_div(shape.units, rows), ceil_div(shape.hidden or shape.inputs, columns)
         if not chained and alike in reached:
             continue
-        plan = widest(shape, rows, columns, pipeline)
+        plan = widest(shape, rows, columns, pipeline, turns)
         found.append(plan)
         if least <= fastest:
             interval = min(order.interval for order in orders(plan))
             fastest = min(fastest, interval)
             if interval == least:
                 reached.add(alike)
-    others = [order for plan in found for order in orders(plan)[1:]]
-    others += _side_by_side(shape, limit, pipeline, 0 if chained else fastest)
-    return found + _faster(others, found)
+    return found, fastest
 
 
-def _side_by_side(shape: LayerShape, limit: int, pipeline: Pipeline, fastest: int) -> Iterator[EnginePlan]:
+def _side_by_side(
+    shape: LayerShape, rows: Iterable[RowLanes], limit: int, pipeline: Pipeline, faster: _Faster, fastest: int
+) -> Iterator[EnginePlan]:
     """Engines that multiply x and h at the same time, each with the fewest columns for as many words.
 
     Args:
@@ -137,48 +207,58 @@ def _side_by_side(shape: LayerShape, limit: int, pipeline: Pipeline, fastest: in
         return
     sizes = (shape.inputs, shape.hidden)
     sweeps = sorted({ceil_div(size, columns) for size in sizes for columns in distinct_divisions(size)})
-    for rows in distinct_divisions(shape.units):
-        issues = shape.streams * ceil_div(shape.units, rows)
+    for row in rows:
         for sweep in sweeps:
             x, h = (ceil_div(size, sweep) for size in sizes)
-            if shape.gates * rows * (x + h) <= limit and not (fastest and issues * sweep > fastest):
-                yield EnginePlan(shape, rows, x + h, min(rows, h), pipeline, x_lanes=x)
+            multipliers, issues = row.lanes * (x + h), shape.streams * row.sweeps * sweep
+            if multipliers <= limit and not (fastest and issues > fastest) and faster(multipliers, issues):
+                yield EnginePlan(shape, row.rows, x + h, min(row.rows, h), pipeline, x_lanes=x, turns=row.turns)
 
 
-def _pairs(shape: LayerShape, limit: int, pipeline: Pipeline) -> Iterator[tuple[int, int, int, int]]:
-    """Multipliers, least interval, rows and columns of the engines worth a look.
+def _pairs(
+    shape: LayerShape, rows: Iterable[RowLanes], limit: int, pipeline: Pipeline, faster: _Faster
+) -> Iterator[_Pair]:
+    """Multipliers, least interval, turns, rows and columns of the engines worth a look.
 
     For each number of tiles and of words the fewest rows and columns; more lanes with as many issues a step help only
     where the issues are not what binds.
     """
     choices = column_choices(shape)
-    for rows, next_rows in pairwise((*distinct_divisions(shape.units), shape.units + 1)):
+    for row in rows:
+        at_once, most = shape.gates // row.turns, min(limit // row.lanes, choices[-1])
+        if not most or not faster(0, _issues(shape, row.sweeps, most)):
+            continue
         for columns, next_columns in pairwise((*choices, max(shape.inputs, shape.hidden) + 1)):
-            each = shape.gates * rows
-            if each * columns > limit:
+            if row.lanes * columns > limit:
                 break
-            least = _least_interval(shape, rows, columns, pipeline)
-            yield each * columns, least, rows, columns
-            if not shape.hidden or widest(shape, rows, columns, pipeline).is_hidden():
+            least = _least_interval(shape, row.sweeps, columns, pipeline)
+            if not faster(row.lanes * columns, least):
                 continue
-            for more_rows in range(rows, next_rows):
-                most = min(next_columns - 1, limit // (shape.gates * more_rows))
+            yield row.lanes * columns, least, row.turns, row.rows, columns
+            if not shape.hidden or widest(shape, row.rows, columns, pipeline, row.turns).is_hidden():
+                continue
+            for more_rows in range(row.rows, row.next_rows):
+                most = min(next_columns - 1, limit // (at_once * more_rows))
                 for more in range(columns, most + 1):
-                    if (more_rows, more) != (rows, columns):
-                        least = _least_interval(shape, more_rows, more, pipeline)
-                        yield shape.gates * more_rows * more, least, more_rows, more
+                    if (more_rows, more) != (row.rows, columns):
+                        least = _least_interval(shape, row.sweeps, more, pipeline)
+                        yield at_once * more_rows * more, least, row.turns, more_rows, more
 
 
-def _least_interval(shape: LayerShape, rows: int, columns: int, pipeline: Pipeline) -> int:
+def _least_interval(shape: LayerShape, sweeps: int, columns: int, pipeline: Pipeline) -> int:
     """No order of the words is faster: the issues of a step of each stream, and the recurrence.
 
-    The last tile reads the last word of h an h-part a tile behind the first one, and its results take their way.
+    The last sweep reads the last word of h an h-part a sweep behind the first one, and its results take their way.
     """
-    tiles, h_words = ceil_div(shape.units, rows), ceil_div(shape.hidden, columns)
-    issues = shape.streams * tiles * (ceil_div(shape.inputs, columns) + h_words)
+    issues, h_words = _issues(shape, sweeps, columns), ceil_div(shape.hidden, columns)
     if not shape.hidden or not shape.alone:
         return issues
-    return max(issues, (tiles - 1) * h_words + result_cycles(shape.kind, columns, pipeline) + 1)
+    return max(issues, (sweeps - 1) * h_words + result_cycles(shape.kind, columns, pipeline) + 1)
+
+
+def _issues(shape: LayerShape, sweeps: int, columns: int) -> int:
+    """Words that the array takes for a step of each stream."""
+    return shape.streams * sweeps * (ceil_div(shape.inputs, columns) + ceil_div(shape.hidden, columns))
 
 
 def _faster(plans: Sequence[EnginePlan], others: Sequence[EnginePlan]) -> list[EnginePlan]:

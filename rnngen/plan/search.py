@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from rnngen.errors import PlanError
 from rnngen.plan.branch import BranchPlan
-from rnngen.plan.engine import EnginePlan, LayerShape, ceil_div, least_elements
+from rnngen.plan.engine import EnginePlan, LayerShape, ceil_div, least_elements, turn_choices
 from rnngen.plan.network import BlockPlan, NetworkPlan
 from rnngen.plan.options import (
     ELEMENT_DSPS,
@@ -246,7 +246,7 @@ def plan_for_budget(
     least = sum(_least_multipliers(shape) for shape in shapes)
     if least > budget.multipliers:
         raise PlanError(
-            f"The network needs at least {least} multipliers (one a gate and layer) and the budget has "
+            f"The network needs at least {least} multipliers (one a layer) and the budget has "
             f"{budget.multipliers}; raise --multipliers or choose a larger board."
         )
     # A single block is the fastest of all; else a slower one may leave others, or the DSP blocks, what they need.
@@ -286,7 +286,9 @@ def plan_for_streams(plan_of: Callable[[int], NetworkPlan]) -> NetworkPlan:
 
 
 def _least_multipliers(shape: BlockShape) -> int:
-    """One a gate; what mixes groups takes a word of each in one cycle."""
+    """One a layer; of two stages one a gate, and what mixes groups takes a word of each in one cycle."""
+    if len(shape.branches[0]) == 1:
+        return len(shape.layers)
     mixed = sum((len(branch[0]) - 1) * branch[1][0].gates for branch in shape.branches if len(branch) > 1)
     return sum(layer.gates for layer in shape.layers) + mixed
 
@@ -302,7 +304,7 @@ def plan_for_lanes(
     """The plan with given lanes in every gated or recurrent engine; a Linear one gets the fewest that keep up.
 
     Raises:
-        PlanError: if the lanes exceed a layer's size, or gates are not all in parallel.
+        PlanError: if the lanes exceed a layer's size, or its gates cannot be taken so many at once.
     """
     chosen: list[Option] = []
     for shape in shapes:
@@ -310,13 +312,19 @@ def plan_for_lanes(
         if main is None:
             chosen.append(_keeping_up(shape, chosen, rows, columns, pipeline))
             continue
-        if gates != main.gates:
-            raise PlanError(
-                f"Layer '{main.name}' computes its {main.gates} gates in parallel, so the gate lanes must be "
-                f"{main.gates}, not {gates}."
-            )
-        chosen.append(_given(shape, main, rows, columns, pipeline))
+        chosen.append(_given(shape, main, _turns(shape, main, gates), rows, columns, pipeline))
     return _finish(shapes, chosen, capacity)
+
+
+def _turns(shape: BlockShape, main: LayerShape, gates: int) -> int:
+    """Turns of a layer that takes so many gates at once."""
+    legal = [main.gates // turns for turns in turn_choices(main)] if len(shape.branches[0]) == 1 else [main.gates]
+    if gates not in legal:
+        raise PlanError(
+            f"Layer '{main.name}' computes {' or '.join(str(n) for n in legal)} of its {main.gates} gates at once, so "
+            f"the gate lanes cannot be {gates}."
+        )
+    return main.gates // gates
 
 
 def _main_layer(shape: BlockShape) -> LayerShape | None:
@@ -328,11 +336,13 @@ def _main_layer(shape: BlockShape) -> LayerShape | None:
     return layers[0] if layers[0].hidden else None
 
 
-def _given(shape: BlockShape, main: LayerShape, rows: int, columns: int, pipeline: Pipeline) -> Option:
+def _given(
+    shape: BlockShape, main: LayerShape, turns: int, rows: int, columns: int, pipeline: Pipeline
+) -> Option:
     """A recurrent block with given lanes."""
     stages = shape.branches[0]
     if len(stages) == 1:
-        plans = orders(EnginePlan(main, rows, columns, max(1, min(rows, columns)), pipeline))
+        plans = orders(EnginePlan(main, rows, columns, max(1, min(rows, columns)), pipeline, turns=turns))
         return fixed(shape, min(plans, key=lambda plan: (plan.interval, plan.last_write_cycle)))
     EnginePlan(main, rows, columns, 1, pipeline)  # raises if the lanes are not legal
     fitting = [

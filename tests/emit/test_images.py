@@ -60,6 +60,19 @@ def test_weight_words_of_passes_by_hand() -> None:
     assert two_passes.tolist() == one_pass[[0, 1, 4, 5, 2, 3, 6, 7]].tolist()
 
 
+def test_weight_words_of_gates_in_turn_by_hand() -> None:
+    """Gates i and f of a tile before its g and o; a word has a row's two gates of 2 columns."""
+    words = weight_words(small_lstm(), replace(plan(2, 2, 1), turns=2))
+    assert words.shape == (2 * 2 * 4, 2 * 2 * 2)
+    assert words[0].tolist() == [0, 1, 10, 11, 3, 4, 13, 14]
+    assert words[3].tolist() == [-3, 0, -13, 0, -6, 0, -16, 0]
+    assert words[4].tolist() == [20, 21, 30, 31, 23, 24, 33, 34]
+    assert words[12].tolist() == [26, 27, 36, 37, 0, 0, 0, 0]
+    assert weight_words(small_lstm(), replace(plan(1, 1, 1), turns=4))[6].tolist() == [10]
+    passes = weight_words(small_lstm(), replace(plan(2, 2, 2), turns=2, passes=(2, 2)))
+    assert passes.tolist() == words[[0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15]].tolist()
+
+
 def test_bias_words_by_hand() -> None:
     """The accumulator has 13 fraction bits, tanh inputs 6, sigmoid inputs 5: constants 2**6 for g, 2**7 for i, f, o."""
     words = bias_words(small_lstm(), plan(2, 2, 1))

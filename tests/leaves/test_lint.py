@@ -55,6 +55,9 @@ FORMS: list[tuple[str, list[str]]] = [
         for low, high in ((0, 0x7FFF), (-5, 100), (-100, -5))
     ),
     ("rnn_partial_sums", ["-GSPLIT=1", "-GROWS=6"]),
+    ("rnn_gate_sums", ["-GGATES=2", "-GTURNS=2", "-GTURN_WIDTH=1", "-GLANES=3"]),
+    ("rnn_gate_sums", ["-GLANES=2", "-GDEPTH=3", "-GADDRESS_WIDTH=2", "-GSPLIT=1"]),
+    ("rnn_gate_sums", ["-GSPLIT=1"]),
     ("rnn_activation", ["-GSIGMOID=1"]),
     ("rnn_table_tail", ["-GSIGMOID=1"]),
     ("rnn_table_tail", ["-GLANES=3"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import product
 
 from rnngen.plan.engine import EnginePlan
 from rnngen.plan.timing import Pipeline
@@ -26,39 +27,47 @@ class Played:
         reads: By word of a sweep (x words first), the issues that read it, tile by tile.
         written: By unit, the cycle in which its output word is written.
         sums: By pass, the cycle in which each (tile, group) leaves the array.
+        leaving: Cycles in which groups leave the array, those of earlier turns and the x-sums of a GRU included.
         end: First cycle in which the next step may issue.
     """
 
     reads: dict[int, list[int]] = field(default_factory=dict)
     written: dict[int, int] = field(default_factory=dict)
     sums: list[dict[tuple[int, int], int]] = field(default_factory=list)
+    leaving: list[int] = field(default_factory=list)
     end: int = 0
 
 
 def play(plan: EnginePlan) -> Played:
-    """A step: pass by pass and tile by tile, a word a cycle.
+    """A step: pass by pass, tile by tile and turn by turn, a word a cycle.
 
     A word reaches the array 2 cycles after its issue.  The sums of a tile leave it E units a cycle behind its
-    last word; those of several passes are added one cycle later.
+    last word; those of several passes are added one cycle later, and those of several turns leave together behind
+    the last one, a cycle later where they wait in a memory of several groups.  A GRU's last gate in turn has a sum of
+    its words of x, too, whose groups leave between those of the turn before and its own.
     """
     shape, made = plan.shape, Played()
     x_words, h_words = math.ceil(shape.inputs / plan.columns), math.ceil(shape.hidden / plan.columns)
     tiles, groups = math.ceil(shape.units / plan.rows), math.ceil(plan.rows / plan.elements)
     to_sums = 2 + array_latency(plan.columns, plan.pipeline)
     cycle = start = 0
+    halves = shape.kind == "gru" and plan.turns > 1 and x_words > 0
     for words in plan.passes or (x_words + h_words,):
         left: dict[tuple[int, int], int] = {}
-        for tile in range(tiles):
+        for tile, turn in product(range(tiles), range(plan.turns)):
             for word in range(start, start + words):
                 made.reads.setdefault(word, []).append(cycle + word - start)
             units = min(plan.rows, shape.units - tile * plan.rows)
             for group in range(math.ceil(units / plan.elements)):
-                left[tile, group] = cycle + words - 1 + to_sums + group
-            cycle += max(words, groups)
+                if halves and turn == plan.turns - 1:
+                    made.leaving.append(cycle + x_words - 1 + to_sums + group)
+                made.leaving.append(cycle + words - 1 + to_sums + group)
+                left[tile, group] = made.leaving[-1]
+            cycle += max(words, groups, words - x_words + groups if halves else 0)
         made.sums.append(left)
         start += words
     assert start == x_words + h_words
-    behind = TAIL[shape.kind] + (1 if plan.passes else 0)
+    behind = TAIL[shape.kind] + (1 if plan.passes else 0) + (1 if plan.turns > 1 and groups > 1 else 0)
     for unit in range(shape.units):
         tile, row = divmod(unit, plan.rows)
         made.written[unit] = made.sums[-1][tile, row // plan.elements] + behind
@@ -69,8 +78,8 @@ def play(plan: EnginePlan) -> Played:
 def check_array(plan: EnginePlan) -> None:
     """No two groups leave the array in one cycle, and a sum is kept 4 cycles before it is added to."""
     made = play(plan)
+    assert len(set(made.leaving)) == len(made.leaving)
     cycles = [cycle for left in made.sums for cycle in left.values()]
-    assert len(set(cycles)) == len(cycles)
     assert cycles == sorted(cycles)
     for before, after in zip(made.sums, made.sums[1:]):
         assert all(after[place] - before[place] >= 4 for place in before)

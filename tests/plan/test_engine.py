@@ -44,14 +44,60 @@ def test_interval_is_the_played_out_one(
     assert plan.interval == played_out(plan)
 
 
-@given(SMALL, SMALL, st.integers(1, 5), st.integers(1, 5), st.integers(1, 12), st.integers(0, 12), st.integers(1, 12))
+@given(st.sampled_from(["lstm", "gru"]), SMALL, SMALL, SMALL, SMALL, SMALL, st.integers(1, 4))
+@settings(max_examples=300)
+def test_gates_in_turn_are_the_played_out_ones(
+    kind: str, inputs: int, units: int, rows: int, columns: int, elements: int, turns: int
+) -> None:
+    """Whatever is legal has the interval that is planned, and groups that are never in each other's way."""
+    rows, columns = min(rows, units), min(columns, max(inputs, units))
+    elements, gates = min(elements, rows, columns), {"lstm": 4, "gru": 3}[kind]
+    shape = LayerShape("l", kind, gates, inputs, units, units)
+    if gates % turns:
+        sentence = "4 or 2 or 1 of its 4" if kind == "lstm" else "3 or 1 of its 3"
+        with pytest.raises(PlanError, match=f"^Layer 'l': {sentence} gates can be multiplied at once, not those of "):
+            EnginePlan(shape, rows, columns, elements, turns=turns)
+        return
+    if kind == "gru" and turns > 1 and math.ceil(rows / elements) > math.ceil(units / columns):
+        with pytest.raises(PlanError, match="^Layer 'l': with its gates in turn, element-wise lanes must be at least "):
+            EnginePlan(shape, rows, columns, elements, turns=turns)
+        return
+    plan = EnginePlan(shape, rows, columns, elements, turns=turns)
+    assert plan.multipliers == gates // turns * rows * columns
+    check_array(plan)
+    step = play(plan)
+    assert plan.issue_cycles == step.end
+    assert {unit: plan.write_cycle(unit) for unit in range(units)} == step.written
+    for word, reads in step.reads.items():
+        assert (plan.first_read(word), plan.last_read(word)) == (reads[0], reads[-1])
+    if kind == "lstm":
+        assert plan.interval == played_out(plan)
+
+
+def test_gates_in_turn_of_a_hand_case() -> None:
+    """A single multiplier: 80 sweeps of 26 words; the h of the last unit is the last word that is read."""
+    plan = EnginePlan(lstm(6, 20), 1, 1, 1, turns=4)
+    assert (plan.multipliers, plan.tiles, plan.sweeps, plan.words, plan.issue_cycles) == (1, 20, 80, 2080, 2080)
+    # Issue of the last word, 2 to the array, 4 product stages, no adder level, 1 accumulator, 20 behind it.
+    assert plan.write_cycle(19) == 2079 + 2 + 4 + 0 + 1 + 20
+    assert plan.interval == 2106 + 1 - 25
+    # Units 0 and 1 of a tile of 3 leave first; its four sweeps take 28 cycles, and its sums wait in a memory.
+    plan = EnginePlan(lstm(5, 9), 3, 2, 2, turns=4)
+    assert (plan.sweep, plan.groups, plan.gather_cycles, plan.sum_cycles) == (8, 2, 1, 2 + 4 + 1 + 1 + 1)
+    assert [plan.write_cycle(unit) for unit in range(4)] == [31 + 29, 31 + 29, 31 + 30, 63 + 29]
+
+
+@given(
+    SMALL, SMALL, st.integers(1, 5), st.integers(1, 5), st.integers(1, 12), st.integers(0, 12), st.integers(1, 12),
+    st.sampled_from([1, 1, 2, 4]),
+)  # fmt: skip
 @settings(max_examples=300)
 def test_passes_are_the_played_out_ones(
-    inputs: int, units: int, rows: int, columns: int, first: int, second: int, block: int
+    inputs: int, units: int, rows: int, columns: int, first: int, second: int, block: int, turns: int
 ) -> None:
     """Any cut of the sweep that is taken keeps the array in order and has the interval and reads that are planned."""
     rows, columns = min(rows, units), min(columns, max(inputs, units))
-    plan = EnginePlan(lstm(inputs, units), rows, columns, min(rows, columns))
+    plan = EnginePlan(lstm(inputs, units), rows, columns, min(rows, columns), turns=turns)
     rest = plan.sweep - first - second
     passes = (first, *(second,) * (second > 0), *(block,) * max(0, rest // block))
     if sum(passes) != plan.sweep or not are_legal(plan, passes):

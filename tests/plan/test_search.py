@@ -34,24 +34,25 @@ def blocks(*shapes: LayerShape) -> tuple[BlockShape, ...]:
 
 
 @cache
-def interval(shape: LayerShape, rows: int, columns: int, x_lanes: int, elements: int) -> int:
+def interval(shape: LayerShape, turns: int, rows: int, columns: int, x_lanes: int, elements: int) -> int:
     """Of one engine, in one pass or x first; tests/plan/test_engine.py holds it to the played-out schedule."""
-    plan = EnginePlan(shape, rows, columns, elements, x_lanes=x_lanes)
+    plan = EnginePlan(shape, rows, columns, elements, x_lanes=x_lanes, turns=turns)
     passes = (plan.x_words, plan.h_words)
     if x_lanes or not shape.hidden or not are_legal(plan, passes):
         return plan.interval
     return min(plan.interval, replace(plan, passes=passes).interval)
 
 
-def lanes(shape: LayerShape, budget: int) -> list[tuple[int, int, int]]:
-    """All legal (rows, columns, columns of x beside those of h) within a budget of multipliers."""
+def lanes(shape: LayerShape, budget: int) -> list[tuple[int, int, int, int]]:
+    """All legal (turns, rows, columns, columns of x beside those of h) within a budget of multipliers."""
     widest = max(shape.inputs, shape.units if shape.hidden else 1)
     rows = range(1, shape.units + 1)
     every = [(r, c, 0) for r, c in product(rows, range(1, widest + 1))]
     if shape.hidden:
         sides = product(rows, range(1, shape.inputs + 1), range(1, shape.hidden + 1))
         every += [(r, x + h, x) for r, x, h in sides]
-    return [(r, c, x) for r, c, x in every if shape.gates * r * c <= budget]
+    at_once = {"lstm": (4, 2, 1), "gru": (3, 1)}.get(shape.kind, (1,))
+    return [(shape.gates // n, r, c, x) for n in at_once for r, c, x in every if n * r * c <= budget]
 
 
 def brute_force(shapes: tuple[LayerShape, ...], budget: int) -> int:
@@ -62,15 +63,15 @@ def brute_force(shapes: tuple[LayerShape, ...], budget: int) -> int:
     """
     best = 10**9
     for choice in product(*(lanes(shape, budget) for shape in shapes)):
-        if sum(s.gates * r * c for s, (r, c, _) in zip(shapes, choice, strict=True)) > budget:
+        if sum(s.gates // t * r * c for s, (t, r, c, _) in zip(shapes, choice, strict=True)) > budget:
             continue
         slowest = 0
-        for index, (shape, (rows, columns, x)) in enumerate(zip(shapes, choice, strict=True)):
+        for index, (shape, (turns, rows, columns, x)) in enumerate(zip(shapes, choice, strict=True)):
             widest = min(rows, columns - x) if shape.hidden else rows
             if index + 1 < len(choice):
-                _, next_columns, next_x = choice[index + 1]
+                _, _, next_columns, next_x = choice[index + 1]
                 widest = min(widest, next_x or next_columns)
-            slowest = max(slowest, min(interval(shape, rows, columns, x, e) for e in range(1, widest + 1)))
+            slowest = max(slowest, min(interval(shape, turns, rows, columns, x, e) for e in range(1, widest + 1)))
             if slowest >= best:
                 break
         best = min(best, slowest)
@@ -81,14 +82,14 @@ def slowest_engine(plan: NetworkPlan) -> int:
     return max(engine.interval for engine in plan.engines)
 
 
-@given(st.integers(1, 12), st.integers(1, 12), st.integers(4, 700))
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 700) | st.integers(1, 16))
 def test_one_layer_is_the_best_of_all(inputs: int, units: int, budget: int) -> None:
     plan = plan_for_budget(blocks(lstm(inputs, units)), Budget(budget))
     assert plan.multipliers <= budget
     assert plan.interval == slowest_engine(plan) == brute_force((lstm(inputs, units),), budget)
 
 
-@given(st.integers(1, 6), st.integers(1, 6), st.integers(1, 6), st.integers(8, 300))
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(1, 6), st.integers(2, 60))
 @settings(max_examples=25)
 def test_two_layers_are_the_best_of_all(inputs: int, units: int, second: int, budget: int) -> None:
     shapes = (lstm(inputs, units), lstm(units, second, "m"))
@@ -97,7 +98,7 @@ def test_two_layers_are_the_best_of_all(inputs: int, units: int, second: int, bu
     assert plan.interval == slowest_engine(plan) == brute_force(shapes, budget)
 
 
-@given(st.integers(1, 8), st.integers(1, 8), st.integers(1, 5), st.integers(5, 300))
+@given(st.integers(1, 8), st.integers(1, 8), st.integers(1, 5), st.integers(2, 100))
 @settings(max_examples=25)
 def test_a_layer_with_head_is_the_best_of_all(inputs: int, units: int, outputs: int, budget: int) -> None:
     shapes = (lstm(inputs, units), head(units, outputs))
@@ -121,7 +122,7 @@ def test_dsp_budget_is_kept(inputs: int, units: int, second: int, outputs: int, 
     """A multiplier is a DSP block, an LSTM element-wise lane eight more (three products, five interpolations)."""
     assert (ELEMENT_DSPS["lstm"], ELEMENT_DSPS["linear"]) == (8, 0)
     shapes = (lstm(inputs, units), lstm(units, second, "m"), head(second, outputs))
-    if dsps < 9 + 16:
+    if dsps < 3 + 16:
         with pytest.raises(PlanError):
             plan_for_budget(blocks(*shapes), Budget(dsps, dsps))
         return
@@ -130,17 +131,17 @@ def test_dsp_budget_is_kept(inputs: int, units: int, second: int, outputs: int, 
     assert spent <= dsps
 
 
-@given(st.integers(1, 10), st.integers(1, 10), st.integers(12, 300))
+@given(st.integers(1, 10), st.integers(1, 10), st.integers(9, 300))
 @settings(max_examples=40)
 def test_one_layer_is_the_best_of_all_that_the_dsps_allow(inputs: int, units: int, dsps: int) -> None:
     shape = lstm(inputs, units)
     plan = plan_for_budget(blocks(shape), Budget(dsps, dsps))
     assert plan.multipliers + 8 * plan.engines[0].elements <= dsps
     best = min(
-        interval(shape, rows, columns, x, e)
-        for rows, columns, x in lanes(shape, dsps)
+        interval(shape, turns, rows, columns, x, e)
+        for turns, rows, columns, x in lanes(shape, dsps)
         for e in range(1, min(rows, columns - x) + 1)
-        if 4 * rows * columns + 8 * e <= dsps
+        if 4 // turns * rows * columns + 8 * e <= dsps
     )
     assert plan.interval == best
 
@@ -168,6 +169,20 @@ def test_the_search_takes_less_than_a_second(inputs: int, units: int, budget: in
 SILERO_LIKE = (lstm(128, 128), head(128, 1))
 
 
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 200) | st.integers(1, 16))
+def test_one_gru_is_the_best_of_all(inputs: int, units: int, budget: int) -> None:
+    shape = LayerShape("l", "gru", 3, inputs, units, units)
+    plan = plan_for_budget(blocks(shape), Budget(budget))
+    assert plan.multipliers <= budget
+    assert plan.interval == slowest_engine(plan)
+    assert plan.interval == min(
+        interval(shape, turns, rows, columns, 0, e)
+        for turns, rows, columns, x in lanes(shape, budget)
+        for e in range(1, min(rows, columns) + 1)
+        if not x and (turns == 1 or -(-rows // e) <= -(-units // columns))
+    )
+
+
 def test_lanes_beyond_the_layer() -> None:
     with pytest.raises(PlanError, match=r"^Layer 'l': row lanes must be within 1\.\.20, not 21\.$"):
         plan_for_lanes(blocks(lstm(6, 20)), 4, 21, 2)
@@ -177,17 +192,17 @@ def test_lanes_beyond_the_layer() -> None:
         plan_for_lanes(blocks(lstm(6, 20)), 4, 0, 2)
 
 
-@pytest.mark.parametrize("gates", [1, 2, 3, 5])
-def test_gates_are_all_in_parallel(gates: int) -> None:
-    sentence = f"Layer 'l' computes its 4 gates in parallel, so the gate lanes must be 4, not {gates}."
+@pytest.mark.parametrize("gates", [3, 5])
+def test_gates_that_cannot_be_taken_at_once(gates: int) -> None:
+    sentence = f"Layer 'l' computes 4 or 2 or 1 of its 4 gates at once, so the gate lanes cannot be {gates}."
     with pytest.raises(PlanError, match=f"^{re.escape(sentence)}$"):
         plan_for_lanes(blocks(*SILERO_LIKE), gates, 4, 4)
 
 
-@pytest.mark.parametrize("budget", [0, 4])
+@pytest.mark.parametrize("budget", [0, 1])
 def test_too_few_multipliers(budget: int) -> None:
     sentence = (
-        f"The network needs at least 5 multipliers (one a gate and layer) and the budget has {budget}; "
+        f"The network needs at least 2 multipliers (one a layer) and the budget has {budget}; "
         "raise --multipliers or choose a larger board."
     )
     with pytest.raises(PlanError, match=f"^{re.escape(sentence)}$"):
@@ -195,7 +210,7 @@ def test_too_few_multipliers(budget: int) -> None:
 
 
 def test_too_few_dsps() -> None:
-    sentence = "The network needs at least 13 DSP blocks and the budget has 12; choose a larger board."
+    sentence = "The network needs at least 10 DSP blocks and the budget has 9; choose a larger board."
     with pytest.raises(PlanError, match=f"^{re.escape(sentence)}$"):
-        plan_for_budget(blocks(*SILERO_LIKE), Budget(12, 12))
-    assert plan_for_budget(blocks(*SILERO_LIKE), Budget(13, 13)).multipliers == 5
+        plan_for_budget(blocks(*SILERO_LIKE), Budget(9, 9))
+    assert plan_for_budget(blocks(*SILERO_LIKE), Budget(10, 10)).multipliers == 2

@@ -268,7 +268,9 @@ def test_given_lanes_of_every_kind(block: BlockShape, gates: int) -> None:
     assert gated
     assert {(engine.rows, engine.columns) for engine in gated} == {(3, 2)}
     assert plan.interval == plan.blocks[0].interval  # the head keeps up
-    sentence = f"computes its {gates} gates in parallel, so the gate lanes must be {gates}, not 5."
+    two_stages = len(block.branches[0]) > 1
+    at_once = {1: "1", 3: "3 or 1", 4: "4" if two_stages else "4 or 2 or 1"}[gates]
+    sentence = f"computes {at_once} of its {gates} gates at once, so the gate lanes cannot be 5."
     with pytest.raises(PlanError, match=rf"^Layer '\w+' {re.escape(sentence)}$"):
         plan_for_lanes((block,), 5, 3, 2)
     with pytest.raises(PlanError, match=r"^Layer '\w+': row lanes must be within 1\.\.\d+, not 13\.$"):
