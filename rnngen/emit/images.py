@@ -40,8 +40,8 @@ def _pad(array: IntArray, shape: tuple[int, ...]) -> IntArray:
 def weight_words(layer: QuantisedLayer, plan: EnginePlan) -> IntArray:
     """Weights in schedule order: (tiles * turns * sweep, rows * gates at once * columns).
 
-    Pass by pass, tile by tile, turn by turn, column word by column word (x columns first, then h columns, and spaced the
-    other way round; in a single pass of one turn word tile * sweep + k is column word k of the tile); in a word the
+    Pass by pass, tile by tile, turn by turn, column word by column word (x columns first, then h columns, and spaced
+    the other way round; in a single pass of one turn word tile * sweep + k is column word k of the tile); in a word the
     column runs fastest, then the gate, then the row.  Where x and h are multiplied side by side, a word's columns are
     those of its x, then those of its h.
     """

@@ -246,7 +246,7 @@ def plan_for_budget(
     least = sum(_least_multipliers(shape) for shape in shapes)
     if least > budget.multipliers:
         raise PlanError(
-            f"The network needs at least {least} multipliers (one a layer) and the budget has "
+            f"The network needs at least {least} multipliers and the budget has "
             f"{budget.multipliers}; raise --multipliers or choose a larger board."
         )
     # A single block is the fastest of all; else a slower one may leave others, or the DSP blocks, what they need.
@@ -286,9 +286,12 @@ def plan_for_streams(plan_of: Callable[[int], NetworkPlan]) -> NetworkPlan:
 
 
 def _least_multipliers(shape: BlockShape) -> int:
-    """One a layer; of two stages one a gate, and what mixes groups takes a word of each in one cycle."""
+    """One a layer, where its gates can be taken in turn.
+
+    Of two stages one a gate, and what mixes groups takes a word of each in one cycle.
+    """
     if len(shape.branches[0]) == 1:
-        return len(shape.layers)
+        return sum(layer.gates // turn_choices(layer)[-1] for layer in shape.layers)
     mixed = sum((len(branch[0]) - 1) * branch[1][0].gates for branch in shape.branches if len(branch) > 1)
     return sum(layer.gates for layer in shape.layers) + mixed
 

@@ -202,7 +202,7 @@ def test_gates_that_cannot_be_taken_at_once(gates: int) -> None:
 @pytest.mark.parametrize("budget", [0, 1])
 def test_too_few_multipliers(budget: int) -> None:
     sentence = (
-        f"The network needs at least 2 multipliers (one a layer) and the budget has {budget}; "
+        f"The network needs at least 2 multipliers and the budget has {budget}; "
         "raise --multipliers or choose a larger board."
     )
     with pytest.raises(PlanError, match=f"^{re.escape(sentence)}$"):
