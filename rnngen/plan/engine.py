@@ -484,8 +484,10 @@ def are_legal(plan: EnginePlan, passes: tuple[int, ...]) -> bool:
     return plan.sweeps > 1 and min((min(pair) for pair in ends), default=0) >= PARTIAL_GAP
 
 
-def least_elements(plan: EnginePlan, limit: int) -> EnginePlan:
+def least_elements(plan: EnginePlan, limit: int, soon: bool = False) -> EnginePlan:
     """The engine with the fewest element-wise lanes (at most ``limit``) that reach the best interval of its lanes.
+
+    ``soon``: and the least latency, too.
 
     Among equals, a number that divides columns and rows is preferred: the vector memories then need no rotation.
     """
@@ -494,7 +496,8 @@ def least_elements(plan: EnginePlan, limit: int) -> EnginePlan:
     candidates = [best]
     for elements in range(plan.fewest_elements, largest):
         fewer = replace(plan, elements=elements)
-        if fewer.interval == best.interval:
+        late = soon and fewer.last_write_cycle > best.last_write_cycle
+        if fewer.interval == best.interval and not late:
             candidates.append(fewer)
             if is_aligned(fewer):
                 break

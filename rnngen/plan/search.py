@@ -1,7 +1,8 @@
 """The best lanes for a budget, over all blocks together.
 
-The search takes the smallest interval of the slowest block, then the smallest latency, then the fewest multipliers;
-it knows that a block's element-wise lanes are at most the columns of the block behind it.
+The search takes the smallest interval of the slowest block, then the smallest latency, then the fewest multipliers; it
+knows that a block's element-wise lanes are at most the columns of the block behind it.  Of spaced blocks it takes the
+smallest latency of a step whose h-parts are done, then the fewest multipliers (``rnngen.plan.soonest``).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from rnngen.plan.order import orders
 from rnngen.plan.schedule import with_buffers
 from rnngen.plan.shapes import BlockShape
 from rnngen.plan.sizes import column_choices, distinct_divisions
+from rnngen.plan.soonest import soonest
 from rnngen.plan.timing import DEFAULT_PIPELINE, Pipeline
 
 DEFAULT_CAPACITY = 256
@@ -164,10 +166,11 @@ def _fastest(layers: Sequence[Sequence[Option]], budget: Budget) -> _Chain | Non
 def _finish(shapes: Sequence[BlockShape], chosen: Sequence[Option], capacity: int, spare: bool = True) -> NetworkPlan:
     """Element-wise lanes (``spare``: those that need no rotation), port widths and buffers for chosen lanes."""
     interval = max(option.interval for option in chosen)
+    soon = any(option.branch.first.shape.spaced for option in chosen)
     blocks: list[BlockPlan] = []
     for index, (shape, option) in enumerate(zip(shapes, chosen)):
         following = chosen[index + 1].columns if index + 1 < len(chosen) else None
-        branch = _spare_rotation(option, following) if spare else option.branch
+        branch = _spare_rotation(option, following, soon) if spare else option.branch
         lanes = _stored_lanes(branch, option.copies, interval, following) if shape.stored else 0
         blocks.append(
             BlockPlan(
@@ -190,13 +193,13 @@ def _stored_lanes(branch: BranchPlan, copies: int, interval: int, following: int
     return next((n for n in lanes if copies * ceil_div(units, n) <= interval), lanes[-1])
 
 
-def _spare_rotation(option: Option, following: int | None) -> BranchPlan:
+def _spare_rotation(option: Option, following: int | None, soon: bool) -> BranchPlan:
     branch = option.branch
     if len(branch.stages) > 1:
         return branch
     plan = branch.first
     limit = plan.rows if following is None or option.writes == "one" else following
-    return BranchPlan(((least_elements(plan, limit),),))
+    return BranchPlan(((least_elements(plan, limit, soon),),))
 
 
 def _copies(shape: BlockShape, branch: BranchPlan) -> tuple[BranchPlan, ...]:
@@ -249,6 +252,28 @@ def plan_for_budget(
             f"The network needs at least {least} multipliers and the budget has "
             f"{budget.multipliers}; raise --multipliers or choose a larger board."
         )
+    if any(layer.spaced for shape in shapes for layer in shape.layers):
+        chosen = soonest(shapes, budget.multipliers, budget.dsps, pipeline)
+    else:
+        chosen = _shortest_interval(shapes, budget, pipeline)
+    if chosen is None:
+        elements = sum(ELEMENT_DSPS[layer.kind] for shape in shapes for layer in shape.layers)
+        raise PlanError(
+            f"The network needs at least {least + elements} DSP blocks "
+            f"and the budget has {budget.dsps}; choose a larger board."
+        )
+    plan = _finish(shapes, chosen, capacity)
+    if budget.dsps is None or sum(engine_dsps(engine) for engine in plan.engines) <= budget.dsps:
+        return plan
+    # Lanes that spare the memories a rotation, or that only shorten a faster engine's step, do not fit.
+    return _finish(shapes, chosen, capacity, spare=False)
+
+
+def _shortest_interval(
+    shapes: Sequence[BlockShape], budget: Budget, pipeline: Pipeline
+) -> tuple[Option, ...] | None:
+    """Options of the blocks with the smallest interval of the slowest one; None if none fit."""
+    least = sum(_least_multipliers(shape) for shape in shapes)
     # A single block is the fastest of all; else a slower one may leave others, or the DSP blocks, what they need.
     chained = len(shapes) > 1 or budget.dsps is not None
     options: dict[BlockShape, list[Option]] = {}  # layers of a stack are often alike
@@ -258,17 +283,7 @@ def plan_for_budget(
             options[shape.unnamed] = candidates(shape, limit, pipeline, chained)
     layers = [options[shape.unnamed] for shape in shapes]
     best = _fastest(layers, budget)
-    if best is None:
-        elements = sum(ELEMENT_DSPS[layer.kind] for shape in shapes for layer in shape.layers)
-        raise PlanError(
-            f"The network needs at least {least + elements} DSP blocks "
-            f"and the budget has {budget.dsps}; choose a larger board."
-        )
-    plan = _finish(shapes, best.chosen, capacity)
-    if budget.dsps is None or sum(engine_dsps(engine) for engine in plan.engines) <= budget.dsps:
-        return plan
-    # Lanes that spare the memories a rotation, or that only shorten a faster engine's step, do not fit.
-    return _finish(shapes, best.chosen, capacity, spare=False)
+    return None if best is None else best.chosen
 
 
 def plan_for_streams(plan_of: Callable[[int], NetworkPlan]) -> NetworkPlan:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 
 import pytest
 from hypothesis import given, settings
@@ -95,6 +97,32 @@ def test_sparse_steps_take_the_spaced_latency_and_dense_ones_the_interval(
     for arrival, beats, outputs in zip(arrivals, times.inputs, times.outputs, strict=True):
         assert beats[0] == arrival
         assert (outputs[0] - beats[-1], outputs[-1] - beats[-1]) == (first, last)
+
+
+@pytest.mark.parametrize("dsps", [None, 30])
+@pytest.mark.parametrize(("inputs", "units", "budget"), [(3, 4, 31), (2, 6, 45), (5, 3, 24), (1, 5, 90)])
+def test_no_lanes_are_sooner(inputs: int, units: int, budget: int, dsps: int | None) -> None:
+    """Against all chains of a plain RNN, a GRU and a head, whose columns take what the layer before writes at once."""
+    layers = shape("table", inputs, units), shape("gru", units, 3, "m"), LayerShape("head", "linear", 1, 3, 2, 0)
+    element = {"table": 1, "gru": 6, "linear": 0}
+
+    def engines(layer: LayerShape) -> Iterator[EnginePlan]:
+        for rows, columns in product(range(1, layer.units + 1), range(1, max(layer.inputs, layer.hidden) + 1)):
+            for elements in range(1, (min(rows, columns) if layer.hidden else rows) + 1):
+                yield EnginePlan(layer, rows, columns, elements)
+
+    every = [list(engines(layer)) for layer in layers]
+    best = min(
+        sum(engine.last_write_cycle for engine in chain)
+        for chain in product(*every)
+        if sum(engine.multipliers for engine in chain) <= budget
+        and chain[0].elements <= chain[1].columns
+        and chain[1].elements <= chain[2].columns
+        and (dsps is None or sum(e.multipliers + e.elements * element[e.shape.kind] for e in chain) <= dsps)
+    )
+    plan = plan_for_budget([alone(layer) for layer in layers], Budget(budget, dsps))
+    assert plan.multipliers <= budget
+    assert sum(engine.last_write_cycle for engine in plan.engines) == best
 
 
 def test_stack_of_three_at_its_limits() -> None:
