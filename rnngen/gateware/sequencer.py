@@ -121,12 +121,12 @@ class Sequencer(wiring.Component):
                     with m.If(Const(1) if shape.spaced else self.last_pass):
                         m.d.sync += active.eq(0)
         begins = [active.eq(1), column.eq(0), tile.eq(0)]
-        begins_x = [
+        reads_x = [
             x_base.eq(self.base + x_first),
             self.x_address.eq(self.base + x_first),
             h_slots.bit_select(self.stream, 1).eq(~slot),
         ]
-        begins_h = [
+        reads_h = [
             h_base.eq(new_h_base),
             self.h_address.eq(new_h_base),
             self.h_word.eq(h_first),
@@ -140,10 +140,10 @@ class Sequencer(wiring.Component):
         ]
         if shape.spaced:
             with m.If(self.go_h):
-                m.d.sync += [*begins, *begins_h]
-            begins_h = []
+                m.d.sync += [*begins, *reads_h]
+            reads_h = []
         with m.If(self.go):
-            m.d.sync += [*begins, *begins_x, *begins_h, *takes]
+            m.d.sync += [*begins, *reads_x, *reads_h, *takes]
         with m.If(self.restart):
             m.d.sync += previous_last.eq(every)
         return m
