@@ -8,6 +8,7 @@ from typing import Literal, NoReturn
 
 from rnngen.cli import check, factorize
 from rnngen.frontend.options import NONLINEARITIES, OUTPUTS
+from rnngen.plan.dsp import DSPS
 from rnngen.plan.search import DEFAULT_CAPACITY
 from rnngen.plan.timing import PIPELINES
 
@@ -87,10 +88,16 @@ def _add_generate(parser: _Parser) -> None:
     parser.add_argument("--calibrate", metavar="X.npy", type=Path, help="real input (sequences, steps, features)")
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument("--board", metavar="NAME", help="board whose device is the budget (default: ulx3s-85f)")
-    budget.add_argument("--multipliers", metavar="N", type=int, help="multipliers to spend")
+    budget.add_argument("--multipliers", metavar="N", type=int, help="multipliers to spend: products a cycle")
+    budget.add_argument("--dsps", metavar="N", type=int, help="DSP blocks to spend, element-wise paths included")
     budget.add_argument(
         "--lanes", metavar="GATES,ROWS,COLUMNS", type=_lanes,
         help="lanes of each recurrent layer, such as 4,16,2 (or 1,16,2: its gates in turn)",
+    )  # fmt: skip
+    kinds = ", ".join(f"{dsp.name} ({dsp.wide} x {dsp.narrow})" for dsp in DSPS.values())
+    parser.add_argument(
+        "--dsp", metavar="KIND",
+        help=f"the device's DSP block, which gives two products where the widths allow: {kinds}; a board knows its own",
     )  # fmt: skip
     parser.add_argument("--weight-bits", metavar="N", type=int, default=8, help="2..18 (default: %(default)s)")
     parser.add_argument("--activation-bits", metavar="N", type=int, default=16, help="4..18 (default: %(default)s)")

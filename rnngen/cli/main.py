@@ -71,6 +71,8 @@ def _generate(arguments: argparse.Namespace) -> Result:
         calibrate=arguments.calibrate,
         board=arguments.board,
         multipliers=arguments.multipliers,
+        dsps=arguments.dsps,
+        dsp=arguments.dsp,
         lanes=arguments.lanes,
         weight_bits=arguments.weight_bits,
         activation_bits=arguments.activation_bits,

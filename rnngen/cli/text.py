@@ -85,6 +85,7 @@ def design_lines(design: Design) -> list[str]:
         f"Latency {document['latency_first_output_cycles']} cycles to the first and "
         f"{document['latency_last_output_cycles']} to the last output word.",
         *_spaced_lines(document),
+        *_dsp_lines(document),
         f"Design: {design.folder}",
     ]
 
@@ -96,6 +97,18 @@ def _spaced_lines(document: Mapping[str, Any]) -> list[str]:
     return [
         f"Spaced latency {document['spaced_latency_first_output_cycles']} cycles to the first and "
         f"{document['spaced_latency_last_output_cycles']} to the last output word, once the h-part is done."
+    ]
+
+
+def _dsp_lines(document: dict[str, Any]) -> list[str]:
+    """DSP blocks, where it is known which the device has, and why as many."""
+    if "dsp" not in document:
+        return []
+    dsp, sentences = document["dsp"], dict.fromkeys(layer["pairing"] for layer in document["layers"])
+    return [
+        f"DSP blocks ({dsp['kind']}): {dsp['arrays']} for {document['multipliers']} multipliers, {dsp['elements']} for "
+        f"element-wise lanes (counted).",
+        *sentences,
     ]
 
 

@@ -14,7 +14,7 @@ from rnngen.resources import boards_dir
 class Budget:
     """What a device has for a design.
 
-    ``multipliers`` is how many of the ``dsps`` a multiplier array may take and still meet the board's clock.
+    ``multipliers`` is how many of the ``dsps`` the multiplier arrays may take and still meet the board's clock.
     """
 
     multipliers: int
@@ -43,7 +43,8 @@ class Pin:
 class Board:
     """A board: its device, clock, serial port, budget and pins.
 
-    ``status`` is ``supported`` (the flow ends in a bitstream) or ``experimental``.
+    ``status`` is ``supported`` (the flow ends in a bitstream) or ``experimental``; ``dsp`` is a name of
+    ``rnngen.plan.dsp.DSPS``.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Board:
     part: str
     package: str
     speed_grade: int
+    dsp: str
     clock_port: str
     clock_input_hz: int
     clock_target_hz: int
@@ -92,6 +94,7 @@ def _from_table(table: dict[str, Any]) -> Board:
         part=device["part"],
         package=device["package"],
         speed_grade=device["speed_grade"],
+        dsp=device["dsp"],
         clock_port=clock["port"],
         clock_input_hz=clock["input_hz"],
         clock_target_hz=clock["target_hz"],

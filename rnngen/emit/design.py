@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from rnngen.emit.document import block_dict, layer_dict, port_dict, read_plan, read_quantised
+from rnngen.emit.document import block_dict, dsp_dict, layer_dict, pairing_dict, port_dict, read_plan, read_quantised
 from rnngen.emit.float_document import network_dict, read_network
 from rnngen.emit.folder import (
     DESIGN_FILE,
@@ -30,6 +30,7 @@ from rnngen.gateware.registers import ADDRESS_BITS, WORD_BITS, c_header, python_
 from rnngen.gateware.top import DIGEST_IMAGE, accelerator_verilog, h_sizes, word_lane_bits
 from rnngen.ir.network import Network
 from rnngen.ir.quantised import QuantisedLayer, QuantisedMap, QuantisedNetwork
+from rnngen.plan.dsp import Dsp
 from rnngen.plan.memory import engine_bits, total_memory_bits
 from rnngen.plan.network import NetworkPlan
 from rnngen.plan.schedule import latency, spaced_latency
@@ -117,6 +118,7 @@ def describe(
     board: str | None,
     options: CoreOptions,
     calibration: str,
+    dsp: Dsp | None = None,
 ) -> dict[str, Any]:
     """design.json without its file list."""
     first = plan.engines[0]
@@ -151,7 +153,11 @@ def describe(
         },
         "output_slots": plan.output_slots,
         "capacity_steps": plan.capacity,
-        "layers": [layer_dict(*parts) for parts in zip(quantised.layers, plan.engines, engine_bits(quantised, plan))],
+        **dsp_dict(plan, dsp),
+        "layers": [
+            layer_dict(layer, engine, bits) | pairing_dict(layer, engine, dsp)
+            for layer, engine, bits in zip(quantised.layers, plan.engines, engine_bits(quantised, plan))
+        ],
         "blocks": [block_dict(*parts) for parts in zip(quantised.blocks, plan.blocks)],
         "registers": python_map(),
         "tools": {name: version(name) for name in TOOLS},
@@ -177,8 +183,12 @@ def write_design(
     loadable: bool = False,
     state_access: bool = False,
     calibration: str = "",
+    dsp: Dsp | None = None,
 ) -> Design:
     """Generates all files of a design and writes the folder in one step.
+
+    Args:
+        dsp: The DSP block that the plan's shapes were made for, where it is known.
 
     Raises:
         DesignError: if the folder is not rnngen's or cannot be written.
@@ -189,7 +199,7 @@ def write_design(
     files[HEADER_FILE] = c_header().encode()
     files[FLOAT_FILE] = float_bytes(network)
     files[INTEGER_FILE] = integer_bytes(quantised)
-    document = describe(network, quantised, plan, top, clock_hz, board, options, calibration)
+    document = describe(network, quantised, plan, top, clock_hz, board, options, calibration, dsp)
     digest = _digest(files)
     files[f"rtl/{DIGEST_IMAGE}"] = f"{digest[: DIGEST_BITS // 4]}\n".encode()
     entries = [entry(name, content) for name, content in sorted(files.items())]

@@ -25,8 +25,10 @@ from rnngen.ir.quantised import (
     QuantisedNetwork,
 )
 from rnngen.plan.branch import BranchPlan
+from rnngen.plan.dsp import Dsp, pairing_sentence
 from rnngen.plan.engine import EnginePlan, LayerShape
 from rnngen.plan.network import BlockPlan, NetworkPlan
+from rnngen.plan.options import engine_dsps
 from rnngen.plan.timing import Pipeline
 
 _POINTS = {"lstm": ("preactivation", "c", "h"), "gru": ("preactivation", "inner", "state", "h"), "linear": ("y",)}
@@ -83,6 +85,27 @@ def layer_dict(layer: QuantisedLayer, plan: EnginePlan, memory_bits: Mapping[str
         "latency_cycles": plan.last_write_cycle + 1,
         "memory_bits": dict(memory_bits),
     }
+
+
+def pairing_dict(layer: QuantisedLayer, plan: EnginePlan, dsp: Dsp | None) -> dict[str, Any]:
+    """DSP blocks of a layer, where it is known which the device has."""
+    if dsp is None:
+        return {}
+    return {
+        "pair_width": plan.shape.pair_width,
+        "pairing": pairing_sentence(layer.formats.product, dsp),
+        "array_dsps": plan.array_dsps,
+        "element_dsps": engine_dsps(plan) - plan.array_dsps,
+    }
+
+
+def dsp_dict(plan: NetworkPlan, dsp: Dsp | None) -> dict[str, Any]:
+    """DSP blocks of the accelerator, where it is known which the device has."""
+    if dsp is None:
+        return {}
+    spent = sum(engine_dsps(engine) for engine in plan.engines)
+    widths = {"wide_bits": dsp.wide, "narrow_bits": dsp.narrow}
+    return {"dsp": {"kind": dsp.name, **widths, "arrays": plan.array_dsps, "elements": spent - plan.array_dsps}}
 
 
 def _formats_dict(formats: LayerFormats) -> dict[str, Any]:
@@ -274,6 +297,7 @@ def _read_engine(layer: Mapping[str, Any], stages: int, streams: int) -> EngineP
         layer["input_columns"] - layer["input_size"],
         streams,
         layer.get("spaced", False),
+        layer.get("pair_width", 0),
     )
     pipeline = Pipeline(**layer["pipeline"])
     return EnginePlan(

@@ -23,6 +23,7 @@ from rnngen.ir.network import Network
 from rnngen.ir.quantised import QuantisedNetwork
 from rnngen.passes.fold import fold
 from rnngen.passes.quantise import quantise
+from rnngen.plan.dsp import DSPS, Dsp
 from rnngen.plan.memory import total_memory_bits
 from rnngen.plan.network import NetworkPlan
 from rnngen.plan.search import DEFAULT_CAPACITY, Budget, plan_for_budget, plan_for_lanes, plan_for_streams
@@ -36,14 +37,16 @@ DEFAULT_CLOCK_HZ = 100_000_000
 
 @dataclass(frozen=True)
 class GenerateOptions:
-    """Choices of a design; at most one of ``board``, ``multipliers`` and ``lanes``.
+    """Choices of a design; at most one of ``board``, ``multipliers``, ``lanes`` and ``dsps``.
 
     Attributes:
         imports: What the model itself does not say.
         calibrate: Real input, an array (sequences, steps, features) or a .npy file; None proves ranges.
         calibration: What that input is, for the report.
         board: Board name; its device is the budget.  With neither budget nor lanes: ``DEFAULT_BOARD``.
-        multipliers: Budget of multipliers.
+        multipliers: Budget of products a cycle.
+        dsps: Budget of DSP blocks, element-wise paths included.
+        dsp: A key of ``rnngen.plan.dsp.DSPS``: the device's DSP block, which may give two products; a board knows its.
         lanes: (gates, rows, columns) of every recurrent layer.
         weight_bits: 2..18.  activation_bits: 4..18.
         loadable: Weights and biases can be written over the control port at run time, besides being initialised.
@@ -62,6 +65,8 @@ class GenerateOptions:
     calibration: str = ""
     board: str | None = None
     multipliers: int | None = None
+    dsps: int | None = None
+    dsp: str | None = None
     lanes: tuple[int, int, int] | None = None
     weight_bits: int = 8
     activation_bits: int = 16
@@ -94,7 +99,8 @@ def generate(
     network = fold(load(model, options.imports))
     calibration, description = _calibration(options, network)
     quantised = quantise(network, options.weight_bits, options.activation_bits, calibration)
-    plan = _plan(quantised, options, board)
+    dsp = _dsp(options, board)
+    plan = _plan(quantised, options, board, dsp)
     if board is not None:
         _check_memory(quantised, plan, board)
     return write_design(
@@ -105,7 +111,8 @@ def generate(
         top=top or network.name,
         clock_hz=board.clock_target_hz if board else DEFAULT_CLOCK_HZ,
         board=board.name if board else None,
-        multiplier="ecp5" if board is not None and board.family == "ecp5" else "generic",
+        multiplier=dsp.multiplier if dsp else "generic",
+        dsp=dsp,
         loadable=options.loadable,
         state_access=options.state_access or network.caller_state,
         calibration=description,
@@ -113,11 +120,19 @@ def generate(
 
 
 def _check_choice(options: GenerateOptions) -> None:
-    given = [name for name in ("board", "multipliers", "lanes") if getattr(options, name) is not None]
+    given = [name for name in ("board", "multipliers", "dsps", "lanes") if getattr(options, name) is not None]
     if len(given) > 1:
-        raise PlanError(f"Give only one of --board, --multipliers and --lanes, not {' and '.join(given)}.")
-    if options.multipliers is not None and options.multipliers < 1:
-        raise PlanError(f"--multipliers must be at least 1, not {options.multipliers}.")
+        raise PlanError(f"Give only one of --board, --multipliers, --dsps and --lanes, not {' and '.join(given)}.")
+    for name, value in (("multipliers", options.multipliers), ("dsps", options.dsps)):
+        if value is not None and value < 1:
+            raise PlanError(f"--{name} must be at least 1, not {value}.")
+    if options.dsp is not None and options.dsp not in DSPS:
+        raise PlanError(f"--dsp must be one of {', '.join(DSPS)}, not {options.dsp}.")
+    if options.dsp is not None and given in ([], ["board"]):
+        raise PlanError(
+            f"A board has DSP blocks of its own, so --dsp must not be given beside one, but is {options.dsp}; give "
+            f"--multipliers, --dsps or --lanes instead of a board."
+        )
     if options.pipeline not in PIPELINES:
         raise PlanError(f"--pipeline must be one of {', '.join(PIPELINES)}, not {options.pipeline}.")
     if options.spaced and options.streams != 1:
@@ -127,17 +142,23 @@ def _check_choice(options: GenerateOptions) -> None:
         )
     if options.max_steps < 1:
         raise PlanError(f"--max-steps must be at least 1, not {options.max_steps}.")
-    if options.streams != 1 and options.multipliers is None and options.lanes is None:
+    if options.streams != 1 and given in ([], ["board"]):
         raise PlanError(
             f"A board's UART bridge carries one stream, so --streams must be 1, not {options.streams}; for more give "
-            f"--multipliers or --lanes instead of a board, and wire TID in your own design."
+            f"--multipliers, --dsps or --lanes instead of a board, and wire TID in your own design."
         )
 
 
 def _board(options: GenerateOptions) -> Board | None:
-    if options.multipliers is not None or options.lanes is not None:
+    if options.multipliers is not None or options.dsps is not None or options.lanes is not None:
         return None
     return load_board(options.board or DEFAULT_BOARD)
+
+
+def _dsp(options: GenerateOptions, board: Board | None) -> Dsp | None:
+    """The DSP block that products are put into, where it is known."""
+    name = board.dsp if board is not None else options.dsp
+    return DSPS[name] if name is not None else None
 
 
 def _calibration(options: GenerateOptions, network: Network) -> tuple[FloatArray | None, str]:
@@ -151,23 +172,33 @@ def _calibration(options: GenerateOptions, network: Network) -> tuple[FloatArray
     return array, options.calibration or f"array of shape {array.shape}"
 
 
-def _plan(quantised: QuantisedNetwork, options: GenerateOptions, board: Board | None) -> NetworkPlan:
-    if options.streams == "auto" and any(block.stored for block in quantised.blocks):
-        return _planned(block_shapes(quantised), options, board)  # stored sequences are one stream
-    if options.streams == "auto":
-        return plan_for_streams(lambda streams: _planned(block_shapes(quantised, streams), options, board))
-    return _planned(block_shapes(quantised, options.streams, options.spaced), options, board)
+def _plan(
+    quantised: QuantisedNetwork, options: GenerateOptions, board: Board | None, dsp: Dsp | None
+) -> NetworkPlan:
+    def plan_of(streams: int) -> NetworkPlan:
+        return _planned(block_shapes(quantised, streams, options.spaced, dsp), options, board)
+
+    if options.streams != "auto":
+        return plan_of(options.streams)
+    if any(block.stored for block in quantised.blocks):
+        return plan_of(1)  # stored sequences are one stream
+    return plan_for_streams(plan_of)
 
 
 def _planned(shapes: Sequence[BlockShape], options: GenerateOptions, board: Board | None) -> NetworkPlan:
     pipeline = PIPELINES[options.pipeline]
     if options.lanes is not None:
         return plan_for_lanes(shapes, *options.lanes, pipeline, options.max_steps)
+    return plan_for_budget(shapes, _budget(options, board), pipeline, options.max_steps)
+
+
+def _budget(options: GenerateOptions, board: Board | None) -> Budget:
     if options.multipliers is not None:
-        return plan_for_budget(shapes, Budget(options.multipliers), pipeline, options.max_steps)
+        return Budget(options.multipliers)
+    if options.dsps is not None:
+        return Budget(options.dsps, options.dsps)
     assert board is not None
-    budget = Budget(board.budget.multipliers, board.budget.dsps)
-    return plan_for_budget(shapes, budget, pipeline, options.max_steps)
+    return Budget(board.budget.multipliers, board.budget.dsps)
 
 
 def _check_memory(quantised: QuantisedNetwork, plan: NetworkPlan, board: Board) -> None:

@@ -338,6 +338,7 @@ class Engine(wiring.Component):
             p_TREE_STAGES_EVERY=plan.pipeline.tree_stages_every,
             p_MULTIPLIER=self._context.options.multiplier,
             p_SPLIT=int(split),
+            **({"p_PAIR_WIDTH": plan.shape.pair_width} if plan.shape.pair_width else {}),
             i_clk=ClockSignal(),
             i_first=first[-1],
             i_first_h=first_h[-1] & split,

@@ -44,6 +44,11 @@ class BranchPlan:
         """Products a cycle."""
         return sum(engine.multipliers for engine in self.engines)
 
+    @cached_property
+    def array_dsps(self) -> int:
+        """DSP blocks of the multiplier arrays."""
+        return sum(engine.array_dsps for engine in self.engines)
+
     @property
     def handover_lanes(self) -> int:
         """Words that the first stage writes into the second one's buffer in one cycle."""

@@ -59,6 +59,8 @@ class LayerShape:
         padding: Words of x that are there for the sake of a layout and have no weight.
         streams: S interleaved sequences that share the engine, each with a state of its own.
         spaced: The h-part of a step is computed as soon as h is there, before its x comes.
+        pair_width: Bits of a multiplier's wide operand where each gives two products, of neighbouring rows of the
+            matrix; else 0.
     """
 
     name: str
@@ -74,6 +76,11 @@ class LayerShape:
     padding: int = 0
     streams: int = 1
     spaced: bool = False
+    pair_width: int = 0
+
+    def array_dsps(self, rows: Cycle, columns: Cycle) -> Cycle:
+        """DSP blocks of a multiplier array, or of many: of an odd number of rows the last one shares none."""
+        return -(-rows // (2 if self.pair_width else 1)) * columns
 
     @property
     def macs(self) -> int:
@@ -209,6 +216,11 @@ class EnginePlan:
         """E with which a tile's groups leave the array before the next sums come, whatever the distance of sweeps."""
         shortest = min(self.passes) if self.passes else self.h_words if self.halved else self.rows
         return ceil_div(self.rows, shortest)
+
+    @cached_property
+    def array_dsps(self) -> int:
+        """DSP blocks of the multiplier array: as many as multipliers, or half where each gives two products."""
+        return self.shape.array_dsps(self.gates_at_once * self.rows, self.columns)
 
     @cached_property
     def tiles(self) -> int:

@@ -132,6 +132,11 @@ class NetworkPlan:
         return sum(engine.multipliers for engine in self.engines)
 
     @property
+    def array_dsps(self) -> int:
+        """DSP blocks of the multiplier arrays."""
+        return sum(engine.array_dsps for engine in self.engines)
+
+    @property
     def macs(self) -> int:
         """Multiply-accumulates of a step."""
         return sum(engine.shape.macs for engine in self.engines)

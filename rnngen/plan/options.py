@@ -27,8 +27,8 @@ ELEMENT_DSPS = {"lstm": 8, "gru": 6, "linear": 0, "table": 1}
 
 
 def engine_dsps(plan: EnginePlan) -> int:
-    """DSP blocks that an engine spends: one a multiplier, and the element-wise path's."""
-    return plan.multipliers + plan.elements * ELEMENT_DSPS[plan.shape.kind]
+    """DSP blocks that an engine spends: the multiplier array's and the element-wise path's."""
+    return plan.array_dsps + plan.elements * ELEMENT_DSPS[plan.shape.kind]
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,15 @@ class Option:
         copies: Directions.
         writes: What writes to the next block: the ``"engine"``, a ``"stored"`` block's buffer, as many words as the
             engine or a multiple of them, or an argmax, ``"one"`` word.
-        interval, multipliers: Of the block.
+        interval: Of the block.
+        array_dsps: DSP blocks of its multiplier arrays: products a cycle, where none of them gives two.
     """
 
     branch: BranchPlan
     copies: int
     writes: str
     interval: int
-    multipliers: int
+    array_dsps: int
 
     @property
     def dsps(self) -> int:
@@ -80,7 +81,7 @@ class Option:
 def _option(shape: BlockShape, branch: BranchPlan) -> Option:
     copies = len(shape.branches)
     writes = "one" if shape.post_units else "stored" if shape.stored else "engine"
-    return Option(branch, copies, writes, branch.interval, copies * branch.multipliers)
+    return Option(branch, copies, writes, branch.interval, copies * branch.array_dsps)
 
 
 def widest(shape: LayerShape, rows: int, columns: int, pipeline: Pipeline, turns: int = 1) -> EnginePlan:
@@ -89,7 +90,7 @@ def widest(shape: LayerShape, rows: int, columns: int, pipeline: Pipeline, turns
 
 
 _Pair = tuple[int, int, int, int, int]
-"""Multipliers, least interval, turns, rows and columns."""
+"""DSP blocks, least interval, turns, rows and columns."""
 
 
 @dataclass(frozen=True)
@@ -97,10 +98,11 @@ class RowLanes:
     """Row lanes of an engine: rows of the matrix that are multiplied at once, and the sweeps of a step that they take.
 
     Attributes:
-        lanes: Gates at once times R.  rows: R.  next_rows: The fewest rows that take fewer tiles.
+        dsps: DSP blocks of a column, for gates at once times R products.
+        rows: R.  next_rows: The fewest rows that take fewer tiles.
     """
 
-    lanes: int
+    dsps: int
     sweeps: int
     turns: int
     rows: int
@@ -108,23 +110,24 @@ class RowLanes:
 
 
 def row_choices(shape: LayerShape) -> list[RowLanes]:
-    """The fewest rows for each number of tiles; of gates in turn those that need fewer lanes for as few sweeps."""
+    """The fewest rows for each number of tiles; of gates in turn those that need fewer DSP blocks for as few sweeps."""
     divisions = distinct_divisions(shape.units)
     kept: list[RowLanes] = []
     for turns in turn_choices(shape):
-        at_once, others = shape.gates // turns, sorted(kept, key=lambda one: one.lanes)
-        lanes = [one.lanes for one in others]
-        fewest = list(accumulate((one.sweeps for one in others), min))  # sweeps with as many lanes or fewer
+        at_once, others = shape.gates // turns, sorted(kept, key=lambda one: one.dsps)
+        ranked = [one.dsps for one in others]
+        fewest = list(accumulate((one.sweeps for one in others), min))  # sweeps with as many DSP blocks or fewer
         for rows, next_rows in pairwise((*divisions, shape.units + 1)):
             sweeps = turns * ceil_div(shape.units, rows)
-            place = bisect_right(lanes, at_once * rows)
+            dsps = shape.array_dsps(at_once * rows, 1)
+            place = bisect_right(ranked, dsps)
             if not place or fewest[place - 1] > sweeps:
-                kept.append(RowLanes(at_once * rows, sweeps, turns, rows, next_rows))
+                kept.append(RowLanes(dsps, sweeps, turns, rows, next_rows))
     return kept
 
 
 def candidates(shape: BlockShape, limit: int, pipeline: Pipeline, chained: bool = True) -> list[Option]:
-    """Ways to build a block within a limit of multipliers; ``chained``: other blocks stand before or behind it."""
+    """Ways to build a block whose arrays take few enough DSP blocks; ``chained``: others stand before or behind it."""
     copies, stages = len(shape.branches), shape.branches[0]
     if len(stages) == 1:
         plans = _engines(stages[0][0], limit // copies, pipeline, chained)
@@ -160,15 +163,15 @@ def _engines(shape: LayerShape, limit: int, pipeline: Pipeline, chained: bool) -
 
 
 class _Faster:
-    """Whether an engine may be faster than all of these; where they are chained, that have as many multipliers."""
+    """Whether an engine may be faster than all of these; where they are chained, that have as many DSP blocks."""
 
     def __init__(self, plans: Sequence[EnginePlan], chained: bool = False) -> None:
-        ranked = sorted((plan.multipliers if chained else 0, plan.interval) for plan in plans)
-        self._multipliers = [multipliers for multipliers, _ in ranked]
+        ranked = sorted((plan.array_dsps if chained else 0, plan.interval) for plan in plans)
+        self._dsps = [dsps for dsps, _ in ranked]
         self._fastest = list(accumulate((interval for _, interval in ranked), min))
 
-    def __call__(self, multipliers: int, least: int) -> bool:
-        place = bisect_right(self._multipliers, multipliers)
+    def __call__(self, dsps: int, least: int) -> bool:
+        place = bisect_right(self._dsps, dsps)
         return not place or least < self._fastest[place - 1]
 
 
@@ -210,39 +213,40 @@ def _side_by_side(
     for row in rows:
         for sweep in sweeps:
             x, h = (ceil_div(size, sweep) for size in sizes)
-            multipliers, issues = row.lanes * (x + h), shape.streams * row.sweeps * sweep
-            if multipliers <= limit and not (fastest and issues > fastest) and faster(multipliers, issues):
+            spent, issues = row.dsps * (x + h), shape.streams * row.sweeps * sweep
+            if spent <= limit and not (fastest and issues > fastest) and faster(spent, issues):
                 yield EnginePlan(shape, row.rows, x + h, min(row.rows, h), pipeline, x_lanes=x, turns=row.turns)
 
 
 def _pairs(
     shape: LayerShape, rows: Iterable[RowLanes], limit: int, pipeline: Pipeline, faster: _Faster
 ) -> Iterator[_Pair]:
-    """Multipliers, least interval, turns, rows and columns of the engines worth a look.
+    """DSP blocks, least interval, turns, rows and columns of the engines worth a look.
 
     For each number of tiles and of words the fewest rows and columns; more lanes with as many issues a step help only
     where the issues are not what binds.
     """
     choices = column_choices(shape)
     for row in rows:
-        at_once, most = shape.gates // row.turns, min(limit // row.lanes, choices[-1])
+        at_once, most = shape.gates // row.turns, min(limit // row.dsps, choices[-1])
         if not most or not faster(0, _issues(shape, row.sweeps, most)):
             continue
         for columns, next_columns in pairwise((*choices, max(shape.inputs, shape.hidden) + 1)):
-            if row.lanes * columns > limit:
+            if row.dsps * columns > limit:
                 break
             least = _least_interval(shape, row.sweeps, columns, pipeline)
-            if not faster(row.lanes * columns, least):
+            if not faster(row.dsps * columns, least):
                 continue
-            yield row.lanes * columns, least, row.turns, row.rows, columns
+            yield row.dsps * columns, least, row.turns, row.rows, columns
             if not shape.hidden or widest(shape, row.rows, columns, pipeline, row.turns).is_hidden():
                 continue
             for more_rows in range(row.rows, row.next_rows):
-                most = min(next_columns - 1, limit // (at_once * more_rows))
+                each = shape.array_dsps(at_once * more_rows, 1)
+                most = min(next_columns - 1, limit // each)
                 for more in range(columns, most + 1):
                     if (more_rows, more) != (row.rows, columns):
                         least = _least_interval(shape, row.sweeps, more, pipeline)
-                        yield at_once * more_rows * more, least, row.turns, more_rows, more
+                        yield each * more, least, row.turns, more_rows, more
 
 
 def _least_interval(shape: LayerShape, sweeps: int, columns: int, pipeline: Pipeline) -> int:
@@ -262,12 +266,12 @@ def _issues(shape: LayerShape, sweeps: int, columns: int) -> int:
 
 
 def _faster(plans: Sequence[EnginePlan], others: Sequence[EnginePlan]) -> list[EnginePlan]:
-    """The plans that are faster than all others with as many multipliers or fewer."""
+    """The plans that are faster than all others with as many DSP blocks or fewer."""
     kept, fastest = [], 1 << 62
-    ranked = iter(sorted((other.multipliers, other.interval) for other in others))
+    ranked = iter(sorted((other.array_dsps, other.interval) for other in others))
     ahead = next(ranked, None)
-    for plan in sorted(plans, key=lambda plan: plan.multipliers):
-        while ahead is not None and ahead[0] <= plan.multipliers:
+    for plan in sorted(plans, key=lambda plan: plan.array_dsps):
+        while ahead is not None and ahead[0] <= plan.array_dsps:
             fastest, ahead = min(fastest, ahead[1]), next(ranked, None)
         if plan.interval < fastest:
             kept.append(plan)

@@ -1,8 +1,9 @@
 """The best lanes for a budget, over all blocks together.
 
-The search takes the smallest interval of the slowest block, then the smallest latency, then the fewest multipliers; it
-knows that a block's element-wise lanes are at most the columns of the block behind it.  Of spaced blocks it takes the
-smallest latency of a step whose h-parts are done, then the fewest multipliers (``rnngen.plan.soonest``).
+The search takes the smallest interval of the slowest block, then the smallest latency, then the fewest multipliers (or
+DSP blocks for them, where those are counted); it knows that a block's element-wise lanes are at most the columns of the
+block behind it.  Of spaced blocks it takes the smallest latency of a step whose h-parts are done, then the fewest
+multipliers (``rnngen.plan.soonest``).
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ class Budget:
     """What a plan may use.
 
     Attributes:
-        multipliers: Products a cycle, of the multiplier arrays.
-        dsps: DSP blocks, element-wise paths included; None where the user named multipliers only.
+        multipliers: Of the multiplier arrays: products a cycle; where DSP blocks are counted, those of the arrays.
+        dsps: DSP blocks, element-wise paths included; None where they are not counted.
     """
 
     multipliers: int
@@ -55,11 +56,11 @@ class Budget:
 def _choices(options: Sequence[Option], interval: int, limit: int) -> list[Option]:
     """Options of one block that keep the interval and that no other option beats in everything at once.
 
-    What counts: multipliers, element-wise lanes (the next layer needs as many columns), latency, and columns (the
-    layer before may have as many element-wise lanes).
+    What counts: DSP blocks of arrays, element-wise lanes (the next layer needs as many columns), latency, and columns
+    (the layer before may have as many element-wise lanes).
     """
-    lean = [plan.leanest(interval) for plan in options if plan.interval <= interval and plan.multipliers <= limit]
-    keyed = sorted(((p.multipliers, p.elements, p.latency, -p.columns, p) for p in lean), key=lambda e: e[:4])
+    lean = [plan.leanest(interval) for plan in options if plan.interval <= interval and plan.array_dsps <= limit]
+    keyed = sorted(((p.array_dsps, p.elements, p.latency, -p.columns, p) for p in lean), key=lambda e: e[:4])
     kept: list[tuple[int, int, int, Option]] = []
     for _, elements, latency, columns, plan in keyed:
         if not any(e <= elements and wait <= latency and c <= columns for e, wait, c, _ in kept):
@@ -72,7 +73,7 @@ class _Chain:
     """Options of the first blocks, and what they cost."""
 
     chosen: tuple[Option, ...]
-    multipliers: int
+    array_dsps: int
     dsps: int
     latency: int
 
@@ -85,37 +86,37 @@ class _Chain:
         """With one more block."""
         return _Chain(
             (*self.chosen, plan),
-            self.multipliers + plan.multipliers,
+            self.array_dsps + plan.array_dsps,
             self.dsps + plan.dsps,
             self.latency + plan.latency,
         )
 
 
 def _best_chain(layers: Sequence[Sequence[Option]], interval: int, budget: Budget) -> _Chain | None:
-    """Options that keep the interval within the budget: least summed latency, then fewest multipliers."""
+    """Options that keep the interval within the budget: least summed latency, then fewest DSP blocks of arrays."""
     choices = [_choices(options, interval, budget.multipliers) for options in layers]
     if not all(choices):
         return None
     chains = [_Chain((), 0, 0, 0)]
     for index, found in enumerate(choices):
         later = choices[index + 1 :]
-        multipliers = budget.multipliers - sum(min(plan.multipliers for plan in rest) for rest in later)
+        arrays = budget.multipliers - sum(min(plan.array_dsps for plan in rest) for rest in later)
         dsps = None if budget.dsps is None else budget.dsps - sum(min(plan.dsps for plan in rest) for rest in later)
         chains = _undominated(
             chain.grown(plan)
             for chain in chains
             for plan in found
             if plan.columns >= chain.next_columns
-            and chain.multipliers + plan.multipliers <= multipliers
+            and chain.array_dsps + plan.array_dsps <= arrays
             and (dsps is None or chain.dsps + plan.dsps <= dsps)
         )
-    return min(chains, key=lambda chain: (chain.latency, chain.multipliers), default=None)
+    return min(chains, key=lambda chain: (chain.latency, chain.array_dsps), default=None)
 
 
 def _undominated(chains: Iterable[_Chain]) -> list[_Chain]:
     """Chains that no other beats in cost, latency and demand on the next engine at once."""
     kept: list[_Chain] = []
-    for chain in sorted(chains, key=lambda c: (c.multipliers, c.latency, c.next_columns, c.dsps)):
+    for chain in sorted(chains, key=lambda c: (c.array_dsps, c.latency, c.next_columns, c.dsps)):
         beaten = any(
             other.latency <= chain.latency and other.next_columns <= chain.next_columns and other.dsps <= chain.dsps
             for other in kept
@@ -131,7 +132,7 @@ def _relaxed_interval(layers: Sequence[Sequence[Option]], budget: Budget) -> int
 
     def enough(interval: int) -> bool:
         least = [
-            min((p.multipliers for p in options if p.interval <= interval), default=None) for options in layers
+            min((p.array_dsps for p in options if p.interval <= interval), default=None) for options in layers
         ]
         return None not in least and sum(m for m in least if m is not None) <= budget.multipliers
 
@@ -239,29 +240,29 @@ def plan_for_budget(
 
     Args:
         shapes: Of every block.
-        budget: Multipliers, and DSP blocks where the target counts them.
+        budget: Multipliers, and DSP blocks where the target counts them; else two products of one DSP block are two.
         pipeline: Depth of the multiplier arrays.
         capacity: Steps of the longest sequence, where sequences are stored.
 
     Raises:
         PlanError: if not even the smallest engines fit.
     """
-    least = sum(_least_multipliers(shape) for shape in shapes)
+    counted = shapes if budget.dsps is not None else [shape.unpaired for shape in shapes]
+    least = sum(_least_multipliers(shape) for shape in counted)
+    dsps = least + sum(ELEMENT_DSPS[layer.kind] for shape in shapes for layer in shape.layers)
+    if budget.dsps is not None and dsps > budget.dsps:
+        raise _too_few_dsps(dsps, budget.dsps)
     if least > budget.multipliers:
         raise PlanError(
             f"The network needs at least {least} multipliers and the budget has "
             f"{budget.multipliers}; raise --multipliers or choose a larger board."
         )
     if any(layer.spaced for shape in shapes for layer in shape.layers):
-        chosen = soonest(shapes, budget.multipliers, budget.dsps, pipeline)
+        chosen = soonest(counted, budget.multipliers, budget.dsps, pipeline)
     else:
-        chosen = _shortest_interval(shapes, budget, pipeline)
+        chosen = _shortest_interval(counted, budget, pipeline)
     if chosen is None:
-        elements = sum(ELEMENT_DSPS[layer.kind] for shape in shapes for layer in shape.layers)
-        raise PlanError(
-            f"The network needs at least {least + elements} DSP blocks "
-            f"and the budget has {budget.dsps}; choose a larger board."
-        )
+        raise _too_few_dsps(dsps, budget.dsps or 0)
     plan = _finish(shapes, chosen, capacity)
     if budget.dsps is None or sum(engine_dsps(engine) for engine in plan.engines) <= budget.dsps:
         return plan
@@ -286,6 +287,13 @@ def _shortest_interval(
     return None if best is None else best.chosen
 
 
+def _too_few_dsps(least: int, budget: int) -> PlanError:
+    return PlanError(
+        f"The network needs at least {least} DSP blocks and the budget has {budget}; raise --dsps or choose a larger "
+        f"board."
+    )
+
+
 def plan_for_streams(plan_of: Callable[[int], NetworkPlan]) -> NetworkPlan:
     """The plan with the fewest streams that keep the multipliers busy, or that cover all recurrence latencies.
 
@@ -301,14 +309,15 @@ def plan_for_streams(plan_of: Callable[[int], NetworkPlan]) -> NetworkPlan:
 
 
 def _least_multipliers(shape: BlockShape) -> int:
-    """One a layer, where its gates can be taken in turn.
+    """One a layer, where its gates can be taken in turn, or DSP blocks for them.
 
     Of two stages one a gate, and what mixes groups takes a word of each in one cycle.
     """
     if len(shape.branches[0]) == 1:
-        return sum(layer.gates // turn_choices(layer)[-1] for layer in shape.layers)
-    mixed = sum((len(branch[0]) - 1) * branch[1][0].gates for branch in shape.branches if len(branch) > 1)
-    return sum(layer.gates for layer in shape.layers) + mixed
+        return sum(layer.array_dsps(layer.gates // turn_choices(layer)[-1], 1) for layer in shape.layers)
+    mixers = [(branch[1][0], len(branch[0])) for branch in shape.branches if len(branch) > 1]
+    mixed = sum(layer.array_dsps(layer.gates, groups - 1) for layer, groups in mixers)
+    return sum(layer.array_dsps(layer.gates, 1) for layer in shape.layers) + mixed
 
 
 def plan_for_lanes(
@@ -373,7 +382,7 @@ def _given(
             f"Layer '{main.name}': no plan has {rows} row and {columns} column lanes in its gates; choose others, or "
             f"give a number of multipliers."
         )
-    return min(fitting, key=lambda option: (option.interval, option.multipliers, option.latency))
+    return min(fitting, key=lambda option: (option.interval, option.array_dsps, option.latency))
 
 
 def _lanes_of(option: Option, main: LayerShape) -> tuple[int, int]:
@@ -399,7 +408,7 @@ def _keeping_up(
         if c >= min(needed, layer.inputs)
     )
     keeping_up = [option for option in engines if option.interval <= interval]
-    return min(keeping_up, key=lambda option: (option.multipliers, option.latency))
+    return min(keeping_up, key=lambda option: (option.array_dsps, option.latency))
 
 
 def _needed_elements(option: Option) -> int:

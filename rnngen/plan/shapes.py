@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from rnngen.errors import PlanError
 from rnngen.ir.quantised import Block, QuantisedArgmax, QuantisedLayer, QuantisedNetwork
+from rnngen.plan.dsp import Dsp, pair_width
 from rnngen.plan.engine import LayerShape
 from rnngen.plan.schedule import post_cycles
 from rnngen.plan.timing import DEFAULT_PIPELINE, tail_timing
@@ -33,12 +35,16 @@ class BlockShape:
     @property
     def unnamed(self) -> BlockShape:
         """Equal for blocks that differ in names only."""
-        return replace(
-            self,
-            branches=tuple(
-                tuple(tuple(replace(layer, name="") for layer in stage) for stage in branch) for branch in self.branches
-            ),
-        )
+        return self._with(lambda layer: replace(layer, name=""))
+
+    @property
+    def unpaired(self) -> BlockShape:
+        """With one product in each multiplier."""
+        return self._with(lambda layer: replace(layer, pair_width=0))
+
+    def _with(self, change: Callable[[LayerShape], LayerShape]) -> BlockShape:
+        branches = (tuple(tuple(change(layer) for layer in stage) for stage in branch) for branch in self.branches)
+        return replace(self, branches=tuple(branches))
 
     @property
     def layers(self) -> tuple[LayerShape, ...]:
@@ -51,7 +57,9 @@ def alone(shape: LayerShape, post_units: int = 0) -> BlockShape:
     return BlockShape((((shape,),),), post_units=post_units)
 
 
-def _layer_shape(layer: QuantisedLayer, feeds_itself: bool, streams: int, spaced: bool) -> LayerShape:
+def _layer_shape(
+    layer: QuantisedLayer, feeds_itself: bool, streams: int, spaced: bool, dsp: Dsp | None
+) -> LayerShape:
     product = layer.formats.product
     return LayerShape(
         name=layer.name,
@@ -66,13 +74,18 @@ def _layer_shape(layer: QuantisedLayer, feeds_itself: bool, streams: int, spaced
         h_offset=layer.h_offset,
         streams=streams,
         spaced=spaced and product.hidden_size > 0,
+        pair_width=pair_width(product, dsp),
     )
 
 
-def _block_shape(network: QuantisedNetwork, block: Block, streams: int, spaced: bool) -> BlockShape:
+def _block_shape(
+    network: QuantisedNetwork, block: Block, streams: int, spaced: bool, dsp: Dsp | None
+) -> BlockShape:
     branches = tuple(
         tuple(
-            tuple(_layer_shape(network.layers[index], len(branch.stages) == 1, streams, spaced) for index in stage)
+            tuple(
+                _layer_shape(network.layers[index], len(branch.stages) == 1, streams, spaced, dsp) for index in stage
+            )
             for stage in branch.stages
         )
         for branch in block.branches
@@ -83,11 +96,14 @@ def _block_shape(network: QuantisedNetwork, block: Block, streams: int, spaced: 
     return BlockShape(branches, block.stored, block.select, post_cycles(maps, argmax), int(argmax))
 
 
-def block_shapes(network: QuantisedNetwork, streams: int = 1, spaced: bool = False) -> tuple[BlockShape, ...]:
+def block_shapes(
+    network: QuantisedNetwork, streams: int = 1, spaced: bool = False, dsp: Dsp | None = None
+) -> tuple[BlockShape, ...]:
     """One shape a block, in network order; ``streams`` interleaved sequences share every engine.
 
     Args:
         spaced: The h-part of each recurrent layer is computed before x comes.
+        dsp: The device's multiplier, which may give two products at once; None: each gives one.
 
     Raises:
         PlanError: if there cannot be so many streams, or no spaced mode.
@@ -101,7 +117,7 @@ def block_shapes(network: QuantisedNetwork, streams: int = 1, spaced: bool = Fal
         )
     if spaced:
         _check_spaced(network, streams)
-    return tuple(_block_shape(network, block, streams, spaced) for block in network.blocks)
+    return tuple(_block_shape(network, block, streams, spaced, dsp) for block in network.blocks)
 
 
 def _check_spaced(network: QuantisedNetwork, streams: int) -> None:

@@ -65,6 +65,7 @@ def soonest(
     """Options of blocks of one engine each with the least latency together, then with the fewest multipliers.
 
     Args:
+        multipliers: That there are, of the arrays; DSP blocks for them where those are counted.
         dsps: DSP blocks that there are, element-wise paths included, where they are counted and not multipliers.
 
     Returns:
@@ -107,7 +108,7 @@ def _all_lanes(shape: BlockShape, multipliers: int, dsps: int | None, pipeline: 
     choices = range(1, max(layer.inputs, layer.hidden) + 1) if every else column_choices(layer)
     grid = np.meshgrid(np.array(numbers), np.array(choices), indexing="ij")
     rows, columns = (axis.ravel() for axis in grid)
-    fits = layer.gates * rows * columns <= multipliers
+    fits = layer.array_dsps(layer.gates * rows, columns) <= multipliers
     rows, columns = rows[fits], columns[fits]
     most = np.minimum(rows, columns) if layer.hidden else rows
     groups = range(1, layer.units + 1) if every else [1 << power for power in range(layer.units.bit_length())]
@@ -128,7 +129,7 @@ def _lanes(
     layer: LayerShape, rows: IntArray, columns: IntArray, elements: IntArray, dsps: bool, pipeline: Pipeline
 ) -> IntArray:
     """Lanes with their costs and latencies (``EnginePlan.last_write_cycle``)."""
-    multipliers = layer.gates * rows * columns
+    multipliers = layer.array_dsps(layer.gates * rows, columns)
     cost = multipliers + (elements * ELEMENT_DSPS[layer.kind] if dsps else 0)
     words = -(-layer.inputs // columns)
     tiles = -(-layer.units // rows)

@@ -34,9 +34,9 @@ _SPARE = ((1.0, 0), (1.0, 64), (0.9, 64), (0.75, 64))
 
 
 class _Lanes(NamedTuple):
-    """Lanes of the engines of a stage, their multipliers together, and the issues of a step."""
+    """Lanes of the engines of a stage, the DSP blocks of their arrays together, and the issues of a step."""
 
-    multipliers: int
+    array_dsps: int
     issues: int
     rows: int
     columns: int
@@ -56,9 +56,9 @@ class _Pair:
     fed_back: int
 
     @property
-    def multipliers(self) -> int:
+    def array_dsps(self) -> int:
         """Of both stages."""
-        return self.first.multipliers + self.second.multipliers
+        return self.first.array_dsps + self.second.array_dsps
 
     @property
     def issues(self) -> int:
@@ -78,12 +78,12 @@ def staged(
     pairs = [
         pair
         for first, second in _lanes_of_both(stages, limit)
-        if (pair := _pair(len(stages[0]), first, second)) and pair.multipliers <= limit
+        if (pair := _pair(len(stages[0]), first, second)) and pair.array_dsps <= limit
     ]
     found: list[BranchPlan] = []
-    known: list[tuple[int, int, int]] = []  # intervals with element-wise lanes and columns, of fewer multipliers
+    known: list[tuple[int, int, int]] = []  # intervals with element-wise lanes and columns, of fewer DSP blocks
     fastest, streams = 1 << 62, stages[0][0].streams
-    order = attrgetter("multipliers", "issues") if chained else attrgetter("issues", "multipliers")
+    order = attrgetter("array_dsps", "issues") if chained else attrgetter("issues", "array_dsps")
     for pair in sorted(pairs, key=order):
         if not chained and streams * pair.issues > fastest:
             break
@@ -109,11 +109,11 @@ def _lanes_of_both(stages: Sequence[Sequence[LayerShape]], limit: int) -> Iterat
     if count * first.macs >= second.macs:
         choose = _Seconds(second, 1)
         for lanes in _frontier(_all_lanes(first, count, limit)):
-            yield from ((lanes, other) for other in choose.keeping_up(lanes.issues, limit - lanes.multipliers))
+            yield from ((lanes, other) for other in choose.keeping_up(lanes.issues, limit - lanes.array_dsps))
     else:
         choose = _Seconds(first, count)
         for lanes in _frontier(_all_lanes(second, 1, limit)):
-            yield from ((other, lanes) for other in choose.keeping_up(lanes.issues, limit - lanes.multipliers))
+            yield from ((other, lanes) for other in choose.keeping_up(lanes.issues, limit - lanes.array_dsps))
 
 
 def _all_lanes(shape: LayerShape, count: int, limit: int) -> Iterator[_Lanes]:
@@ -125,7 +125,7 @@ def _all_lanes(shape: LayerShape, count: int, limit: int) -> Iterator[_Lanes]:
         if not step or step % columns == 0
     ]
     for rows in distinct_divisions(shape.units):
-        tiles, each = ceil_div(shape.units, rows), count * shape.gates * rows
+        tiles, each = ceil_div(shape.units, rows), count * shape.array_dsps(shape.gates * rows, 1)
         for columns, sweep in sweeps:
             if each * columns > limit:
                 break
@@ -136,7 +136,7 @@ def _frontier(lanes: Iterable[_Lanes]) -> list[_Lanes]:
     """Of as many multipliers those with the fewest issues, and a few shapes of each."""
     kept: list[_Lanes] = []
     fewest = 1 << 62
-    for one in sorted(lanes, key=lambda one: (one.multipliers, one.issues, -one.columns)):
+    for one in sorted(lanes, key=lambda one: (one.array_dsps, one.issues, -one.columns)):
         if one.issues <= fewest:
             fewest = one.issues
             kept.append(one)
@@ -147,12 +147,14 @@ class _Seconds:
     """The smaller stage, of ``count`` engines: lanes of it that go with those of the other one."""
 
     def __init__(self, shape: LayerShape, count: int) -> None:
-        self._shape, self._each = shape, shape.gates * count
         # Words of a sweep, ascending, and the columns for them: the fewest first where words are equal.
         self._sweeps = sorted(
             (ceil_div(shape.inputs, c) + ceil_div(shape.hidden, c), -c) for c in column_choices(shape)
         )
-        self._rows = [(rows, ceil_div(shape.units, rows)) for rows in distinct_divisions(shape.units)]
+        self._rows = [
+            (rows, ceil_div(shape.units, rows), count * shape.array_dsps(shape.gates * rows, 1))
+            for rows in distinct_divisions(shape.units)
+        ]
 
     def keeping_up(self, issues: int, room: int) -> list[_Lanes]:
         """Of the fewest columns for each number of tiles that keep up with the other stage, and more, the smallest.
@@ -160,11 +162,11 @@ class _Seconds:
         Where the room is too small for that, as many columns as it allows.
 
         Args:
-            issues: Of the other stage.  room: Multipliers that are left.
+            issues: Of the other stage.  room: DSP blocks that are left.
         """
         sweeps, found = self._sweeps, []
-        for rows, tiles in self._rows:
-            most = room // (self._each * rows)
+        for rows, tiles, each in self._rows:
+            most = room // each
             if not most:
                 break
             # Issues are tiles * sweep: of those that keep up, the longest sweeps have the fewest columns.
@@ -172,7 +174,7 @@ class _Seconds:
             near = sweeps[max(0, end - _SECOND_STAGES) : end] or sweeps[:1]
             fitting = [entry for entry in near if -entry[1] <= most]
             for sweep, columns in fitting or [min(entry for entry in sweeps if -entry[1] <= most)]:
-                found.append(_Lanes(-columns * self._each * rows, tiles * sweep, rows, -columns))
+                found.append(_Lanes(-columns * each, tiles * sweep, rows, -columns))
         if len(found) <= _ALL:
             return found
         kept: set[_Lanes] = set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from rnngen.report.elements import badge, note, section, table
 from rnngen.report.markup import Content, Markup, element
@@ -30,6 +31,26 @@ def _used(value: float, limit: float | None) -> str:
     return f"{percent(value / limit)} of {whole(limit)}" if limit else "—"
 
 
+def _counted(design: Json) -> list[tuple[str, Any]]:
+    """Figures of the plan."""
+    dsp = lookup(design, "dsp")
+    blocks = [
+        ("DSP blocks of the multipliers", lookup(design, "dsp", "arrays")),
+        ("DSP blocks of element-wise lanes", lookup(design, "dsp", "elements")),
+    ]
+    multipliers = ("multipliers", lookup(design, "multipliers"))
+    return [multipliers, *(blocks if dsp else []), *flat(lookup(design, "memory_bits"), "memory")]
+
+
+def _pairing_note(design: Json) -> Markup | None:
+    """Whether a DSP block gives two products, layer by layer."""
+    sentences: dict[str, list[str]] = {}
+    for layer in records(design, "layers"):
+        if sentence := lookup(layer, "pairing"):
+            sentences.setdefault(str(sentence), []).append(str(lookup(layer, "name")))
+    return note(*(f"{', '.join(names)}: {sentence} " for sentence, names in sentences.items())) if sentences else None
+
+
 def resources(design: Json, synthesis: Json | None) -> Markup:
     """Each figure with its origin: measured (placed and routed) or counted."""
     routed = lookup(synthesis, "measured") is True
@@ -41,10 +62,10 @@ def resources(design: Json, synthesis: Json | None) -> Markup:
             rows.append((name, missing(synthesis), "—", "—"))
         else:
             rows.append((name, whole(value), _used(value, number(synthesis, "available", key)), origin))
-    for name, value in [("multipliers", lookup(design, "multipliers")), *flat(lookup(design, "memory_bits"), "memory")]:
+    for name, amount in _counted(design):
         label = name.replace("memory", "memory bits", 1).replace(".", ", ")
-        counted = NOT_GIVEN if value is None else whole(value)
-        rows.append((label, counted, "—", badge(COUNTED) if value is not None else "—"))
+        counted = NOT_GIVEN if amount is None else whole(amount)
+        rows.append((label, counted, "—", badge(COUNTED) if amount is not None else "—"))
     return section(
         "Resources",
         table(("resource", "amount", "of the device", "origin"), rows, frozenset({1})),
@@ -57,6 +78,7 @@ def resources(design: Json, synthesis: Json | None) -> Markup:
             ", or from synthesis before placement" if synthesis is not None and not routed else None,
             ".",
         ),
+        _pairing_note(design),
         _build_note(synthesis),
     )
 

@@ -210,7 +210,7 @@ def test_too_few_multipliers(budget: int) -> None:
 
 
 def test_too_few_dsps() -> None:
-    sentence = "The network needs at least 10 DSP blocks and the budget has 9; choose a larger board."
+    sentence = "The network needs at least 10 DSP blocks and the budget has 9; raise --dsps or choose a larger board."
     with pytest.raises(PlanError, match=f"^{re.escape(sentence)}$"):
         plan_for_budget(blocks(*SILERO_LIKE), Budget(9, 9))
     assert plan_for_budget(blocks(*SILERO_LIKE), Budget(10, 10)).multipliers == 2

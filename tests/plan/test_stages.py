@@ -125,7 +125,7 @@ def test_composite_blocks_keep_their_budget(block: BlockShape, budget: int) -> N
     plan = plan_for_budget((block,), Budget(least(block) + budget))
     assert plan.multipliers <= least(block) + budget
     options = candidates(block, least(block) + budget, DEFAULT_PIPELINE)
-    found = [option.interval for option in options if option.multipliers <= least(block) + budget]
+    found = [option.interval for option in options if option.array_dsps <= least(block) + budget]
     assert plan.blocks[0].interval == min(found)
     assert plan.bound <= plan.interval
     # One stage behind the other, each a tile at a time with its share, is the worst that is acceptable.
