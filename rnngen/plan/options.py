@@ -98,10 +98,11 @@ class RowLanes:
     """Row lanes of an engine: rows of the matrix that are multiplied at once, and the sweeps of a step that they take.
 
     Attributes:
-        dsps: DSP blocks of a column, for gates at once times R products.
+        lanes: Gates at once times R.  dsps: DSP blocks of a column of them.
         rows: R.  next_rows: The fewest rows that take fewer tiles.
     """
 
+    lanes: int
     dsps: int
     sweeps: int
     turns: int
@@ -110,19 +111,19 @@ class RowLanes:
 
 
 def row_choices(shape: LayerShape) -> list[RowLanes]:
-    """The fewest rows for each number of tiles; of gates in turn those that need fewer DSP blocks for as few sweeps."""
+    """The fewest rows for each number of tiles; of gates in turn those that need fewer lanes for as few sweeps."""
     divisions = distinct_divisions(shape.units)
     kept: list[RowLanes] = []
     for turns in turn_choices(shape):
-        at_once, others = shape.gates // turns, sorted(kept, key=lambda one: one.dsps)
-        ranked = [one.dsps for one in others]
-        fewest = list(accumulate((one.sweeps for one in others), min))  # sweeps with as many DSP blocks or fewer
+        at_once, others = shape.gates // turns, sorted(kept, key=lambda one: one.lanes)
+        lanes = [one.lanes for one in others]
+        fewest = list(accumulate((one.sweeps for one in others), min))  # sweeps with as many lanes or fewer
         for rows, next_rows in pairwise((*divisions, shape.units + 1)):
             sweeps = turns * ceil_div(shape.units, rows)
-            dsps = shape.array_dsps(at_once * rows, 1)
-            place = bisect_right(ranked, dsps)
+            place = bisect_right(lanes, at_once * rows)
             if not place or fewest[place - 1] > sweeps:
-                kept.append(RowLanes(dsps, sweeps, turns, rows, next_rows))
+                dsps = shape.array_dsps(at_once * rows, 1)
+                kept.append(RowLanes(at_once * rows, dsps, sweeps, turns, rows, next_rows))
     return kept
 
 

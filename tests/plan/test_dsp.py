@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from itertools import product
 
@@ -11,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnngen.arith.format import Format
+from rnngen.errors import PlanError
 from rnngen.ir.quantised import ProductFormats
 from rnngen.plan.dsp import DSPS, pair_width, pairing_sentence
-from rnngen.plan.engine import EnginePlan, LayerShape, are_legal
+from rnngen.plan.engine import EnginePlan, LayerShape
 from rnngen.plan.network import NetworkPlan
 from rnngen.plan.search import Budget, plan_for_budget, plan_for_lanes
 from rnngen.plan.shapes import alone
+from tests.plan.test_search import interval, lanes
 
 ELEMENT = {"lstm": 8, "gru": 6, "linear": 0}
 GATES = {"lstm": 4, "gru": 3, "linear": 1}
@@ -110,32 +113,22 @@ def test_blocks_by_hand(kind: str, rows: int, columns: int, blocks: int) -> None
 
 def spent(plan: NetworkPlan) -> int:
     """DSP blocks of arrays in twos, and those of the element-wise lanes."""
-    arrays = [-(-GATES[e.shape.kind] * e.rows // (2 if e.shape.pair_width else 1)) * e.columns for e in plan.engines]
+    rows = [GATES[e.shape.kind] // e.turns * e.rows for e in plan.engines]
+    arrays = [-(-r // (2 if e.shape.pair_width else 1)) * e.columns for r, e in zip(rows, plan.engines, strict=True)]
     return sum(arrays) + sum(ELEMENT[e.shape.kind] * e.elements for e in plan.engines)
-
-
-def orders_of(shape: LayerShape, rows: int, columns: int, elements: int) -> int:
-    """Interval in one pass or x first."""
-    plan = EnginePlan(shape, rows, columns, elements)
-    passes = (plan.x_words, plan.h_words)
-    if not shape.hidden or not are_legal(plan, passes):
-        return plan.interval
-    return min(plan.interval, replace(plan, passes=passes).interval)
 
 
 def best_of_all(shape: LayerShape, budget: int) -> int:
     """The smallest interval that a budget of DSP blocks allows one layer, each legal choice of lanes weighed."""
     best = 1 << 62
-    for rows, columns in product(range(1, shape.units + 1), range(1, max(shape.inputs, shape.hidden) + 1)):
-        array = -(-shape.gates * rows // 2) * columns
-        for elements in range(1, min(rows, columns if shape.hidden else rows) + 1):
+    for turns, rows, columns, x in lanes(shape, 2 * budget):
+        if x and shape.kind == "gru":
+            continue
+        array = -(-(shape.gates // turns) * rows // 2) * columns
+        for elements in range(1, min(rows, columns - x if shape.hidden else rows) + 1):
             if array + ELEMENT[shape.kind] * elements <= budget:
-                best = min(best, orders_of(shape, rows, columns, elements))
-    if shape.kind == "lstm":  # x and h side by side
-        for rows, x, h in product(*(range(1, n + 1) for n in (shape.units, shape.inputs, shape.hidden))):
-            for elements in range(1, min(rows, h) + 1):
-                if 2 * rows * (x + h) + 8 * elements <= budget:
-                    best = min(best, EnginePlan(shape, rows, x + h, elements, x_lanes=x).interval)
+                with suppress(PlanError):  # too few element-wise lanes for gates in turn
+                    best = min(best, interval(shape, turns, rows, columns, x, elements))
     return best
 
 
@@ -143,7 +136,7 @@ def best_of_all(shape: LayerShape, budget: int) -> int:
 @settings(max_examples=50)
 def test_one_layer_is_the_best_of_all(kind: str, inputs: int, units: int, more: int) -> None:
     shape = layer(kind, inputs, units)
-    budget = -(-GATES[kind] // 2) + ELEMENT[kind] + more
+    budget = 1 + ELEMENT[kind] + more
     plan = plan_for_budget((alone(shape),), Budget(budget, budget))
     assert plan.engines[0].shape == shape
     assert spent(plan) <= budget
@@ -171,7 +164,7 @@ def test_a_budget_of_multipliers_counts_products(kind: str, inputs: int, units: 
     plan, other = (plan_for_budget((alone(one),), Budget(budget)) for one in (shape, single))
     assert [replace(engine, shape=single) for engine in plan.engines] == list(other.engines)
     assert plan.multipliers == other.multipliers <= budget
-    assert plan.array_dsps == -(-shape.gates * plan.engines[0].rows // 2) * plan.engines[0].columns
+    assert plan.array_dsps == spent(plan) - ELEMENT[kind] * plan.engines[0].elements
     assert other.array_dsps == other.multipliers
 
 
