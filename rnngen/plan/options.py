@@ -160,7 +160,8 @@ def _engines(shape: LayerShape, limit: int, pipeline: Pipeline, chained: bool) -
         found += made
         others += [order for plan in made for order in orders(plan)[1:]]
         others += _side_by_side(shape, in_turn, limit, pipeline, faster, 0 if chained else fastest)
-    return found + _faster(others, found)
+    # With pairs, what is faster for as many DSP blocks may need more element-wise lanes, which take DSP blocks, too.
+    return found + (others if shape.pair_width else _faster(others, found))
 
 
 class _Faster:

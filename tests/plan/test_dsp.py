@@ -171,3 +171,18 @@ def test_a_budget_of_multipliers_counts_products(kind: str, inputs: int, units: 
 def test_given_lanes_have_pairs() -> None:
     plan = plan_for_lanes((alone(layer("gru", 8, 9)),), 3, 3, 4)
     assert (plan.multipliers, plan.array_dsps) == (36, 20)
+
+
+@given(st.sampled_from(["lstm", "gru"]), st.integers(2, 20), st.integers(2, 20), st.integers(14, 200))
+@settings(max_examples=25)
+def test_spaced_blocks_have_pairs_too(kind: str, inputs: int, units: int, dsps: int) -> None:
+    """What they are chosen by is the latency of a step whose h-part is done."""
+    shape = replace(layer(kind, inputs, units), spaced=True)
+    plan, other = (
+        plan_for_budget((alone(one),), Budget(dsps, dsps)) for one in (shape, replace(shape, pair_width=0))
+    )
+    assert spent(plan) <= dsps
+    assert plan.engines[0].shape == shape
+    assert plan.engines[0].last_write_cycle - plan.engines[0].last_pass <= (
+        other.engines[0].last_write_cycle - other.engines[0].last_pass
+    )
