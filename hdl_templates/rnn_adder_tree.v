@@ -1,13 +1,16 @@
-// Sum of INPUTS signed words, exact: a binary tree with a register behind every STAGES_EVERY levels
-// and behind the last one.
+// Sum of INPUTS signed words, exact: a binary tree, its levels in groups of STAGES_EVERY with a register behind each.
 //
 //   Latency: ceil(ceil(log2(INPUTS)) / STAGES_EVERY) cycles; 0 (a wire) when INPUTS is 1.
+//   SHORT_FIRST  where the levels do not divide, the first group is the short one, not the last.
+//   OPEN         no register behind the last group: one cycle less (where there is a level at all).
 //   Word i of `words` is bits i*IN_WIDTH +: IN_WIDTH.  The sum has IN_WIDTH + ceil(log2(INPUTS)) bits.
 `default_nettype none
 module rnn_adder_tree #(
     parameter INPUTS       = 4,
     parameter IN_WIDTH     = 24,
     parameter STAGES_EVERY = 1,
+    parameter SHORT_FIRST  = 0,
+    parameter OPEN         = 0,
     parameter OUT_WIDTH    = IN_WIDTH + $clog2(INPUTS)  // derived: leave at its default
 ) (
     input  wire                         clk,
@@ -21,7 +24,8 @@ module rnn_adder_tree #(
         for (level = 0; level <= LEVELS; level = level + 1) begin : g_level
             localparam COUNT   = (INPUTS + (1 << level) - 1) >> level;
             localparam WIDTH   = IN_WIDTH + level;
-            localparam CLOCKED = level > 0 && (level % STAGES_EVERY == 0 || level == LEVELS);
+            localparam BORDER  = SHORT_FIRST ? (LEVELS - level) % STAGES_EVERY == 0 : level % STAGES_EVERY == 0;
+            localparam CLOCKED = level == LEVELS ? level > 0 && !OPEN : level > 0 && BORDER;
             wire [COUNT*WIDTH-1:0] sums;
             if (level == 0) begin : g_words
                 assign sums = words;
@@ -46,7 +50,7 @@ module rnn_adder_tree #(
                 end
             end
         end
-        if (LEVELS == 0) begin : g_unclocked
+        if (LEVELS == 0 || OPEN) begin : g_unclocked
             wire unused = &{1'b0, clk};
         end
     endgenerate

@@ -27,6 +27,7 @@ module rnn_gru_lane #(
     parameter TABLE_STAGES = 5,
     parameter PRODUCT_STAGES = 2,
     parameter ROUND_STAGES = 2,
+    parameter SIGNED_TABLE = 0,
     parameter INIT_FILE = ""
 ) (
     input  wire                    clk,
@@ -43,6 +44,7 @@ module rnn_gru_lane #(
     output reg                     state_over,
     output reg                     h_over
 );
+    localparam MORE = ROUND_STAGES > 1 ? ROUND_STAGES - 1 : 0;
     localparam GATE_WIDTH = GATE_FRACTION + 1;
     localparam RN_WIDTH = GATE_WIDTH + 1 + INNER_WIDTH;
     localparam N_WIDTH = RN_WIDTH + 1;
@@ -71,7 +73,7 @@ module rnn_gru_lane #(
             );
             rnn_activation #(
                 .IN_WIDTH(Z_WIDTH), .REST_BITS(REST_BITS), .GUARD_BITS(GUARD_BITS), .BASE_WIDTH(BASE_WIDTH),
-                .SLOPE_WIDTH(SLOPE_WIDTH), .OUT_WIDTH(GATE_WIDTH), .SIGMOID(1), .STAGES(TABLE_STAGES), .INIT_FILE(INIT_FILE)
+                .SLOPE_WIDTH(SLOPE_WIDTH), .OUT_WIDTH(GATE_WIDTH), .SIGMOID(1), .SIGNED_TABLE(SIGNED_TABLE), .STAGES(TABLE_STAGES), .INIT_FILE(INIT_FILE)
             ) activation (.clk(clk), .in(argument), .out(gate[k*GATE_WIDTH +: GATE_WIDTH]));
             assign parts[k*PART_WIDTH +: PART_WIDTH] = {{(PART_WIDTH-Z_WIDTH){argument[Z_WIDTH-1]}}, argument};
         end
@@ -81,8 +83,7 @@ module rnn_gru_lane #(
             rnn_narrow #(
                 .IN_WIDTH(ACC_WIDTH), .BIAS_WIDTH(BIAS_WIDTH), .SHIFT(SHIFT_INNER), .OUT_WIDTH(INNER_WIDTH), .STAGES(NARROW_STAGES)
             ) narrow (
-                .clk(clk), .in(sum), .bias(bias[(2+k)*BIAS_WIDTH +: BIAS_WIDTH]),
-                .out(part), .saturated(inner_over[k])
+                .clk(clk), .in(sum), .bias(bias[(2+k)*BIAS_WIDTH +: BIAS_WIDTH]), .out(part), .saturated(inner_over[k])
             );
             assign inner[k*INNER_WIDTH +: INNER_WIDTH] = part;
             assign parts[(2+k)*PART_WIDTH +: PART_WIDTH] = {{(PART_WIDTH-INNER_WIDTH){part[INNER_WIDTH-1]}}, part};
@@ -96,7 +97,7 @@ module rnn_gru_lane #(
     wire [N_WIDTH-1:0]       n_x_wide = {{(N_WIDTH-INNER_WIDTH){n_x[INNER_WIDTH-1]}}, n_x} << (GATE_FRACTION + 1);
     wire [N_WIDTH-1:0]       n_sum = {rn[RN_WIDTH-1], rn} + n_x_wide + N_HALF;
     wire [N_KEPT-1:0]        n_rounded;
-    reg  [Z_WIDTH-1:0]       n_in;
+    wire [Z_WIDTH-1:0]       n_in;
     wire [Z_WIDTH-1:0]       n_limited;
     wire                     n_limits;
     rnn_delay #(.WIDTH(2*INNER_WIDTH), .CYCLES(TABLE_STAGES)) delay_inner (.clk(clk), .in(inner), .out(inner_late));
@@ -122,7 +123,7 @@ module rnn_gru_lane #(
     wire                   state_limits, h_limits;
     rnn_activation #(
         .IN_WIDTH(Z_WIDTH), .REST_BITS(REST_BITS), .GUARD_BITS(GUARD_BITS), .BASE_WIDTH(BASE_WIDTH),
-        .SLOPE_WIDTH(SLOPE_WIDTH), .OUT_WIDTH(GATE_WIDTH), .SIGMOID(0), .STAGES(TABLE_STAGES), .INIT_FILE(INIT_FILE)
+        .SLOPE_WIDTH(SLOPE_WIDTH), .OUT_WIDTH(GATE_WIDTH), .SIGNED_TABLE(SIGNED_TABLE), .STAGES(TABLE_STAGES), .INIT_FILE(INIT_FILE)
     ) activation_n (.clk(clk), .in(n_in), .out(gate_n));
     rnn_delay #(.WIDTH(GATE_WIDTH), .CYCLES(PRODUCT_STAGES+ROUND_STAGES+TABLE_STAGES)) delay_z (
         .clk(clk), .in(gate[GATE_WIDTH +: GATE_WIDTH]), .out(gate_z));
@@ -135,12 +136,11 @@ module rnn_gru_lane #(
     rnn_saturate #(.IN_WIDTH(H_KEPT), .OUT_WIDTH(H_WIDTH)) saturate_h (
         .in(h_rounded), .out(h_limited), .saturated(h_limits));
 
-    rnn_delay #(.WIDTH(N_KEPT), .CYCLES(ROUND_STAGES-1)) delay_n (.clk(clk), .in(n_sum[N_WIDTH-1:SHIFT_N]), .out(n_rounded));
-    rnn_delay #(.WIDTH(STATE_KEPT+H_KEPT), .CYCLES(ROUND_STAGES-1)) delay_state (
-        .clk(clk), .in({state_sum[SUM_WIDTH-1:SHIFT_STATE], h_sum[SUM_WIDTH-1:SHIFT_H]}),
-        .out({state_rounded, h_rounded}));
+    rnn_delay #(.WIDTH(N_KEPT), .CYCLES(MORE)) delay_n (.clk(clk), .in(n_sum[N_WIDTH-1:SHIFT_N]), .out(n_rounded));
+    rnn_delay #(.WIDTH(STATE_KEPT+H_KEPT), .CYCLES(MORE)) delay_state (.clk(clk), .out({state_rounded, h_rounded}),
+        .in({state_sum[SUM_WIDTH-1:SHIFT_STATE], h_sum[SUM_WIDTH-1:SHIFT_H]}));
+    rnn_delay #(.WIDTH(Z_WIDTH), .CYCLES(ROUND_STAGES > 0 ? 1 : 0)) delay_in (.clk(clk), .in(n_limited), .out(n_in));
     always @(posedge clk) begin
-        n_in          <= n_limited;
         n_over        <= n_limits;
         state_new     <= state_limited;
         h             <= h_limited;

@@ -3,11 +3,11 @@
 //   r, z = sigmoid(narrow(sum + bias))   n = tanh(narrow(n_x + r * n_h))   state' = (1 - z) * n + z * state
 //
 // sums: lane by lane, within a lane the gates r, z, n from the low bits up, n being the sum of h alone; sums_x: the sum
-// of x of gate n. bias: r, z, n, x. N, T, P and R are the stages of a narrowing (1, 2), a table (2..5), a product (1, 2)
-// and a rounding (1, 2). Cycles after a group's sums and biases are presented: state must be presented N + T + P + R +
-// T later; state_new and h, both rounded from the same sum, are valid P + R behind that. parts: r, z, n_h, n_x as they
+// of x of gate n. bias: r, z, n, x. N, T, P and R are the stages of a narrowing (0..2), a table (2..5), a product (0..2)
+// and a rounding (0..2). Cycles after a group's sums and biases are presented: state must be presented N + T + P + R +
+// T later; state_new and h, both rounded from the same sum, are valid P + max(R, 1) behind that. parts: r, z, n_h, n_x as they
 // are narrowed, PART_WIDTH bits each (no less than Z_WIDTH and INNER_WIDTH), N later. saturated counts narrowings that
-// saturated, over all lanes, of one group each: gates and inner (n_h, n_x) with delay N, n with delay N + T + P + R,
+// saturated, over all lanes, of one group each: gates and inner (n_h, n_x) with delay N, n with delay N + T + P + max(R, 1),
 // state and h together with them.
 module rnn_gru_tail #(
     parameter LANES = 1,
@@ -35,6 +35,7 @@ module rnn_gru_tail #(
     parameter TABLE_STAGES = 5,
     parameter PRODUCT_STAGES = 2,
     parameter ROUND_STAGES = 2,
+    parameter SIGNED_TABLE = 0,
     parameter INIT_FILE = ""
 ) (
     input  wire                          clk,
@@ -63,6 +64,7 @@ module rnn_gru_tail #(
                 .GATE_FRACTION(GATE_FRACTION), .STATE_WIDTH(STATE_WIDTH), .LEFT_N(LEFT_N), .LEFT_H(LEFT_H),
                 .SHIFT_STATE(SHIFT_STATE), .SHIFT_H(SHIFT_H), .H_WIDTH(H_WIDTH), .NARROW_STAGES(NARROW_STAGES),
                 .TABLE_STAGES(TABLE_STAGES), .PRODUCT_STAGES(PRODUCT_STAGES), .ROUND_STAGES(ROUND_STAGES),
+                .SIGNED_TABLE(SIGNED_TABLE),
                 .INIT_FILE(INIT_FILE)
             ) unit (
                 .clk(clk),

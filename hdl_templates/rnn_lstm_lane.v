@@ -24,6 +24,8 @@ module rnn_lstm_lane #(
     parameter TABLE_STAGES = 5,
     parameter PRODUCT_STAGES = 2,
     parameter ROUND_STAGES = 2,
+    parameter SIGNED_TABLE = 0,
+    parameter OPEN = 0,
     parameter INIT_FILE = ""
 ) (
     input  wire                    clk,
@@ -31,11 +33,11 @@ module rnn_lstm_lane #(
     input  wire [4*BIAS_WIDTH-1:0] bias,
     input  wire [C_WIDTH-1:0]      c,
     output reg  [C_WIDTH-1:0]      c_new,
-    output reg  [H_WIDTH-1:0]      h,
+    output wire [H_WIDTH-1:0]      h,
     output wire [4*Z_WIDTH-1:0]    z,
     output wire [3:0]              z_over,
     output reg  [1:0]              c_over,
-    output reg                     h_over
+    output wire                    h_over
 );
     localparam GATE_WIDTH = GATE_FRACTION + 1;
     localparam FC_WIDTH = GATE_WIDTH + 1 + C_WIDTH;
@@ -61,9 +63,11 @@ module rnn_lstm_lane #(
             );
             rnn_activation #(
                 .IN_WIDTH(Z_WIDTH), .REST_BITS(REST_BITS), .GUARD_BITS(GUARD_BITS), .BASE_WIDTH(BASE_WIDTH),
-                .SLOPE_WIDTH(SLOPE_WIDTH), .OUT_WIDTH(GATE_WIDTH), .SIGMOID(k == 2 ? 0 : 1), .STAGES(TABLE_STAGES),
-                .INIT_FILE(INIT_FILE)
-            ) activation (.clk(clk), .in(z[k*Z_WIDTH +: Z_WIDTH]), .out(gate[k*GATE_WIDTH +: GATE_WIDTH]));
+                .SLOPE_WIDTH(SLOPE_WIDTH), .OUT_WIDTH(GATE_WIDTH), .SIGMOID(k == 2 ? 0 : 1),
+                .SIGNED_TABLE(SIGNED_TABLE), .STAGES(TABLE_STAGES), .INIT_FILE(INIT_FILE)
+            ) activation (
+                .clk(clk), .in(z[k*Z_WIDTH +: Z_WIDTH]), .out(gate[k*GATE_WIDTH +: GATE_WIDTH])
+            );
         end
     endgenerate
     wire [GATE_WIDTH:0]   gate_i = {1'b0, gate[0*GATE_WIDTH +: GATE_WIDTH]};
@@ -89,8 +93,9 @@ module rnn_lstm_lane #(
     rnn_saturate #(.IN_WIDTH(CELL_KEPT), .OUT_WIDTH(TANH_WIDTH)) saturate_tanh (
         .in(cell_rounded), .out(tanh_limited), .saturated(tanh_limits));
 
-    // tanh(c) (TABLE_STAGES) and h: product (PRODUCT_STAGES), rounding (ROUND_STAGES); o waits for it.
-    reg  [TANH_WIDTH-1:0] tanh_short;
+    // tanh(c) (TABLE_STAGES; without ROUND_STAGES its table is read while c is kept) and h: product (PRODUCT_STAGES),
+    // rounding (ROUND_STAGES, at least the register of h); o waits for it.
+    wire [TANH_WIDTH-1:0] tanh_short;
     wire [Z_WIDTH-1:0]    tanh_in;
     wire [GATE_WIDTH-1:0] tanh_c, gate_o;
     wire [IG_WIDTH-1:0]   oh;
@@ -101,7 +106,8 @@ module rnn_lstm_lane #(
     assign tanh_in = {{(Z_WIDTH-TANH_WIDTH){tanh_short[TANH_WIDTH-1]}}, tanh_short} << TANH_SHIFT;
     rnn_activation #(
         .IN_WIDTH(Z_WIDTH), .REST_BITS(REST_BITS), .GUARD_BITS(GUARD_BITS), .BASE_WIDTH(BASE_WIDTH),
-        .SLOPE_WIDTH(SLOPE_WIDTH), .OUT_WIDTH(GATE_WIDTH), .SIGMOID(0), .STAGES(TABLE_STAGES), .INIT_FILE(INIT_FILE)
+        .SLOPE_WIDTH(SLOPE_WIDTH), .OUT_WIDTH(GATE_WIDTH), .SIGMOID(0), .SIGNED_TABLE(SIGNED_TABLE), .STAGES(TABLE_STAGES),
+        .INIT_FILE(INIT_FILE)
     ) activation_c (.clk(clk), .in(tanh_in), .out(tanh_c));
     rnn_delay #(.WIDTH(GATE_WIDTH), .CYCLES(PRODUCT_STAGES+ROUND_STAGES+TABLE_STAGES)) delay_o (
         .clk(clk), .in(gate[3*GATE_WIDTH +: GATE_WIDTH]), .out(gate_o));
@@ -110,15 +116,16 @@ module rnn_lstm_lane #(
     rnn_saturate #(.IN_WIDTH(OUT_KEPT), .OUT_WIDTH(H_WIDTH)) saturate_h (
         .in(oh_rounded), .out(h_limited), .saturated(h_limits));
 
-    rnn_delay #(.WIDTH(CELL_KEPT), .CYCLES(ROUND_STAGES-1)) delay_cell (
+    rnn_delay #(.WIDTH(CELL_KEPT), .CYCLES(ROUND_STAGES > 1 ? ROUND_STAGES - 1 : 0)) delay_cell (
         .clk(clk), .in(cell_sum[CELL_WIDTH-1:SHIFT_C]), .out(cell_rounded));
-    rnn_delay #(.WIDTH(OUT_KEPT), .CYCLES(ROUND_STAGES-1)) delay_h (
+    rnn_delay #(.WIDTH(OUT_KEPT), .CYCLES(ROUND_STAGES > 1 ? ROUND_STAGES - 1 : 0)) delay_h (
         .clk(clk), .in(oh_half[IG_WIDTH:SHIFT_H]), .out(oh_rounded));
+    rnn_delay #(.WIDTH(TANH_WIDTH), .CYCLES(ROUND_STAGES > 0 ? 1 : 0)) delay_tanh (
+        .clk(clk), .in(tanh_limited), .out(tanh_short));
+    rnn_delay #(.WIDTH(1+H_WIDTH), .CYCLES(OPEN ? 0 : 1)) delay_out (
+        .clk(clk), .in({h_limits, h_limited}), .out({h_over, h}));
     always @(posedge clk) begin
         c_new        <= c_limited;
-        tanh_short   <= tanh_limited;
         c_over       <= {tanh_limits, c_limits};
-        h            <= h_limited;
-        h_over       <= h_limits;
     end
 endmodule

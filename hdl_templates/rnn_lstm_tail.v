@@ -4,8 +4,8 @@
 //
 // sums and bias: lane by lane, within a lane the gates i, f, g, o from the low bits up. Cycles after a group's
 // sums and bias are presented: c must be presented N + T later; c_new is valid
-// P + R behind that, h is valid T + P + R behind c_new. N, T, P and R are the stages of a narrowing (1, 2), a table
-// (2..5), a product (1, 2) and a rounding (1, 2). saturated counts narrowings that saturated, over all lanes, of one
+// P + max(R, 1) behind that, h is valid P + R + T + P + max(R, 1) behind c (OPEN: one cycle less, h without its register). N, T, P and
+// R are the stages of a narrowing (0..2), a table (2..5), a product (0..2) and a rounding (0..2). saturated counts narrowings that saturated, over all lanes, of one
 // group each: z with delay N, c and the tanh input together with c_new, h together with h.
 module rnn_lstm_tail #(
     parameter LANES = 1,
@@ -30,6 +30,8 @@ module rnn_lstm_tail #(
     parameter TABLE_STAGES = 5,
     parameter PRODUCT_STAGES = 2,
     parameter ROUND_STAGES = 2,
+    parameter SIGNED_TABLE = 0,
+    parameter OPEN = 0,
     parameter INIT_FILE = ""
 ) (
     input  wire                          clk,
@@ -56,7 +58,7 @@ module rnn_lstm_tail #(
                 .SHIFT_FC(SHIFT_FC), .SHIFT_IG(SHIFT_IG), .SHIFT_C(SHIFT_C), .TANH_SHIFT(TANH_SHIFT),
                 .SHIFT_H(SHIFT_H), .H_WIDTH(H_WIDTH), .NARROW_STAGES(NARROW_STAGES),
                 .TABLE_STAGES(TABLE_STAGES), .PRODUCT_STAGES(PRODUCT_STAGES), .ROUND_STAGES(ROUND_STAGES),
-                .INIT_FILE(INIT_FILE)
+                .SIGNED_TABLE(SIGNED_TABLE), .OPEN(OPEN), .INIT_FILE(INIT_FILE)
             ) unit (
                 .clk(clk),
                 .sums(sums[l*4*ACC_WIDTH +: 4*ACC_WIDTH]),

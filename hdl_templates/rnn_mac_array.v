@@ -11,12 +11,16 @@
 //             is set; the sum before it leaves as group_x, one for three rows, together with group. first_h is set
 //             between first and last, at neither of them but where the sweep has one word behind it: then at last
 //   LATENCY   PRODUCT_STAGES + ceil(ceil(log2(COLUMNS)) / TREE_STAGES_EVERY) + 1
+//   ACCUMULATE 0: every word is a tile of its own and all rows leave at once (GROUP_ROWS = ROWS, no SPLIT), so there is
+//             no accumulator, and the last levels of the adder tree run into what follows without a register. One more
+//             word enters each row's tree: addend, row r at r*ADDEND_WIDTH, signed, constant while words are on their way.
+//             LATENCY = PRODUCT_STAGES + ceil(ceil(log2(COLUMNS + 1)) / TREE_STAGES_EVERY) - 1
 //
 // A word is taken every cycle; words after a last and before the next first are ignored.  Lasts are at
 // least GROUPS cycles apart, or a later tile cuts the earlier one's groups off.  No reset: the first
 // `first` starts it.  Sums are modulo 2**ACC_WIDTH: the user makes them wide enough.
-// PRODUCT_STAGES 1: output register; 2: input and output; 3: input, pipeline, output; 4: and a fabric register
-// ("ecp5": before the multiplier, where it takes the slow output of block RAM).
+// PRODUCT_STAGES 0 (only without ACCUMULATE): no register; 1: output register; 2: input and output; 3: input, pipeline,
+// output; 4: and a fabric register ("ecp5": before the multiplier, where it takes the slow output of block RAM).
 // MULTIPLIER "generic" (inferred, any width) or "ecp5" (MULT18X18D, both widths at most 18).
 // PAIR_WIDTH 0: a multiplier for each product; else two neighbouring rows share one ("ecp5": 18), whose wide operand
 // has so many bits, at least 2*WEIGHT_WIDTH + VECTOR_WIDTH; of an odd number of rows the last one has its own.
@@ -35,7 +39,9 @@ module rnn_mac_array #(
     parameter TREE_STAGES_EVERY = 1,
     parameter [63:0] MULTIPLIER = "generic",
     parameter PAIR_WIDTH        = 0,
-    parameter SPLIT             = 0
+    parameter SPLIT             = 0,
+    parameter ACCUMULATE        = 1,
+    parameter ADDEND_WIDTH      = 2
 ) (
     input  wire                                  clk,
     input  wire                                  first,
@@ -43,6 +49,7 @@ module rnn_mac_array #(
     input  wire                                  last,
     input  wire [ROWS*COLUMNS*WEIGHT_WIDTH-1:0]  weights,
     input  wire [COLUMNS*VECTOR_WIDTH-1:0]       vector,
+    input  wire [ROWS*ADDEND_WIDTH-1:0]          addend,
     output wire [GROUP_ROWS*ACC_WIDTH-1:0]        group,
     output wire [(SPLIT ? GROUP_ROWS/3 : 1)*ACC_WIDTH-1:0] group_x
 );
@@ -62,12 +69,22 @@ module rnn_mac_array #(
             rnn_mac_lanes #(
                 .ROWS(ROWS), .COLUMNS(COLUMNS), .GROUP_ROWS(GROUP_ROWS), .WEIGHT_WIDTH(WEIGHT_WIDTH),
                 .VECTOR_WIDTH(VECTOR_WIDTH), .ACC_WIDTH(ACC_WIDTH), .PRODUCT_STAGES(PRODUCT_STAGES),
-                .TREE_STAGES_EVERY(TREE_STAGES_EVERY), .MULTIPLIER(MULTIPLIER), .PAIR_WIDTH(PAIR_WIDTH), .SPLIT(SPLIT)
+                .TREE_STAGES_EVERY(TREE_STAGES_EVERY), .MULTIPLIER(MULTIPLIER), .PAIR_WIDTH(PAIR_WIDTH), .SPLIT(SPLIT),
+                .ACCUMULATE(ACCUMULATE), .ADDEND_WIDTH(ADDEND_WIDTH)
             ) lanes (
                 .clk(clk), .first(first), .first_h(first_h), .last(last), .weights(weights), .vector(vector),
-                .group(group), .group_x(group_x)
+                .addend(addend), .group(group), .group_x(group_x)
             );
+        end else if (ACCUMULATE == 0) begin : g_word_model
+            wire unused = &{1'b0, first, first_h, last};
+            assign group_x = 0;
+            rnn_mac_word_model #(
+                .ROWS(ROWS), .COLUMNS(COLUMNS), .WEIGHT_WIDTH(WEIGHT_WIDTH), .VECTOR_WIDTH(VECTOR_WIDTH),
+                .ACC_WIDTH(ACC_WIDTH), .PRODUCT_STAGES(PRODUCT_STAGES), .TREE_STAGES_EVERY(TREE_STAGES_EVERY),
+                .ADDEND_WIDTH(ADDEND_WIDTH)
+            ) model (.clk(clk), .weights(weights), .vector(vector), .addend(addend), .group(group));
         end else begin : g_model
+            wire unused = &{1'b0, addend};
             rnn_mac_model #(
                 .ROWS(ROWS), .COLUMNS(COLUMNS), .GROUP_ROWS(GROUP_ROWS), .WEIGHT_WIDTH(WEIGHT_WIDTH),
                 .VECTOR_WIDTH(VECTOR_WIDTH), .ACC_WIDTH(ACC_WIDTH), .PRODUCT_STAGES(PRODUCT_STAGES),
@@ -88,6 +105,15 @@ module rnn_mac_array #(
         if (SPLIT != 0 && (ROWS % 3 != 0 || GROUP_ROWS % 3 != 0)) begin
             $display("rnn_mac_array: with SPLIT, ROWS and GROUP_ROWS must be multiples of 3, not %0d and %0d.",
                      ROWS, GROUP_ROWS);
+            $finish;
+        end
+        if (ACCUMULATE == 0 && (GROUP_ROWS != ROWS || SPLIT != 0)) begin
+            $display("rnn_mac_array: without ACCUMULATE, GROUP_ROWS must be ROWS and SPLIT 0, not %0d and %0d.",
+                     GROUP_ROWS, SPLIT);
+            $finish;
+        end
+        if (ACCUMULATE != 0 && PRODUCT_STAGES < 1) begin
+            $display("rnn_mac_array: with ACCUMULATE, PRODUCT_STAGES must be at least 1, not %0d.", PRODUCT_STAGES);
             $finish;
         end
         if (MULTIPLIER != GENERIC && MULTIPLIER != ECP5) begin

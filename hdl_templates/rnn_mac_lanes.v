@@ -13,7 +13,9 @@ module rnn_mac_lanes #(
     parameter TREE_STAGES_EVERY = 1,
     parameter [63:0] MULTIPLIER = "generic",
     parameter PAIR_WIDTH        = 0,
-    parameter SPLIT             = 0
+    parameter SPLIT             = 0,
+    parameter ACCUMULATE        = 1,
+    parameter ADDEND_WIDTH      = 2
 ) (
     input  wire                                  clk,
     input  wire                                  first,
@@ -21,6 +23,7 @@ module rnn_mac_lanes #(
     input  wire                                  last,
     input  wire [ROWS*COLUMNS*WEIGHT_WIDTH-1:0]  weights,
     input  wire [COLUMNS*VECTOR_WIDTH-1:0]       vector,
+    input  wire [ROWS*ADDEND_WIDTH-1:0]          addend,
     output wire [GROUP_ROWS*ACC_WIDTH-1:0]        group,
     output wire [(SPLIT ? GROUP_ROWS/3 : 1)*ACC_WIDTH-1:0] group_x
 );
@@ -54,10 +57,12 @@ module rnn_mac_lanes #(
             rnn_mac_slice #(
                 .ROWS(COUNT), .COLUMNS(COLUMNS), .SHIFT(GROUP_ROWS < ROWS), .WEIGHT_WIDTH(WEIGHT_WIDTH),
                 .VECTOR_WIDTH(VECTOR_WIDTH), .ACC_WIDTH(ACC_WIDTH), .PRODUCT_STAGES(PRODUCT_STAGES),
-                .TREE_STAGES_EVERY(TREE_STAGES_EVERY), .MULTIPLIER(MULTIPLIER), .PAIR_WIDTH(PAIR_WIDTH), .SPLIT(SPLIT)
+                .TREE_STAGES_EVERY(TREE_STAGES_EVERY), .MULTIPLIER(MULTIPLIER), .PAIR_WIDTH(PAIR_WIDTH), .SPLIT(SPLIT),
+                .ACCUMULATE(ACCUMULATE), .ADDEND_WIDTH(ADDEND_WIDTH)
             ) slice (
                 .clk(clk), .first(first), .first_h(first_h), .last(last),
                 .weights(weights[s*ROW_BITS +: COUNT*ROW_BITS]), .vector(vector),
+                .addend(addend[s*ADDEND_WIDTH +: COUNT*ADDEND_WIDTH]),
                 .above(held[(s+GROUP_ROWS)*ACC_WIDTH +: COUNT*ACC_WIDTH]),
                 .held(held[s*ACC_WIDTH +: COUNT*ACC_WIDTH]),
                 .above_x(held_x[(X_FIRST+X_GROUP)*ACC_WIDTH +: X_COUNT*ACC_WIDTH]),

@@ -6,11 +6,10 @@
 //                n + LATENCY (LATENCY as in rnn_mac_array); SHIFT 1: that sum for a `last`, else `above`
 //   above        what `held` takes in a cycle without a finished sum (SHIFT 1)
 //   PAIR_WIDTH   as in rnn_mac_array; rows 0 and 1 share multipliers, 2 and 3, ...
+//   ACCUMULATE   0: held is the sum of the word of cycle n and addend, without a register behind the last levels
 //   SPLIT        rows in threes, the third begins a new sum at first_h; held_x, above_x: as held and above, for the
 //                sums that ended there
 //
-// The accumulator is cleared one cycle before the first word reaches it, through the registers'
-// synchronous reset, so that no logic stands before or behind its adder.
 // keep_hierarchy: synthesis must not merge the copies of the control registers of neighbouring slices.
 `default_nettype none
 (* keep_hierarchy *)
@@ -25,7 +24,9 @@ module rnn_mac_slice #(
     parameter TREE_STAGES_EVERY = 1,
     parameter [63:0] MULTIPLIER = "generic",
     parameter PAIR_WIDTH        = 0,
-    parameter SPLIT             = 0
+    parameter SPLIT             = 0,
+    parameter ACCUMULATE        = 1,
+    parameter ADDEND_WIDTH      = 2
 ) (
     input  wire                                  clk,
     input  wire                                  first,
@@ -33,24 +34,26 @@ module rnn_mac_slice #(
     input  wire                                  last,
     input  wire [ROWS*COLUMNS*WEIGHT_WIDTH-1:0]  weights,
     input  wire [COLUMNS*VECTOR_WIDTH-1:0]       vector,
+    input  wire [ROWS*ADDEND_WIDTH-1:0]          addend,
     input  wire [ROWS*ACC_WIDTH-1:0]             above,
     output wire [ROWS*ACC_WIDTH-1:0]             held,
     input  wire [(SPLIT ? ROWS/3 : 1)*ACC_WIDTH-1:0] above_x,
     output wire [(SPLIT ? ROWS/3 : 1)*ACC_WIDTH-1:0] held_x
 );
-    localparam TREE_STAGES   = ($clog2(COLUMNS) + TREE_STAGES_EVERY - 1) / TREE_STAGES_EVERY;
+    localparam INPUTS        = COLUMNS + (ACCUMULATE ? 0 : 1);
+    localparam TREE_STAGES   = ($clog2(INPUTS) + TREE_STAGES_EVERY - 1) / TREE_STAGES_EVERY;
     localparam AHEAD         = PRODUCT_STAGES + TREE_STAGES;  // cycles from a word to the accumulator's input
     localparam PRODUCT_WIDTH = WEIGHT_WIDTH + VECTOR_WIDTH;
-    localparam SUM_WIDTH     = PRODUCT_WIDTH + $clog2(COLUMNS);
-    localparam [63:0] ECP5   = "ecp5";
+    localparam LEAF_WIDTH    = !ACCUMULATE && ADDEND_WIDTH > PRODUCT_WIDTH ? ADDEND_WIDTH : PRODUCT_WIDTH;
+    localparam SUM_WIDTH     = LEAF_WIDTH + $clog2(INPUTS);
 
     wire clear, clear_h;
-    rnn_delay #(.WIDTH(2), .CYCLES(AHEAD-1)) delay_clear (
+    rnn_delay #(.WIDTH(2), .CYCLES(AHEAD > 1 ? AHEAD - 1 : 0)) delay_clear (
         .clk(clk), .in({first_h, first}), .out({clear_h, clear}));
 
     wire take;
     generate
-        if (SHIFT) begin : g_take
+        if (SHIFT && ACCUMULATE) begin : g_take
             reg [AHEAD-1:0] line;
             if (AHEAD > 1) begin : g_line
                 always @(posedge clk) line <= {line[AHEAD-2:0], last};
@@ -64,78 +67,58 @@ module rnn_mac_slice #(
         end
     endgenerate
 
-    // The fourth stage of an "ecp5" product stands before the multipliers: block RAM is slow (5.8 ns of the
-    // cycle), and the register gives each slice its copy of the vector.
-    localparam IN_FRONT = MULTIPLIER == ECP5 && PRODUCT_STAGES >= 4;
-    localparam STAGES   = IN_FRONT ? PRODUCT_STAGES - 1 : PRODUCT_STAGES;
-    wire [ROWS*COLUMNS*WEIGHT_WIDTH-1:0] weights_in;
-    wire [COLUMNS*VECTOR_WIDTH-1:0]      vector_in;
-    generate
-        if (IN_FRONT) begin : g_front
-            reg [ROWS*COLUMNS*WEIGHT_WIDTH-1:0] weights_reg;
-            reg [COLUMNS*VECTOR_WIDTH-1:0]      vector_reg;
-            always @(posedge clk) begin
-                weights_reg <= weights;
-                vector_reg  <= vector;
-            end
-            assign weights_in = weights_reg;
-            assign vector_in  = vector_reg;
-        end else begin : g_no_front
-            assign weights_in = weights;
-            assign vector_in  = vector;
-        end
-    endgenerate
-
     wire [ROWS*COLUMNS*PRODUCT_WIDTH-1:0] found;  // products, row by row
-    genvar r, c, k;
+    rnn_mac_products #(
+        .ROWS(ROWS), .COLUMNS(COLUMNS), .WEIGHT_WIDTH(WEIGHT_WIDTH), .VECTOR_WIDTH(VECTOR_WIDTH),
+        .PRODUCT_STAGES(PRODUCT_STAGES), .MULTIPLIER(MULTIPLIER), .PAIR_WIDTH(PAIR_WIDTH)
+    ) multiply (.clk(clk), .weights(weights), .vector(vector), .products(found));
+
+    genvar r, c;
     generate
         if (SPLIT == 0) begin : g_whole
             wire unused = &{1'b0, clear_h, above_x};
             assign held_x = 0;
         end
         for (r = 0; r < ROWS; r = r + 1) begin : g_row
-            wire [COLUMNS*PRODUCT_WIDTH-1:0] products;
-            for (c = 0; c < COLUMNS; c = c + 1) begin : g_column
+            wire [INPUTS*LEAF_WIDTH-1:0] products;
+            for (c = 0; c < COLUMNS; c = c + 1) begin : g_leaf
                 wire signed [PRODUCT_WIDTH-1:0] p = found[(r*COLUMNS+c)*PRODUCT_WIDTH +: PRODUCT_WIDTH];
-                if (PAIR_WIDTH == 0 || r % 2 == 0) begin : g_own  // of two rows that share, the first has the multiplier
-                    localparam COUNT = PAIR_WIDTH == 0 || r + 1 == ROWS ? 1 : 2;
-                    wire [COUNT*WEIGHT_WIDTH-1:0]  a;
-                    wire [COUNT*PRODUCT_WIDTH-1:0] own;
-                    for (k = 0; k < COUNT; k = k + 1) begin : g_product
-                        assign a[k*WEIGHT_WIDTH +: WEIGHT_WIDTH] =
-                            weights_in[((r+k)*COLUMNS+c)*WEIGHT_WIDTH +: WEIGHT_WIDTH];
-                        assign found[((r+k)*COLUMNS+c)*PRODUCT_WIDTH +: PRODUCT_WIDTH] =
-                            own[k*PRODUCT_WIDTH +: PRODUCT_WIDTH];
-                    end
-                    rnn_multipliers #(
-                        .COUNT(COUNT), .A_WIDTH(WEIGHT_WIDTH), .B_WIDTH(VECTOR_WIDTH), .STAGES(STAGES),
-                        .MULTIPLIER(MULTIPLIER), .PAIR_WIDTH(PAIR_WIDTH)
-                    ) multipliers (.clk(clk), .a(a), .b(vector_in[c*VECTOR_WIDTH +: VECTOR_WIDTH]), .products(own));
-                end
-                assign products[c*PRODUCT_WIDTH +: PRODUCT_WIDTH] = p;
+                assign products[c*LEAF_WIDTH +: LEAF_WIDTH] =
+                    {{(LEAF_WIDTH-PRODUCT_WIDTH+1){p[PRODUCT_WIDTH-1]}}, p[PRODUCT_WIDTH-2:0]};
+            end
+            wire [ADDEND_WIDTH-1:0] own_addend = addend[r*ADDEND_WIDTH +: ADDEND_WIDTH];
+            if (!ACCUMULATE) begin : g_addend
+                assign products[COLUMNS*LEAF_WIDTH +: LEAF_WIDTH] =
+                    {{(LEAF_WIDTH-ADDEND_WIDTH+1){own_addend[ADDEND_WIDTH-1]}}, own_addend[ADDEND_WIDTH-2:0]};
+            end else begin : g_no_addend
+                wire unused = &{1'b0, own_addend};
             end
 
             wire signed [SUM_WIDTH-1:0] sum;
-            rnn_adder_tree #(.INPUTS(COLUMNS), .IN_WIDTH(PRODUCT_WIDTH), .STAGES_EVERY(TREE_STAGES_EVERY))
-                tree (.clk(clk), .words(products), .sum(sum));
+            rnn_adder_tree #(
+                .INPUTS(INPUTS), .IN_WIDTH(LEAF_WIDTH), .STAGES_EVERY(TREE_STAGES_EVERY),
+                .SHORT_FIRST(PRODUCT_STAGES == 0), .OPEN(ACCUMULATE == 0)
+            ) tree (.clk(clk), .words(products), .sum(sum));
 
-            localparam SPLITS = SPLIT != 0 && r % 3 == 2;
-            reg  [ACC_WIDTH-1:0] total, result;
-            wire [ACC_WIDTH-1:0] next = total + {{(ACC_WIDTH-SUM_WIDTH){sum[SUM_WIDTH-1]}}, sum};
-            wire                 restart = SPLITS ? clear | clear_h : clear;
-            if (SPLITS) begin : g_split
-                reg [ACC_WIDTH-1:0] total_x, result_x;
-                always @(posedge clk) begin
-                    if (clear_h) total_x <= next;
-                    result_x <= take ? total_x : above_x[(r/3)*ACC_WIDTH +: ACC_WIDTH];
+            wire [ACC_WIDTH+SUM_WIDTH-1:0] sum_wide = {{ACC_WIDTH{sum[SUM_WIDTH-1]}}, sum};
+            wire [ACC_WIDTH-1:0] word_sum = sum_wide[ACC_WIDTH-1:0];
+            wire unused_bits = &{1'b0, sum_wide};
+            if (!ACCUMULATE) begin : g_word
+                wire unused = &{1'b0, clear, take};
+                assign held[r*ACC_WIDTH +: ACC_WIDTH] = word_sum;
+            end else begin : g_accumulator
+                localparam SPLITS = SPLIT != 0 && r % 3 == 2;
+                wire [ACC_WIDTH-1:0] own_x;
+                rnn_accumulator #(.WIDTH(ACC_WIDTH), .SPLIT(SPLITS)) accumulator (
+                    .clk(clk), .sum(word_sum), .clear(clear), .clear_h(clear_h), .take(take),
+                    .above(above[r*ACC_WIDTH +: ACC_WIDTH]), .held(held[r*ACC_WIDTH +: ACC_WIDTH]),
+                    .above_x(above_x[(SPLITS ? r/3 : 0)*ACC_WIDTH +: ACC_WIDTH]), .held_x(own_x));
+                if (SPLITS) begin : g_split
+                    assign held_x[(r/3)*ACC_WIDTH +: ACC_WIDTH] = own_x;
+                end else begin : g_no_split
+                    wire unused = &{1'b0, own_x};
                 end
-                assign held_x[(r/3)*ACC_WIDTH +: ACC_WIDTH] = result_x;
             end
-            always @(posedge clk) begin
-                total  <= restart ? {ACC_WIDTH{1'b0}} : next;
-                result <= take ? next : above[r*ACC_WIDTH +: ACC_WIDTH];
-            end
-            assign held[r*ACC_WIDTH +: ACC_WIDTH] = result;
         end
     endgenerate
 endmodule

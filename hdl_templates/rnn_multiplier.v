@@ -1,6 +1,6 @@
 // Signed multiplier with registers, inferred: product of cycle n appears in cycle n + STAGES.
 //
-//   STAGES 1: output register; 2: input and output; 3: input, pipeline, output;
+//   STAGES 0: no register; 1: output register; 2: input and output; 3: input, pipeline, output;
 //   4 and more: further registers behind.
 // No reset and no enable: a value is taken every cycle.
 `default_nettype none
@@ -15,7 +15,7 @@ module rnn_multiplier #(
     output wire signed [A_WIDTH+B_WIDTH-1:0]  product
 );
     localparam WIDTH  = A_WIDTH + B_WIDTH;
-    localparam BEHIND = STAGES > 1 ? STAGES - 1 : 1;
+    localparam BEHIND = STAGES > 1 ? STAGES - 1 : STAGES;
 
     wire signed [A_WIDTH-1:0] a_in;
     wire signed [B_WIDTH-1:0] b_in;
@@ -35,19 +35,11 @@ module rnn_multiplier #(
         end
     endgenerate
 
-    reg [BEHIND*WIDTH-1:0] chain;
     wire signed [WIDTH-1:0] now = a_in * b_in;
-    generate
-        if (BEHIND > 1) begin : g_chain
-            always @(posedge clk) chain <= {chain[(BEHIND-1)*WIDTH-1:0], now};
-        end else begin : g_single
-            always @(posedge clk) chain <= now;
-        end
-    endgenerate
-    assign product = chain[BEHIND*WIDTH-1 -: WIDTH];
+    rnn_delay #(.WIDTH(WIDTH), .CYCLES(BEHIND)) delay_product (.clk(clk), .in(now), .out(product));
 
-    initial if (STAGES < 1) begin
-        $display("rnn_multiplier: STAGES must be at least 1, not %0d.", STAGES);
+    initial if (STAGES < 0) begin
+        $display("rnn_multiplier: STAGES must not be negative, not %0d.", STAGES);
         $finish;
     end
 endmodule

@@ -1,6 +1,6 @@
 // Signed multiplier in one ECP5 MULT18X18D with its own registers: same contract as rnn_multiplier.
 //
-//   STAGES 1: output register; 2: input and output; 3: input, pipeline, output; 4: and one fabric register behind.
+//   STAGES 0: no register; 1: output register; 2: input and output; 3: input, pipeline, output; 4: and one fabric register behind.
 // A_WIDTH and B_WIDTH are 1..18 each.  Without SYNTHESIS a behavioural twin of the primitive
 // stands in its place; tests hold the twin and rnn_multiplier equal in value and cycle.
 `default_nettype none
@@ -31,7 +31,7 @@ module rnn_multiplier_ecp5 #(
         .REG_INPUTA_CLK(STAGES >= 2 ? "CLK0" : "NONE"),
         .REG_INPUTB_CLK(STAGES >= 2 ? "CLK0" : "NONE"),
         .REG_PIPELINE_CLK(STAGES >= 3 ? "CLK0" : "NONE"),
-        .REG_OUTPUT_CLK("CLK0"),
+        .REG_OUTPUT_CLK(STAGES >= 1 ? "CLK0" : "NONE"),
         .CLK0_DIV("ENABLED"),
         .GSR("DISABLED"),
         .RESETMODE("SYNC")
@@ -66,7 +66,7 @@ module rnn_multiplier_ecp5 #(
         pipeline <= now;
         out      <= STAGES >= 3 ? pipeline : now;
     end
-    assign p = out;
+    assign p = STAGES >= 1 ? out : now;
 `endif
 
     generate
@@ -79,8 +79,8 @@ module rnn_multiplier_ecp5 #(
         end
     endgenerate
 
-    initial if (STAGES < 1 || STAGES > 4 || A_WIDTH > 18 || B_WIDTH > 18) begin
-        $display("rnn_multiplier_ecp5: STAGES must be 1..4 and the widths at most 18, not %0d, %0d and %0d.",
+    initial if (STAGES < 0 || STAGES > 4 || A_WIDTH > 18 || B_WIDTH > 18) begin
+        $display("rnn_multiplier_ecp5: STAGES must be 0..4 and the widths at most 18, not %0d, %0d and %0d.",
                  STAGES, A_WIDTH, B_WIDTH);
         $finish;
     end

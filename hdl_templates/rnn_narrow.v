@@ -1,4 +1,4 @@
-// Bias, rounding, saturation and limits: out = limit(saturate((in + bias) >> SHIFT)), STAGES (1 or 2) cycles later.
+// Bias, rounding, saturation and limits: out = limit(saturate((in + bias) >> SHIFT)), STAGES (0..2) cycles later.
 //
 // The rounding constant 2**(SHIFT-1) is part of `bias`. limit keeps the value within LOW .. HIGH; without LIMIT there
 // is none. `saturated` comes with `out`; it tells of a value that the format cut off, not of one that a limit did.
@@ -15,8 +15,8 @@ module rnn_narrow #(
     input  wire                  clk,
     input  wire [IN_WIDTH-1:0]   in,
     input  wire [BIAS_WIDTH-1:0] bias,
-    output reg  [OUT_WIDTH-1:0]  out,
-    output reg                   saturated
+    output wire [OUT_WIDTH-1:0]  out,
+    output wire                  saturated
 );
     localparam SUM_WIDTH = (IN_WIDTH > BIAS_WIDTH ? IN_WIDTH : BIAS_WIDTH) + 1;
     localparam KEPT = SUM_WIDTH - SHIFT;
@@ -29,7 +29,7 @@ module rnn_narrow #(
     wire [OUT_WIDTH-1:0] in_range, limited;
     wire                 over, counts;
 
-    rnn_delay #(.WIDTH(KEPT), .CYCLES(STAGES-1)) delay_sum (.clk(clk), .in(wide[SUM_WIDTH-1:SHIFT]), .out(sum));
+    rnn_delay #(.WIDTH(KEPT), .CYCLES(STAGES > 1 ? STAGES - 1 : 0)) delay_sum (.clk(clk), .in(wide[SUM_WIDTH-1:SHIFT]), .out(sum));
     rnn_saturate #(.IN_WIDTH(KEPT), .OUT_WIDTH(OUT_WIDTH)) saturate (.in(sum), .out(in_range), .saturated(over));
 
     generate
@@ -45,8 +45,6 @@ module rnn_narrow #(
         end
     endgenerate
 
-    always @(posedge clk) begin
-        out       <= limited;
-        saturated <= over & counts;
-    end
+    rnn_delay #(.WIDTH(1+OUT_WIDTH), .CYCLES(STAGES > 0 ? 1 : 0)) delay_out (
+        .clk(clk), .in({over & counts, limited}), .out({saturated, out}));
 endmodule

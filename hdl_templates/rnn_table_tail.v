@@ -1,6 +1,7 @@
 // Element-wise path of LANES outputs of a Linear layer or plain RNN with tanh or sigmoid (SIGMOID = 1): z = narrow(sum
-// + bias) after NARROW_STAGES cycles, y = function(z) TABLE_STAGES behind it. y is signed, OUT_WIDTH bits: tanh fills them, a sigmoid leaves the
-// sign bit 0. saturated counts the lanes whose z saturated, together with z.
+// + bias) after NARROW_STAGES cycles, y = function(z) TABLE_STAGES behind it (OPEN: one cycle less). y is
+// signed, OUT_WIDTH bits: tanh fills them, a sigmoid leaves the sign bit 0. saturated counts the lanes whose z
+// saturated, together with z.
 module rnn_table_tail #(
     parameter LANES = 1,
     parameter ACC_WIDTH = 32,
@@ -16,6 +17,8 @@ module rnn_table_tail #(
     parameter COUNT_WIDTH = 2,
     parameter NARROW_STAGES = 2,
     parameter TABLE_STAGES = 5,
+    parameter SIGNED_TABLE = 0,
+    parameter OPEN = 0,
     parameter INIT_FILE = ""
 ) (
     input  wire                        clk,
@@ -40,8 +43,8 @@ module rnn_table_tail #(
             );
             rnn_activation #(
                 .IN_WIDTH(Z_WIDTH), .REST_BITS(REST_BITS), .GUARD_BITS(GUARD_BITS), .BASE_WIDTH(BASE_WIDTH),
-                .SLOPE_WIDTH(SLOPE_WIDTH), .OUT_WIDTH(TABLE_WIDTH), .SIGMOID(SIGMOID), .STAGES(TABLE_STAGES),
-                .INIT_FILE(INIT_FILE)
+                .SLOPE_WIDTH(SLOPE_WIDTH), .OUT_WIDTH(TABLE_WIDTH), .SIGMOID(SIGMOID),
+                .SIGNED_TABLE(SIGNED_TABLE), .STAGES(TABLE_STAGES), .OPEN(OPEN), .INIT_FILE(INIT_FILE)
             ) activation (.clk(clk), .in(z[l*Z_WIDTH +: Z_WIDTH]), .out(value));
             if (SIGMOID != 0) begin : unsigned_value
                 assign y[l*OUT_WIDTH +: OUT_WIDTH] = {1'b0, value};

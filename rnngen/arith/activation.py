@@ -89,6 +89,19 @@ class TanhTable:
         """The table as memory words, slope above base."""
         return [(int(s) << self.base_width) | int(b) for b, s in zip(self.base, self.slope)]
 
+    @property
+    def signed_words(self) -> list[int]:
+        """The table with its negative half, by the input's leading bits as an unsigned address: the same values.
+
+        For a negative n with u = n mod 2**rest_bits, ``-((base + slope * (2**rest_bits - u)) >> guard_bits)`` is
+        ``(base' + slope * u) >> guard_bits`` with ``base' = 2**guard_bits - 1 - base - slope * 2**rest_bits``.  base'
+        is signed and has one bit more than a base.
+        """
+        below = ((1 << self.guard_bits) - 1 - self.base - (self.slope << self.rest_bits))[::-1]
+        bases, slopes = (*self.base.tolist(), *below.tolist()), (*self.slope.tolist(), *self.slope[::-1].tolist())
+        width = self.base_width + 1
+        return [(slope << width) | (base % (1 << width)) for base, slope in zip(bases, slopes)]
+
     def evaluate(self, n: IntArray) -> IntArray:
         """T(n) for integers of the input format."""
         negative = n < 0

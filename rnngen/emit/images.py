@@ -97,10 +97,10 @@ def bias_words(layer: QuantisedLayer, plan: EnginePlan) -> IntArray:
     return np.concatenate(rows)
 
 
-def table_image(table: TanhTable) -> str:
-    """An activation table as a ``$readmemh`` file."""
-    digits = -(-(table.base_width + table.slope_width) // 4)
-    return "".join(f"{word:0{digits}x}\n" for word in table.words)
+def table_image(table: TanhTable, signed: bool = False) -> str:
+    """An activation table as a ``$readmemh`` file; ``signed``: with its negative half."""
+    digits = -(-(table.base_width + signed + table.slope_width) // 4)
+    return "".join(f"{word:0{digits}x}\n" for word in (table.signed_words if signed else table.words))
 
 
 def h_words(h: IntArray, plan: EnginePlan) -> IntArray:
@@ -125,7 +125,7 @@ def memory_images(layer: QuantisedLayer, plan: EnginePlan, h_size: int, state_ac
         "bias": hex_lines(bias_words(layer, plan), product.bias.width),
     }
     if not isinstance(formats, LinearFormats) or formats.preactivation is not None:
-        images["table"] = table_image(formats.table)
+        images["table"] = table_image(formats.table, plan.pipeline.signed_table)
     if plan.shape.hidden and (state_access or layer.h_0 is not None):
         h_0 = np.zeros(h_size, dtype=np.int64) if layer.h_0 is None else layer.h_0
         images["h_0"] = hex_lines(h_words(h_0, plan), product.h.width)

@@ -20,6 +20,7 @@ from rnngen.gateware.tails import (
     count_saturations,
     make_tail,
     shifted_bias,
+    sum_width,
 )
 from rnngen.ir.quantised import QuantisedLayer
 from rnngen.plan.engine import EnginePlan, ceil_div
@@ -51,7 +52,7 @@ def bus_widths(layer: QuantisedLayer, plan: EnginePlan) -> dict[str, int]:
     return {
         "weights": weight_word_width(layer, plan),
         "biases": bias_word_width(layer, plan),
-        "sums": plan.elements * plan.shape.gates * product.accumulator_width,
+        "sums": plan.elements * plan.shape.gates * sum_width(layer, plan),
         "operands": plan.columns * product.operand_width,
     }
 
@@ -217,6 +218,7 @@ class Engine(wiring.Component):
         h_stride = ceil_div(self._context.h_size, self._plan.h_columns) if self._plan.shape.hidden else 0
         m.submodules.sequencer = sequencer = Sequencer(self._plan, buffer.depth, h_stride, self._context.streams)
         self._shown: list[Value] = []
+        self._arrives = Signal(name="h_arrives")  # the step's h is at the end of its way
         m.d.comb += [
             buffer.write.eq(self.write),
             buffer.rewind.eq(self.rewind),
@@ -245,13 +247,15 @@ class Engine(wiring.Component):
         m.submodules.tail = tail_leaf
         gathered = (tail.sums, tail.sums_x) if self._plan.turns == 1 else self._turn_sums()
         sums = Signal.like(gathered[0], name="array_sums") if self._plan.keeps_sums else gathered[0]
-        self._operand_path(m, sequencer, buffer, sums, tail.sums_x)
+        h_operand = self._forwarded(m, sequencer, tail)
+        self._operand_path(m, sequencer, buffer, sums, gathered[1], self._addend(tail), h_operand)
         head, symbol = self._group_head(m, sequencer, buffer)
         if self._plan.keeps_sums:
             head = self._partial_sums(m, sums, head, *gathered)
         if self._plan.turns > 1:
             head, symbol = self._gather(m, gathered[0], head, symbol, tail)
         groups = _line(m, head, "group", self._plan.tail.output + AHEAD + 1)
+        m.d.comb += self._arrives.eq(groups[-2].valid)
         self._tail_memories(m, tail, groups, symbol)
         self._results(m, tail, groups)
         passing = {delay: groups[delay + AHEAD].valid for _, delay in tail.saturated.values()}
@@ -276,14 +280,21 @@ class Engine(wiring.Component):
         return Mux(self.peek.now, address, own) if self.shows_state else own
 
     def _operand_path(
-        self, m: Module, sequencer: Sequencer, buffer: StepBuffer, sums: Signal, sums_x: Signal
-    ) -> None:
-        """Column word and weight word to the multiplier array, and its sums; sums_x: of gate n of a GRU in one pass."""
+        self, m: Module, sequencer: Sequencer, buffer: StepBuffer, sums: Signal, sums_x: Signal, addend: Value,
+        h_operand: Signal | None,
+    ) -> None:  # fmt: skip
+        """Column word and weight word to the multiplier array, and its sums.
+
+        Args:
+            sums_x: Of gate n of a GRU in one pass.
+            addend: Enters the sums where nothing is accumulated.
+            h_operand: h, where it comes straight from its end.
+        """
         plan, product = self._plan, self._layer.formats.product
         from_x, first_step = Signal(), Signal()
         m.d.sync += [from_x.eq(sequencer.from_x), first_step.eq(sequencer.step_first)]
         h_word: Value = Const(0, product.h.width * plan.h_columns)
-        if plan.shape.hidden:
+        if plan.shape.hidden and h_operand is None:
             # h is written by lanes of the element-wise path and read beside x.
             context = self._context
             m.submodules.hidden = hidden = VectorMemory(
@@ -300,10 +311,9 @@ class Engine(wiring.Component):
         x_word = buffer.data if plan.shape.inputs else Const(0, product.x.width * plan.x_columns)
         if plan.x_lanes:  # words beyond the last one of x, or of h, meet weights of 0
             no_x, no_h = Const(0, product.x.width * plan.h_columns), Const(0, product.h.width * plan.x_columns)
-            operand: Value = Cat(
-                self._operand(m, "operand_x", Const(1, 1), first_step, x_word, no_h),
-                self._operand(m, "operand_h", Const(0, 1), first_step, no_x, h_word),
-            )
+            if h_operand is None:
+                h_operand = self._operand(m, "operand_h", Const(0, 1), first_step, no_x, h_word)
+            operand: Value = Cat(self._operand(m, "operand_x", Const(1, 1), first_step, x_word, no_h), h_operand)
         else:
             operand = self._operand(m, "operand", from_x, first_step, x_word, h_word)
         width = weight_word_width(self._layer, plan)
@@ -333,21 +343,59 @@ class Engine(wiring.Component):
             p_GROUP_ROWS=plan.elements * plan.gates_at_once,
             p_WEIGHT_WIDTH=product.weight_width,
             p_VECTOR_WIDTH=product.operand_width,
-            p_ACC_WIDTH=product.accumulator_width,
-            p_PRODUCT_STAGES=plan.pipeline.product_stages,
+            p_ACC_WIDTH=sum_width(self._layer, plan),
+            p_PRODUCT_STAGES=plan.product_stages,
             p_TREE_STAGES_EVERY=plan.pipeline.tree_stages_every,
             p_MULTIPLIER=self._context.options.multiplier,
             p_SPLIT=int(split),
             **({"p_PAIR_WIDTH": plan.shape.pair_width} if plan.shape.pair_width else {}),
+            p_ACCUMULATE=int(not plan.is_unrolled),
+            p_ADDEND_WIDTH=product.bias.width + product.bias_shift,
             i_clk=ClockSignal(),
             i_first=first[-1],
             i_first_h=first_h[-1] & split,
             i_last=last[-1],
             i_weights=weights,
             i_vector=operand,
+            i_addend=addend,
             o_group=sums,
             o_group_x=sums_x if split else Signal(product.accumulator_width, name="no_sums_x"),
         )
+
+    def _forwarded(self, m: Module, sequencer: Sequencer, tail: TailSignals) -> Signal | None:
+        """h of an unrolled engine, kept where its way ends, as the array takes it."""
+        if tail.ahead is None:
+            return None
+        plan, product = self._plan, self._layer.formats.product
+        m.d.sync += tail.output.eq(tail.ahead)
+        first = Signal(name="first_issue")
+        m.d.sync += first.eq(sequencer.issue & sequencer.step_first)
+        begin = self._beginning(m, "h_0", sequencer.h_word) if self._begins["h_0"] else Const(0, len(tail.ahead))
+        kept = Signal(len(tail.ahead), name="h_kept")
+        operand = Signal(plan.h_columns * product.operand_width, name="operand_h")
+        m.submodules.kept = Instance(
+            "rnn_kept_vector",
+            p_COLUMNS=plan.h_columns,
+            p_WIDTH=product.h.width,
+            p_SHIFT=product.shift_h,
+            p_OUT_WIDTH=product.operand_width,
+            i_clk=ClockSignal(),
+            i_take=self._arrives,
+            i_h=tail.ahead,
+            i_start=first,
+            i_h_start=begin,
+            o_kept=kept,
+            o_operand=operand,
+        )
+        self._shown.append(kept)
+        return operand
+
+    def _addend(self, tail: TailSignals) -> Value:
+        """Biases that enter the adder tree: of an engine that accumulates nothing."""
+        plan, product = self._plan, self._layer.formats.product
+        if plan.is_unrolled:
+            return tail.addend
+        return Const(0, plan.rows * plan.gates_at_once * (product.bias.width + product.bias_shift))
 
     def _operand(self, m: Module, name: str, from_x: Value, first_step: Value, x: Value, h: Value) -> Signal:
         """A column word of x or of h at one binary point; h is 0 in a sequence's first step."""
@@ -519,7 +567,7 @@ class Engine(wiring.Component):
         depth = count * max(1, plan.shape.symbols)
         # Block RAM is slow, and the bias goes straight into an adder: a register stands between them.
         bias = Signal(bias_word_width(layer, plan), name="bias_word")
-        m.d.sync += tail.bias.eq(shifted_bias(layer.formats.product, bias))
+        m.d.sync += (tail.addend if plan.is_unrolled else tail.bias).eq(shifted_bias(layer.formats.product, bias))
         address = Signal(range(max(2, depth)), name="bias_address")
         m.d.comb += address.eq(symbol + _group_counter(m, groups[0], count))
         m.submodules.bias = self._parameter_memory("bias", depth, address, bias)

@@ -47,6 +47,7 @@ class MapStage(wiring.Component):
             state_new=Signal(0),
             output=Signal(lanes * formats.y.width, name="tail_output"),
             parts=Signal(lanes * (formats.preactivation.width if formats.preactivation else 0), name="parts"),
+            sum_width=product.accumulator_width,
         )
         m.submodules.tail = make_function(formats, lanes, self._table_file, tail, DEFAULT_PIPELINE)
         words = []

@@ -22,6 +22,8 @@ class TailSignals:
     Attributes:
         sums, sums_x, bias: Presented together; sums_x only of a GRU, the x-parts of gate n.
         state: Old state.  state_new, output: Results.  parts: What is narrowed first, for the probes.
+        sum_width: Bits of one sum.  addend: The biases where they are inside the sums, and ``bias`` is 0.
+        ahead: ``output`` one cycle earlier, where h is kept at its end; the leaf then has no register there.
         saturated: By point, how many lanes saturated, and so many cycles behind the sums.
     """
 
@@ -32,6 +34,9 @@ class TailSignals:
     state_new: Signal
     output: Signal
     parts: Signal
+    sum_width: int
+    addend: Signal = field(default_factory=lambda: Signal(0))
+    ahead: Signal | None = None
     saturated: dict[str, tuple[Signal, int]] = field(default_factory=dict)
 
     def count(self, point: str, largest: int, delay: int) -> Signal:
@@ -54,18 +59,30 @@ def part_width(formats: LayerFormats) -> int:
     return 0 if preactivation is None else preactivation.width
 
 
+def sum_width(layer: QuantisedLayer, plan: EnginePlan) -> int:
+    """Bits of a sum at the array's output; where nothing is accumulated the bias is inside."""
+    product = layer.formats.product
+    if not plan.is_unrolled:
+        return product.accumulator_width
+    return max(product.accumulator_width, product.bias.width + product.bias_shift) + 1
+
+
 def make_tail(layer: QuantisedLayer, plan: EnginePlan, table_file: str) -> tuple[Instance, TailSignals]:
     """The leaf for the plan's element-wise lanes and its wires."""
     formats, product = layer.formats, layer.formats.product
     elements, pipeline = plan.elements, plan.pipeline
     rows, slots = elements * len(layer.gates), elements * len(formats.bias_slots)
+    width, result = sum_width(layer, plan), elements * layer.output_format.width
     signals = TailSignals(
-        sums=Signal(rows * product.accumulator_width, name="sums"),
+        sums=Signal(rows * width, name="sums"),
         sums_x=Signal(elements * product.accumulator_width if layer.kind == "gru" else 0, name="sums_x"),
         bias=Signal(slots * (product.bias.width + product.bias_shift), name="bias"),
+        sum_width=width,
+        addend=Signal(slots * (product.bias.width + product.bias_shift), name="addend"),
         state=Signal(elements * state_width(layer), name="state"),
         state_new=Signal(elements * state_width(layer), name="state_new"),
-        output=Signal(elements * layer.output_format.width, name="tail_output"),
+        output=Signal(result, name="tail_output"),
+        ahead=Signal(result, name="tail_ahead") if plan.forwards else None,
         parts=Signal(slots * part_width(formats), name="preactivation"),
     )
     if isinstance(formats, LstmFormats):
@@ -89,7 +106,7 @@ def _common(
     return {
         "p_NARROW_STAGES": pipeline.narrow_stages,
         "p_LANES": elements,
-        "p_ACC_WIDTH": product.accumulator_width,
+        "p_ACC_WIDTH": signals.sum_width,
         "p_BIAS_WIDTH": product.bias.width + product.bias_shift,
         "i_clk": ClockSignal(),
         "i_sums": signals.sums,
@@ -100,12 +117,23 @@ def _common(
 def _table(table: TanhTable, file: str, pipeline: Pipeline) -> dict[str, object]:
     return {
         "p_TABLE_STAGES": pipeline.table_stages,
+        "p_SIGNED_TABLE": int(pipeline.signed_table),
         "p_REST_BITS": table.rest_bits,
         "p_GUARD_BITS": table.guard_bits,
         "p_BASE_WIDTH": table.base_width,
         "p_SLOPE_WIDTH": table.slope_width,
         "p_INIT_FILE": file,
     }
+
+
+def _open(signals: TailSignals) -> int:
+    """1 where the path's last register is not the leaf's."""
+    return int(signals.ahead is not None)
+
+
+def _end(signals: TailSignals) -> Signal:
+    """What the leaf gives as its result."""
+    return signals.output if signals.ahead is None else signals.ahead
 
 
 def _stages(pipeline: Pipeline) -> dict[str, object]:
@@ -121,7 +149,7 @@ def _lstm_tail(
     assert timing.state_write is not None
     z = signals.count("preactivation", 4 * elements, timing.narrow)
     c = signals.count("c", 4 * elements, timing.state_write)
-    h = signals.count("h", 4 * elements, timing.output)
+    h = signals.count("h", 4 * elements, timing.output - _open(signals))
     return Instance(
         "rnn_lstm_tail",
         **_common(formats.product, elements, signals, pipeline),
@@ -138,9 +166,10 @@ def _lstm_tail(
         p_SHIFT_H=formats.output_shift,
         p_H_WIDTH=formats.h.width,
         p_COUNT_WIDTH=len(z),
+        p_OPEN=_open(signals),
         i_c=signals.state,
         o_c_new=signals.state_new,
-        o_h=signals.output,
+        o_h=_end(signals),
         o_z=signals.parts,
         o_saturated_z=z,
         o_saturated_c=c,
@@ -190,7 +219,9 @@ def make_function(
     """The leaf that narrows sums and takes a Linear layer's function of them."""
     common = _common(formats.product, elements, signals, pipeline)
     if formats.preactivation is None:
-        count = signals.count("y", elements, pipeline.narrow_stages)
+        stages = tail_timing("linear", pipeline).output - _open(signals)
+        common["p_NARROW_STAGES"] = stages
+        count = signals.count("y", elements, stages)
         low, high = formats.limits
         return Instance(
             "rnn_linear_tail",
@@ -201,7 +232,7 @@ def make_function(
             p_LOW=Const(low, 32),
             p_HIGH=Const(high, 32),
             p_COUNT_WIDTH=len(count),
-            o_y=signals.output,
+            o_y=_end(signals),
             o_saturated=count,
         )
     count = signals.count("z", elements, pipeline.narrow_stages)
@@ -214,7 +245,8 @@ def make_function(
         p_OUT_WIDTH=formats.y.width,
         p_SIGMOID=int(formats.function == "sigmoid"),
         p_COUNT_WIDTH=len(count),
-        o_y=signals.output,
+        p_OPEN=_open(signals),
+        o_y=_end(signals),
         o_z=signals.parts,
         o_saturated=count,
     )

@@ -192,6 +192,15 @@ class EnginePlan:
         return self.columns - self.x_lanes
 
     @cached_property
+    def is_unrolled(self) -> bool:
+        """Whether all of a step is one word: nothing is accumulated, and h goes straight back to the multipliers."""
+        shape = self.shape
+        whole = self.sweeps == 1 and self.sweep == 1 and self.elements == shape.units
+        whole = whole and bool(self.x_lanes or not shape.hidden)
+        read_in_order = not (shape.symbols or shape.x_offset or shape.h_offset)
+        return whole and shape.kind != "gru" and shape.alone and shape.streams == 1 and read_in_order
+
+    @cached_property
     def multipliers(self) -> int:
         """M: products a cycle."""
         return self.gates_at_once * self.rows * self.columns
@@ -374,13 +383,13 @@ class EnginePlan:
     @cached_property
     def array_cycles(self) -> int:
         """Issue of the last word of a tile of any pass to the first group at the multiplier array's output."""
-        return OPERAND_CYCLES + self.pipeline.array_cycles(self.columns)
+        return OPERAND_CYCLES + self.pipeline.array_cycles(self.columns, not self.is_unrolled)
 
     @cached_property
     def result_cycles(self) -> int:
         """Issue of a tile's last word to the write of its first group's output words."""
         partial = PARTIAL_CYCLES if self.keeps_sums else 0
-        return result_cycles(self.shape.kind, self.columns, self.pipeline) + partial + self.gather_cycles
+        return self.array_cycles + partial + self.gather_cycles + self.tail.output
 
     @cached_property
     def gather_cycles(self) -> int:
@@ -390,22 +399,38 @@ class EnginePlan:
     @property
     def recurrence_latency(self) -> int:
         """L: issue of a tile's last word to the first issue that may read its first group's h."""
-        return self.result_cycles + 1
+        return self.result_cycles + (1 if not self.forwards else -OPERAND_CYCLES)
+
+    @property
+    def product_stages(self) -> int:
+        """Registers of a product: an accumulator needs one."""
+        return self.pipeline.product_stages if self.is_unrolled else max(1, self.pipeline.product_stages)
+
+    @property
+    def forwards(self) -> bool:
+        """Whether h is kept where its way ends and multiplied from there: it is never read from a memory."""
+        return self.is_unrolled and self.shape.hidden > 0
 
     def latency_stages(self) -> list[tuple[str, int]]:
         """L stage by stage, from the issue of a tile's last word to the first issue that may read its first h."""
         pipeline = self.pipeline
-        tree = pipeline.array_cycles(self.columns) - pipeline.product_stages - 1
+        product, array = self.product_stages, self.array_cycles - OPERAND_CYCLES
+        tail = tail_stages(self.shape.kind, pipeline)
+        if self.is_unrolled:
+            way = [("product", product), ("adder tree", array - product), *tail]
+            operands = [("memory read", 1), ("broadcast", OPERAND_CYCLES - 1)]
+            return way if self.forwards else [*operands, *way, ("write-back", 1)]
+        tree = array - product - 1
         kept = [("partial sums", PARTIAL_CYCLES)] if self.keeps_sums else []
         kept += [("gates gathered", self.gather_cycles)] if self.gather_cycles else []
         return [
             ("memory read", 1),
             ("choice of x or h, broadcast", OPERAND_CYCLES - 1),
-            ("product", pipeline.product_stages),
+            ("product", product),
             ("adder tree", tree),
             ("accumulator", 1),
             *kept,
-            *tail_stages(self.shape.kind, pipeline),
+            *tail,
             ("write-back", 1),
         ]
 
@@ -423,6 +448,8 @@ class EnginePlan:
         """The least interval that the recurrence alone allows: each h word is written before the next step reads it."""
         if not self.shape.hidden or not self.shape.alone:
             return 1
+        if self.forwards:
+            return self.recurrence_latency
         return self.x_to_h + self.h_to_x if self.shape.spaced else self._wait_for_h()
 
     def _wait_for_h(self) -> int:

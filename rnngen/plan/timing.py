@@ -44,12 +44,17 @@ class Pipeline:
     """Registers of an engine's datapath: more of them for a faster clock, and each costs the recurrence a cycle.
 
     Attributes:
-        product_stages: Of a product of the multiplier array, 1..4 (output; input; pipeline; fabric register behind).
+        product_stages: Of a product of the multiplier array, 1..4 (output; input; pipeline; fabric register behind); 0
+            where there is no accumulator (1 elsewhere): it runs into the first levels of the adder tree.
         tree_stages_every: Adder levels between two registers of the adder tree.
-        narrow_stages: Of a narrowing of sums, 1 (saturation) or 2 (and the sum with its bias).
-        table_stages: Of an activation, 2 (table; result), 3 (and the product), 4 (and its operands), 5 (and the sum).
-        element_stages: Of a product of the element-wise path, 1 (output) or 2 (and input).
-        round_stages: Behind such products, 1 (saturation) or 2 (and the rounded sum).
+        narrow_stages: Of a narrowing of sums, 0, 1 (saturation) or 2 (and the sum with its bias).
+        table_stages: Of an activation, 2 (table; result), 3 (and its product's operands), 4 (and the product), 5 (and
+            the sum).
+        element_stages: Of a product of the element-wise path, 0, 1 (output) or 2 (and input).
+        round_stages: Behind such products, 0 (what ends the path keeps its register), 1 (saturation) or 2 (and the
+            rounded sum).
+        signed_table: Activation tables hold the negative half, too: twice the memory, and no sign in front of the table
+            and behind the sum.
 
     Raises:
         ValueError: if a number is none of these.
@@ -61,21 +66,26 @@ class Pipeline:
     table_stages: int = 5
     element_stages: int = 2
     round_stages: int = 2
+    signed_table: bool = False
 
     def __post_init__(self) -> None:
         for what, (low, high) in _STAGES.items():
             if not low <= getattr(self, what) <= high:
                 raise ValueError(f"Pipeline: {what} must be within {low}..{high}, not {getattr(self, what)}.")
 
-    def array_cycles(self, columns: int) -> int:
-        """Latency of the array: a tile's last word at its input to the tile's first sums at its output."""
-        levels = (columns - 1).bit_length()
-        return self.product_stages + -(-levels // self.tree_stages_every) + 1
+    def array_cycles(self, columns: int, accumulates: bool = True) -> int:
+        """Latency of the array: a tile's last word at its input to the tile's first sums at its output.
+
+        Without an accumulator the biases are one more word of the adder tree, and its last levels have no register.
+        """
+        levels = (columns - 1 if accumulates else columns).bit_length()
+        tree = -(-levels // self.tree_stages_every)
+        return max(1, self.product_stages) + tree + 1 if accumulates else self.product_stages + tree - 1
 
 
 _STAGES = {
-    "product_stages": (1, 4), "tree_stages_every": (1, 16), "narrow_stages": (1, 2), "table_stages": (2, 5),
-    "element_stages": (1, 2), "round_stages": (1, 2),
+    "product_stages": (0, 4), "tree_stages_every": (1, 16), "narrow_stages": (0, 2), "table_stages": (2, 5),
+    "element_stages": (0, 2), "round_stages": (0, 2),
 }  # fmt: skip
 
 
@@ -88,7 +98,7 @@ class TailTiming:
         state_read: The old state must be presented (None: no state).
         state_write: The new state is valid.
         output: The output words are valid (and written to the memories in that cycle).
-        candidate: The narrowed argument of a GRU's gate n is valid.
+        candidate: Whether the argument of a GRU's gate n was saturated is known.
     """
 
     narrow: int
@@ -107,13 +117,14 @@ def tail_timing(kind: str, pipeline: Pipeline) -> TailTiming:
     """
     narrow, table = pipeline.narrow_stages, pipeline.table_stages
     update = pipeline.element_stages + pipeline.round_stages
+    kept = pipeline.element_stages + max(1, pipeline.round_stages)
     gates = narrow + table
     if kind == "lstm":  # c' = f*c + i*g, h = o*tanh(c')
-        return TailTiming(narrow, gates, gates + update, gates + update + table + update)
+        return TailTiming(narrow, gates, gates + kept, gates + update + table + kept)
     if kind == "gru":  # n = tanh(n_x + r*n_h), h' = (1-z)*n + z*h
-        candidate = gates + update
-        end = candidate + table + update
-        return TailTiming(narrow, candidate + table, end, end, candidate)
+        ready = gates + update + table
+        return TailTiming(narrow, ready, ready + kept, ready + kept, gates + kept)
+    narrow = max(1, narrow) if kind == "linear" else narrow
     return TailTiming(narrow, None, None, gates if kind == "table" else narrow)
 
 
@@ -122,7 +133,7 @@ def tail_stages(kind: str, pipeline: Pipeline) -> list[tuple[str, int]]:
     narrow = ("bias, rounding and saturation", pipeline.narrow_stages)
     product, rounding = pipeline.element_stages, pipeline.round_stages
     if kind == "linear":
-        return [narrow]
+        return [(narrow[0], max(1, narrow[1]))]
     if kind == "table":
         return [narrow, ("activation", pipeline.table_stages)]
     middle, end = ("f*c + i*g", "o*tanh(c)") if kind == "lstm" else ("n_x + r*n_h", "(1-z)*n + z*h")
@@ -134,7 +145,7 @@ def tail_stages(kind: str, pipeline: Pipeline) -> list[tuple[str, int]]:
         (f"{middle}: sum, rounding and saturation", rounding),
         (second, pipeline.table_stages),
         (f"{end}: products", product),
-        (f"{end}: sum, rounding and saturation", rounding),
+        (f"{end}: sum, rounding and saturation", max(1, rounding)),
     ]
 
 

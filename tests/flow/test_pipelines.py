@@ -15,7 +15,7 @@ from rnngen.ir.network import Network
 from rnngen.passes.quantise import quantise
 from rnngen.plan.search import Budget, plan_for_budget
 from rnngen.plan.shapes import block_shapes
-from rnngen.plan.timing import Pipeline, TailTiming, tail_timing
+from rnngen.plan.timing import DEFAULT_PIPELINE, Pipeline, TailTiming, tail_timing
 
 RNG = np.random.default_rng(8)
 NETWORK = Network(
@@ -29,7 +29,13 @@ NETWORK = Network(
         LinearLayer("last", RNG.uniform(-1, 1, (2, 3)), RNG.uniform(-1, 1, 2)),
     ),
 )
-DEPTHS = [Pipeline(2, 2, 1, 2, 1, 1), Pipeline(1, 3, 2, 3, 1, 2), Pipeline(3, 1, 1, 4, 2, 1)]
+DEPTHS = [
+    Pipeline(2, 2, 1, 2, 1, 1),
+    Pipeline(1, 3, 2, 3, 1, 2),
+    Pipeline(3, 1, 1, 4, 2, 1),
+    Pipeline(0, 3, 0, 2, 0, 0, signed_table=True),
+    Pipeline(1, 2, 0, 3, 1, 0),
+]
 
 
 @pytest.mark.verilator
@@ -61,9 +67,43 @@ def test_latencies_of_the_deepest_and_the_shortest() -> None:
     assert tail_timing("gru", deep) == TailTiming(2, 2 + 5 + 4 + 5, 20, 20, 2 + 5 + 4)
     assert tail_timing("gru", short) == TailTiming(1, 1 + 2 + 2 + 2, 9, 9, 1 + 2 + 2)
     assert (tail_timing("table", short).output, tail_timing("linear", short).output) == (3, 1)
+    # Nothing but the tables' registers, and those that keep c and h.
+    least = Pipeline(0, 3, 0, 2, 0, 0)
+    assert tail_timing("lstm", least) == TailTiming(0, 2, 2 + 1, 2 + 2 + 1)
+    assert tail_timing("gru", least) == TailTiming(0, 2 + 2, 5, 5, 3)
+    assert (tail_timing("table", least).output, tail_timing("linear", least).output) == (2, 1)
 
 
-@pytest.mark.parametrize(("what", "value"), [("product_stages", 5), ("table_stages", 1), ("round_stages", 0)])
+UNROLLED = {
+    "lstm": Network(
+        "net", (layer_of(Case("lstm", 3, 5, 0)), LinearLayer("head", RNG.uniform(-1, 1, (3, 5)), np.zeros(3)))
+    ),
+    "rnn": Network("net", (layer_of(Case("rnn_tanh", 3, 5, 0)), layer_of(Case("rnn_tanh", 5, 4, 0)))),
+}
+
+
+@pytest.mark.verilator
+@pytest.mark.parametrize(
+    ("name", "depth", "access"),
+    [("lstm", DEFAULT_PIPELINE, True), ("lstm", DEPTHS[3], False), ("rnn", DEPTHS[1], False), ("rnn", DEPTHS[3], True)],
+    ids=str,
+)
+def test_unrolled_engines(tmp_path: Path, name: str, depth: Pipeline, access: bool) -> None:
+    """A step is one word: nothing is accumulated and h goes straight back; sequences of several lengths."""
+    network = UNROLLED[name]
+    quantised = quantise(network, 8, 16)
+    plan = plan_for_budget(block_shapes(quantised), Budget(1000), depth)
+    assert plan.engines[0].forwards
+    design = write_design(
+        tmp_path / "d", network, quantised, plan, top="net", clock_hz=10**8, board=None, state_access=access
+    )
+    result = simulate(design, np.random.default_rng(1).uniform(-1.0, 1.0, (4, 5, 3)))
+    assert result.comparison.bit_exact, result.comparison.sentence
+    assert result.comparison.cycle_exact, result.comparison.sentence
+    assert result.figures["step_interval_cycles"] == plan.interval
+
+
+@pytest.mark.parametrize(("what", "value"), [("product_stages", 5), ("table_stages", 1), ("round_stages", 3)])
 def test_depths_that_there_are_not(what: str, value: int) -> None:
     with pytest.raises(ValueError, match=f"^Pipeline: {what} must be within .*, not {value}\\.$"):
         Pipeline(**{what: value})

@@ -87,9 +87,9 @@ def draw(rng: np.random.Generator, cycles: int, width: int, count: int, typical:
     return np.where(kind < 7, values, np.where(kind < 9, anywhere, extreme))
 
 
-def write_table(path: Path, table: TanhTable) -> None:
-    """The memory image of an activation table."""
-    path.write_text("".join(f"{word:x}\n" for word in table.words))
+def write_table(path: Path, table: TanhTable, signed: bool = False) -> None:
+    """The memory image of an activation table; ``signed``: with its negative half."""
+    path.write_text("".join(f"{word:x}\n" for word in (table.signed_words if signed else table.words)))
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""rnn_activation against the table's definition: every input of several formats, five cycles later."""
+"""rnn_activation against the table's definition: every input of several formats, STAGES cycles later."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from tests.leaves.bench import Bench, Port, write_table
 
 pytestmark = pytest.mark.verilator
 
-LATENCY = 5
+LONGEST = 5
 BITS = [4, 5, 8, 12, 16, 18]
-INSTANCES = [(bits, name) for bits in BITS for name in ("tanh", "sigmoid")]
+WHOLE = [(4, 2, 1), (5, 5, 1), (16, 3, 0), (18, 2, 1), (12, 3, 1)]  # bits, stages, without the last register
+INSTANCES = [(bits, name, 5, 0, 0) for bits in BITS for name in ("tanh", "sigmoid")] + [
+    (bits, name, stages, is_open, 1) for bits, stages, is_open in WHOLE for name in ("tanh", "sigmoid")
+]
 
 
 def defined(table: TanhTable, n: int) -> int:
@@ -26,17 +29,20 @@ def defined(table: TanhTable, n: int) -> int:
 
 
 def test_every_input(tmp_path: Path) -> None:
-    bench, stimulus, wanted = Bench(), {}, {}
-    cycles = (1 << 18) + LATENCY  # every input up to 18 bits, every fourth of the 20-bit format
+    bench, stimulus, wanted, latencies = Bench(), {}, {}, {}
+    cycles = (1 << 18) + LONGEST  # every input up to 18 bits, every fourth of the 20-bit format
     count = np.arange(cycles, dtype=np.int64)
-    for bits, name in INSTANCES:
+    for bits, name, stages, is_open, signed in INSTANCES:
         table = make_tanh_table(bits + 2, bits - 2, min(bits, 16))
-        instance, width = f"{name}{bits}", table.in_width
-        write_table(tmp_path / f"t{bits}.hex", table)
+        instance, width = f"{name}{bits}_{stages}_{signed}", table.in_width
+        image = f"t{bits}_{signed}.hex"
+        write_table(tmp_path / image, table, signed=bool(signed))
+        latencies[instance] = stages - is_open
         parameters = {
             "IN_WIDTH": width, "REST_BITS": table.rest_bits, "GUARD_BITS": table.guard_bits,
             "BASE_WIDTH": table.base_width, "SLOPE_WIDTH": table.slope_width, "OUT_WIDTH": table.out_fraction + 1,
-            "SIGMOID": int(name == "sigmoid"), "INIT_FILE": f"t{bits}.hex",
+            "SIGMOID": int(name == "sigmoid"), "INIT_FILE": image,
+            "STAGES": stages, "OPEN": is_open, "SIGNED_TABLE": signed,
         }  # fmt: skip
         out = Port("out", table.out_fraction + 1, signed=name == "tanh")
         bench.add(instance, "rnn_activation", parameters, [Port("in", width)], [out])
@@ -48,6 +54,7 @@ def test_every_input(tmp_path: Path) -> None:
         assert [defined(table, int(n[k])) + offset for k in some] == wanted[instance][some].tolist()
     got = bench.run(tmp_path, stimulus)
     for instance, values in wanted.items():
-        seen = got[instance, "out"][LATENCY:, 0]
-        assert np.array_equal(seen, values[:-LATENCY]), instance
-        assert not np.array_equal(got[instance, "out"][LATENCY - 1 : -1, 0], values[:-LATENCY])
+        latency = latencies[instance]
+        seen = got[instance, "out"][latency:, 0]
+        assert np.array_equal(seen, values[:-latency]), instance
+        assert not np.array_equal(got[instance, "out"][latency - 1 : -1, 0], values[:-latency])

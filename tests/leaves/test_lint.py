@@ -41,6 +41,22 @@ FORMS: list[tuple[str, list[str]]] = [
     ("rnn_mac_array", ["-GSPLIT=1", "-GROWS=9", "-GGROUP_ROWS=6"]),
     ("rnn_mac_array", ["-GSPLIT=1", "-GROWS=9", "-GGROUP_ROWS=6", "-DRNN_MAC_LANES", '-GMULTIPLIER="ecp5"']),
     ("rnn_mac_slice", ["-GSPLIT=1", "-GROWS=9"]),
+    *(
+        ("rnn_mac_array", ["-GACCUMULATE=0", *more, *form])
+        for form in ([], ["-DRNN_MAC_LANES"], ["-DRNN_MAC_LANES", '-GMULTIPLIER="ecp5"'])
+        for more in ([], ["-GPRODUCT_STAGES=0", "-GADDEND_WIDTH=40", "-GCOLUMNS=26", "-GTREE_STAGES_EVERY=3"])
+    ),
+    ("rnn_adder_tree", ["-GINPUTS=27", "-GSTAGES_EVERY=3", "-GSHORT_FIRST=1", "-GOPEN=1"]),
+    *(
+        (leaf, ["-GNARROW_STAGES=0", "-GTABLE_STAGES=2", "-GPRODUCT_STAGES=0", "-GROUND_STAGES=0", "-GSIGNED_TABLE=1"])
+        for leaf in ("rnn_lstm_tail", "rnn_gru_tail", "rnn_lstm_lane", "rnn_gru_lane")
+    ),
+    ("rnn_table_tail", ["-GNARROW_STAGES=0", "-GTABLE_STAGES=3", "-GSIGNED_TABLE=1", "-GSIGMOID=1"]),
+    *((leaf, ["-GOPEN=1", "-GSIGNED_TABLE=1"]) for leaf in ("rnn_lstm_tail", "rnn_activation", "rnn_table_tail")),
+    ("rnn_narrow", ["-GSTAGES=0"]),
+    ("rnn_product", ["-GSTAGES=0"]),
+    ("rnn_multiplier", ["-GSTAGES=0"]),
+    ("rnn_multiplier_ecp5", ["-GSTAGES=0"]),
     ("rnn_mac_slice", ["-GSPLIT=1", "-GROWS=3", "-GSHIFT=0", "-GPRODUCT_STAGES=1", "-GCOLUMNS=1"]),
     *(("rnn_multiplier_pair", [f"-GWIDE={wide}", f"-GSTAGES={stages}"]) for wide in (24, 25) for stages in (0, 1, 4)),
     ("rnn_multiplier_pair_ecp5", ["-GA_WIDTH=5"]),

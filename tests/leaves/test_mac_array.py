@@ -37,12 +37,21 @@ class Case:
     every: int
     primitive: bool = True
     split: int = 0
+    addend_width: int = 0  # without ACCUMULATE
 
     @property
     def latency(self) -> int:
         """The contract's formula."""
+        if self.addend_width:
+            return self.product_stages + math.ceil(math.ceil(math.log2(self.columns + 1)) / self.every) - 1
         levels = math.ceil(math.log2(self.columns))
         return self.product_stages + math.ceil(levels / self.every) + 1
+
+    @property
+    def addends(self) -> np.ndarray:
+        """One constant a row, both extremes among them."""
+        half = 1 << (self.addend_width - 1)
+        return np.array([(-half, half - 1, 5 * row % half)[row % 3] for row in range(self.rows)], dtype=object)
 
     @property
     def groups(self) -> int:
@@ -102,6 +111,11 @@ CASES = [
     Case(27, 1, 3, 5, 6, 16, 4, 1, split=1),
     Case(21, 5, 21, 6, 9, 24, 1, 2, split=1),
     Case(9, 9, 6, 20, 24, 64, 2, 3, primitive=False, split=1),
+    Case(5, 26, 5, 8, 16, 30, 0, 3, addend_width=20),
+    Case(9, 6, 9, 16, 16, 44, 1, 2, addend_width=40),
+    Case(2, 1, 2, 5, 6, 14, 0, 1, addend_width=3),
+    Case(1, 3, 1, 8, 8, 30, 0, 4, addend_width=12),
+    Case(10, 4, 10, 8, 16, 32, 4, 1, addend_width=12),
 ]
 
 
@@ -122,6 +136,10 @@ def top_verilog() -> str:
             f".WEIGHT_WIDTH({case.weight_width}), .VECTOR_WIDTH({case.vector_width}), .ACC_WIDTH({case.acc_width}), "
             f".PRODUCT_STAGES({case.product_stages}), .TREE_STAGES_EVERY({case.every}), .SPLIT({case.split})"
         )
+        addend = f"{2 * case.rows}'d0"
+        if case.addend_width:
+            parameters += f", .ACCUMULATE(0), .ADDEND_WIDTH({case.addend_width})"
+            addend = f"{case.rows * case.addend_width}'h{pack(case.addends, case.addend_width):x}"
         for form in case.forms:
             module = "rnn_mac_array" if form == "model" else "rnn_mac_array_lanes"
             multiplier = "" if form == "model" else f', .MULTIPLIER("{form.split("_")[1]}")'
@@ -133,7 +151,8 @@ def top_verilog() -> str:
             lines.append(
                 f"{module} #({parameters}{multiplier}) d{len(lines)} (.clk(clk), .first(s[{stimulus}]), "
                 f".last(s[{stimulus + 1}]), .first_h(s[{stimulus + 2}]), .weights(s[{stimulus + 3}+:{weights}]), "
-                f".vector(s[{stimulus + 3 + weights}+:{vector}]), .group(r[{response}+:{case.group_bits}]), "
+                f".vector(s[{stimulus + 3 + weights}+:{vector}]), .addend({addend}), "
+                f".group(r[{response}+:{case.group_bits}]), "
                 f".group_x(r[{response + case.group_bits}+:{case.response_bits - case.group_bits}]));"
             )
             response += case.response_bits
@@ -169,6 +188,8 @@ class Control:
 
 def tile(case: Case, rng: np.random.Generator) -> list[Control]:
     """One tile, no shorter than its groups take, and with a word of x and one of h where they are kept apart."""
+    if case.addend_width:
+        return [Control(True, True, counted=True)]
     length = max(case.groups, 1 + case.split) + int(rng.integers(0, 7))
     x_words = int(rng.choice([1, length - 1, rng.integers(1, length)])) if case.split else 0
     return [Control(i == 0, i == length - 1, i == x_words > 0, True) for i in range(length)]
@@ -209,7 +230,8 @@ class Sums:
             self.x_rows = self.rows[2::3].copy()
             self.rows[2::3] = 0
         if control.counted:
-            self.rows = (0 if control.first else self.rows) + products
+            before = self.case.addends if self.case.addend_width else 0
+            self.rows = (before if control.first else self.rows) + products
         if control.last:
             rows, x_rows = self._grouped(self.rows, self.case.group_rows), self._grouped(self.x_rows, self.case.x_rows)
             self.wanted += [
@@ -301,9 +323,9 @@ endmodule
 
 
 def test_primitive_twin_equals_multiplier(tmp_path: Path) -> None:
-    """For 1..4 stages: 5 x 6 bits exhaustively and 18 x 18 bits at random, equal in every cycle."""
+    """For 0..4 stages: 5 x 6 bits exhaustively and 18 x 18 bits at random, equal in every cycle."""
     instances, checks = [], []
-    for stages in range(1, 5):
+    for stages in range(5):
         for name, a, b, width_a, width_b in (("s", "a", "b", 5, 6), ("f", "x", "y", 18, 18)):
             for module in ("rnn_multiplier", "rnn_multiplier_ecp5"):
                 wire = f"{name}{stages}{'e' if module.endswith('ecp5') else 'g'}"
@@ -324,6 +346,8 @@ REFUSED = {
     ".SPLIT(1)": "with SPLIT, ROWS and GROUP_ROWS must be multiples of 3, not 4 and 4.",
     ".SPLIT(1), .ROWS(9)": "with SPLIT, ROWS and GROUP_ROWS must be multiples of 3, not 9 and 4.",
     ".SPLIT(1), .GROUP_ROWS(3)": "with SPLIT, ROWS and GROUP_ROWS must be multiples of 3, not 4 and 3.",
+    ".ACCUMULATE(0), .GROUP_ROWS(2)": "without ACCUMULATE, GROUP_ROWS must be ROWS and SPLIT 0, not 2 and 0.",
+    ".PRODUCT_STAGES(0)": "with ACCUMULATE, PRODUCT_STAGES must be at least 1, not 0.",
     ".ACC_WIDTH(25)": "ACC_WIDTH must be at least 26 to hold one word's sum, not 25.",
 }
 

