@@ -137,6 +137,9 @@ CANDIDATES = {
     "6": Pipeline(0, 3, 0, 2, 0, 0, signed_table=True),
     "7": Pipeline(0, 2, 0, 2, 0, 0, signed_table=True),
     "7b": Pipeline(1, 3, 0, 2, 0, 0, signed_table=True),
+    "7c": Pipeline(0, 3, 0, 2, 0, 1, signed_table=True),
+    "8": Pipeline(0, 2, 0, 2, 0, 1, signed_table=True),
+    "13": Pipeline(1, 2, 0, 3, 1, 1, signed_table=True),
     "12": Pipeline(1, 2, 0, 3, 1, 0, signed_table=True),
 }
 

@@ -13,10 +13,12 @@ import pytest
 from rnngen.build import SynthesisResult, synthesize
 from rnngen.build.result import read_report
 from rnngen.errors import DesignError, PlanError, ToolError
+from rnngen.gateware.control import AXIL_INPUTS
 
-LOOP = """
+CONTROL = " ".join(f"input [{width - 1}:0] s_axil_{name}," for name, width in AXIL_INPUTS.items())
+LOOP = f"""
 module loop (
-    input aclk, input aresetn,
+    input aclk, input aresetn, {CONTROL}
     input [15:0] s_axis_tdata, input s_axis_tvalid, output s_axis_tready, input s_axis_tlast,
     output reg [15:0] m_axis_tdata, output reg m_axis_tvalid, input m_axis_tready, output reg m_axis_tlast
 );
