@@ -1,4 +1,4 @@
-// rnn_multiplier_pair in one ECP5 MULT18X18D: the same contract, 2*A_WIDTH + B_WIDTH at most 18, STAGES 1..4.
+// rnn_multiplier_pair in one ECP5 MULT18X18D: the same contract, 2*A_WIDTH + B_WIDTH at most 18.
 //
 // Operands are packed in front of the primitive and the borrow is undone behind it, both in logic.
 `default_nettype none

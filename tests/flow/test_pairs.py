@@ -38,6 +38,7 @@ CASES = {
     "an LSTM on a 25 x 18 DSP": ("LSTM", 5, 9, {"dsp": "dsp48e1", "lanes": (4, 3, 2)}),
     "a GRU with an odd row on a 27 x 18 DSP": ("GRU", 6, 9, {"dsp": "dsp48e2", "lanes": (3, 5, 3)}),
     "an LSTM of 4-bit weights on an 18 x 18 one": ("LSTM", 5, 6, {"dsp": "ecp5", "dsps": 60, "weight_bits": 4}),
+    "all in one word": ("LSTM", 3, 4, {"dsp": "dsp48e1", "multipliers": 112, "pipeline": "shortest"}),
     "registers left out": ("GRU", 4, 5, {"dsp": "dsp48e2", "lanes": (3, 3, 4), "pipeline": "shortest"}),
 }
 

@@ -41,7 +41,7 @@ def forms() -> list[tuple[str, int, int, int, dict[str, int | str]]]:
         for wide, stages in product((2 * width + other, 2 * width + other + 1, 2 * width + other + 3), range(5)):
             found.append(("rnn_multiplier_pair", width, other, stages, {"WIDE": wide}))
     for width, other in ECP5:
-        found += [("rnn_multiplier_pair_ecp5", width, other, stages, {}) for stages in range(1, 5)]
+        found += [("rnn_multiplier_pair_ecp5", width, other, stages, {}) for stages in range(5)]
     return found
 
 
