@@ -46,6 +46,7 @@ def options(number: int) -> dict[str, Any]:
         "seed": number,
         "lanes": (random.randint(1, 24), random.randint(1, 24)) if by_lanes else None,
         "budget": random.randint(0, 300),
+        "spaced": random.random() < 0.3,  # where it is legal
     }
 
 
@@ -55,9 +56,17 @@ def gated(shapes: tuple[BlockShape, ...]) -> int | None:
     return gates.pop() if len(gates) == 1 else None
 
 
+def shapes_of(quantised: QuantisedNetwork, spaced: bool) -> tuple[BlockShape, ...]:
+    """Spaced where that is asked for and legal."""
+    try:
+        return block_shapes(quantised, 1, spaced)
+    except PlanError:
+        return block_shapes(quantised)
+
+
 def plan_of(quantised: QuantisedNetwork, chosen: dict[str, Any]) -> NetworkPlan:
     """By lanes where they are legal, else by a budget."""
-    shapes = block_shapes(quantised)
+    shapes = shapes_of(quantised, chosen["spaced"])
     capacity = chosen["steps"] + chosen["spare_capacity"]
     gates = gated(shapes)
     if chosen["lanes"] is not None and gates is not None:
@@ -89,6 +98,11 @@ def check(folder: Path, chosen: dict[str, Any]) -> None:
     if not plan.capacity and not quantised.one_step and chosen["sequences"] * chosen["steps"] > 2:
         assert result.figures["step_interval_cycles"] <= plan.interval
     assert simulate(design, x, stall=0.4).comparison.bit_exact
+    if plan.spaced:
+        random = Random(chosen["seed"])
+        gaps = [random.randint(0, 2 * plan.interval) for _ in range(chosen["sequences"] * chosen["steps"])]
+        sparse = simulate(design, x, gaps=gaps)
+        assert sparse.comparison.cycle_exact, sparse.comparison.sentence
 
 
 @pytest.mark.verilator
