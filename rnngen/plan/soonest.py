@@ -190,9 +190,13 @@ def _best(
 
 
 def _undominated(chains: Iterable[_Chain]) -> list[_Chain]:
-    """Chains that no other beats in cost, latency and what they hand over."""
+    """Chains that no other beats in costs, latency and what they hand over."""
     kept: list[_Chain] = []
     for chain in sorted(chains, key=lambda chain: (chain.cost, chain.latency, chain.handed)):
-        if not any(other.latency <= chain.latency and other.handed <= chain.handed for other in kept):
+        beaten = any(
+            other.latency <= chain.latency and other.handed <= chain.handed and other.multipliers <= chain.multipliers
+            for other in kept
+        )
+        if not beaten:
             kept.append(chain)
     return kept

@@ -100,7 +100,7 @@ def test_sparse_steps_take_the_spaced_latency_and_dense_ones_the_interval(
 
 
 @pytest.mark.parametrize("dsps", [None, 30])
-@pytest.mark.parametrize(("inputs", "units", "budget"), [(3, 4, 31), (2, 6, 45), (5, 3, 24), (1, 5, 90)])
+@pytest.mark.parametrize(("inputs", "units", "budget"), [(3, 4, 31), (2, 6, 45), (5, 3, 24), (1, 5, 90), (4, 4, 20)])
 def test_no_lanes_are_sooner(inputs: int, units: int, budget: int, dsps: int | None) -> None:
     """Against all chains of a plain RNN, a GRU and a head, whose columns take what the layer before writes at once."""
     layers = shape("table", inputs, units), shape("gru", units, 3, "m"), LayerShape("head", "linear", 1, 3, 2, 0)
