@@ -139,6 +139,9 @@ def _lanes(
     result += PARTIAL_CYCLES if layer.spaced else 0
     spacing = np.maximum(words, -(-rows // elements))
     latency = (tiles - 1) * spacing + words - 1 + result + -(-last // elements) - 1
+    for place in np.flatnonzero((tiles == 1) & (words == 1)):  # a step of one word may be unrolled
+        engine = EnginePlan(layer, int(rows[place]), int(columns[place]), int(elements[place]), pipeline)
+        latency[place] = engine.last_write_cycle
     return np.stack([rows, columns, elements, multipliers, cost, latency, elements], axis=1).astype(np.int64)
 
 
