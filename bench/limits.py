@@ -27,10 +27,11 @@ from rnngen.emit.design import write_design
 from rnngen.flow import simulate
 from rnngen.ir.network import Network
 from rnngen.passes.quantise import quantise
+from rnngen.plan.binding import best_interval, binds
 from rnngen.plan.engine import LayerShape
 from rnngen.plan.network import NetworkPlan
 from rnngen.plan.schedule import spaced_latency
-from rnngen.plan.search import Budget, plan_for_budget
+from rnngen.plan.search import Budget, plan_for_budget, plan_with_folding
 from rnngen.plan.shapes import BlockShape, alone, block_shapes
 from rnngen.plan.timing import GO_TO_ISSUE_CYCLES, HANDOVER_CYCLES, OUTPUT_CYCLES, PIPELINES
 
@@ -167,6 +168,51 @@ def row(goal: Goal, largest: int) -> dict[str, Any]:
     return figures | (measured(goal, plan) if simulated else {})
 
 
+BUDGETS = (*range(1, 21), 24, 28, 32, 40, 48, 56, 64, 80, 96, 128, 200, 300, 500, 1000, 2000, 5000, 15000)
+
+
+def layers(inputs: int, *items: tuple[str, int]) -> list[BlockShape]:
+    """Layers one behind the other, by kind and size; ``both KIND``: of two directions."""
+    blocks = []
+    for number, (kind, size) in enumerate(items):
+        both, kind = kind.startswith("both "), kind.removeprefix("both ")
+        hidden = 0 if kind == "linear" else size
+        shape = LayerShape(f"l{number}", kind, GATES.get(kind, 1), inputs, size, hidden)
+        blocks.append(BlockShape((((shape,),),) * 2, stored=True) if both else alone(shape))
+        inputs = size * (1 + both)
+    return blocks
+
+
+SMALL = {
+    "lstm 6/20, linear 1": layers(6, ("lstm", 20), ("linear", 1)),
+    "2 x lstm 32": layers(16, ("lstm", 32), ("lstm", 32)),
+    "bidirectional gru 16": layers(8, ("both gru", 16)),
+    "linear 12, 30, 5": layers(20, ("linear", 12), ("linear", 30), ("linear", 5)),
+}
+
+
+def budget_rows() -> list[dict[str, Any]]:
+    """Every budget, from one multiplier to one a weight: how near the interval is to the bound, or what binds."""
+    made = []
+    for name, shapes in SMALL.items():
+        for budget in BUDGETS:
+            plan = plan_with_folding(shapes, Budget(budget), capacity=16)
+            best = best_interval(plan, budget)
+            made.append(
+                {
+                    "network": name,
+                    "budget": budget,
+                    "multipliers": plan.multipliers,
+                    "shared": plan.shared is not None,
+                    "interval": plan.interval,
+                    "bound": best,
+                    "above_bound": plan.interval / best - 1,
+                    "binds": binds(plan, budget),
+                }
+            )
+    return made
+
+
 def main() -> int:
     """Prints the table, then everything as JSON; 1 if a circuit is not as planned."""
     parser = argparse.ArgumentParser(prog="bench.limits")
@@ -181,7 +227,9 @@ def main() -> int:
     print_table([{key: figures.get(key, "") for key in columns} for figures in made])
     if options.json:
         options.json.write_text(json.dumps(made, indent=2) + "\n")
-    print(json.dumps({"limits": made}))
+    budgets = budget_rows()
+    print_table(budgets)
+    print(json.dumps({"limits": made, "budgets": budgets}))
     built = [figures for figures in made if "measured_interval" in figures]
     planned = [("measured_interval", "interval"), ("measured_last_output", "last_output")]
     return 0 if all(f["cycle_exact"] and all(f[got] == f[want] for got, want in planned) for f in built) else 1

@@ -19,7 +19,7 @@ MULTIPLIER_CELL = "MULT18X18D"
 _BLOCK = ((0, "MULT18_0"), (1, "MULT18_1"), (4, "MULT18_4"), (5, "MULT18_5"))
 """Multipliers of a DSP block: column from its first one, and name."""
 
-_ARRAY = re.compile(r"engine(\d+)\..*g_slice\[(\d+)\].*g_row\[(\d+)\]\.g_column\[(\d+)\]")
+_ARRAY = re.compile(r"(?:engine|array)(\d+)\..*g_slice\[(\d+)\].*g_row\[(\d+)\]\.g_column\[(\d+)\]")
 _LANE = re.compile(r"engine(\d+)\..*lane\[(\d+)\]")
 
 

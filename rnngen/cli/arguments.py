@@ -111,6 +111,10 @@ def _add_generate(parser: _Parser) -> None:
         "--spaced", action="store_true", help="sparse input: h-parts are computed before x comes, for the least latency"
     )
     parser.add_argument(
+        "--fold", action=argparse.BooleanOptionalAction,
+        help="all layers share one array of multipliers in turns, or none (default: where multipliers are few)",
+    )  # fmt: skip
+    parser.add_argument(
         "--pipeline", metavar="DEPTH", default="deep",
         help=f"registers for a fast clock or for few cycles: {', '.join(PIPELINES)} (default: %(default)s)",
     )  # fmt: skip

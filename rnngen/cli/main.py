@@ -80,6 +80,7 @@ def _generate(arguments: argparse.Namespace) -> Result:
         state_access=arguments.state,
         streams=arguments.streams,
         spaced=arguments.spaced,
+        fold=arguments.fold,
         pipeline=arguments.pipeline,
         max_steps=arguments.max_steps,
         name=arguments.name,

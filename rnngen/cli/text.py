@@ -86,8 +86,20 @@ def design_lines(design: Design) -> list[str]:
         f"{document['latency_last_output_cycles']} to the last output word.",
         *_spaced_lines(document),
         *_dsp_lines(document),
+        *_folding_lines(document),
         f"Design: {design.folder}",
     ]
+
+
+def _folding_lines(document: Mapping[str, Any]) -> list[str]:
+    """The array that all layers share, and what keeps the interval from its bound."""
+    lines = []
+    if "shared_array" in document:
+        array = document["shared_array"]
+        lines.append(f"All layers share one array of {array['rows']} x {array['columns']} multipliers, in turns.")
+    if "binds" in document:
+        lines.append(f"The interval is {document['bound_cycles']:.0f} cycles at best; what binds: {document['binds']}.")
+    return lines
 
 
 def _spaced_lines(document: Mapping[str, Any]) -> list[str]:

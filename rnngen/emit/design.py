@@ -8,7 +8,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from rnngen.emit.document import block_dict, dsp_dict, layer_dict, pairing_dict, port_dict, read_plan, read_quantised
+from rnngen.emit.document import (
+    block_dict,
+    dsp_dict,
+    layer_dict,
+    pairing_dict,
+    port_dict,
+    read_plan,
+    read_quantised,
+    shared_dict,
+)
 from rnngen.emit.float_document import network_dict, read_network
 from rnngen.emit.folder import (
     DESIGN_FILE,
@@ -30,6 +39,7 @@ from rnngen.gateware.registers import ADDRESS_BITS, WORD_BITS, c_header, python_
 from rnngen.gateware.top import DIGEST_IMAGE, accelerator_verilog, h_sizes, word_lane_bits
 from rnngen.ir.network import Network
 from rnngen.ir.quantised import QuantisedLayer, QuantisedMap, QuantisedNetwork
+from rnngen.plan.binding import binds
 from rnngen.plan.dsp import Dsp
 from rnngen.plan.memory import engine_bits, total_memory_bits
 from rnngen.plan.network import NetworkPlan
@@ -125,7 +135,9 @@ def describe(
     latency_first, latency_last = latency(plan)
     in_lane, out_lane = (word_lane_bits(f.width) for f in (quantised.input_format, quantised.output_format))
     spaced = dict(zip(SPACED_KEYS, spaced_latency(plan))) if plan.spaced else {}
-    return spaced | {
+    shared = {"shared_array": shared_dict(plan.shared)} if plan.shared else {}
+    reason = {"binds": binds(plan)} if binds(plan) else {}
+    return spaced | shared | reason | {
         "generator": GENERATOR,
         "top": top,
         "network": network_dict(network) | {"calibration": calibration},

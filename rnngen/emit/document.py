@@ -27,7 +27,7 @@ from rnngen.ir.quantised import (
 from rnngen.plan.branch import BranchPlan
 from rnngen.plan.dsp import Dsp, pairing_sentence
 from rnngen.plan.engine import EnginePlan, LayerShape
-from rnngen.plan.network import BlockPlan, NetworkPlan
+from rnngen.plan.network import BlockPlan, NetworkPlan, SharedArray
 from rnngen.plan.options import engine_dsps
 from rnngen.plan.timing import Pipeline
 
@@ -52,7 +52,8 @@ def layer_dict(layer: QuantisedLayer, plan: EnginePlan, memory_bits: Mapping[str
     """One layer with its formats and its engine."""
     shape = plan.shape
     spaced = {"spaced": True} if shape.spaced else {}
-    return spaced | {
+    shared = {"shared_columns": plan.shared} if plan.shared else {}
+    return spaced | shared | {
         "name": layer.name,
         "kind": shape.kind,
         "input_size": layer.formats.product.input_size,
@@ -103,9 +104,9 @@ def dsp_dict(plan: NetworkPlan, dsp: Dsp | None) -> dict[str, Any]:
     """DSP blocks of the accelerator, where it is known which the device has."""
     if dsp is None:
         return {}
-    spent = sum(engine_dsps(engine) for engine in plan.engines)
+    elements = sum(engine_dsps(engine) - engine.array_dsps for engine in plan.engines)
     widths = {"wide_bits": dsp.wide, "narrow_bits": dsp.narrow}
-    return {"dsp": {"kind": dsp.name, **widths, "arrays": plan.array_dsps, "elements": spent - plan.array_dsps}}
+    return {"dsp": {"kind": dsp.name, **widths, "arrays": plan.array_dsps, "elements": elements}}
 
 
 def _formats_dict(formats: LayerFormats) -> dict[str, Any]:
@@ -209,7 +210,8 @@ def _states_dict(layer: QuantisedLayer, plan: EnginePlan) -> dict[str, Any]:
 
 def block_dict(block: Block, plan: BlockPlan) -> dict[str, Any]:
     """How engines work together."""
-    return {
+    delays = {"delays": [branch.delay for branch in plan.branches]} if any(b.delay for b in plan.branches) else {}
+    return delays | {
         "branches": [
             {"stages": [list(stage) for stage in branch.stages], "reverse": branch.reverse} for branch in block.branches
         ],
@@ -303,6 +305,7 @@ def _read_engine(layer: Mapping[str, Any], stages: int, streams: int) -> EngineP
     return EnginePlan(
         shape, lanes["rows"], lanes["columns"], layer["element_lanes"], pipeline, layer["input_slots"],
         tuple(layer["pass_words"]), layer["x_lanes"], layer["gates"] // lanes["gates"],
+        layer.get("shared_columns", 0),
     )  # fmt: skip
 
 
@@ -312,9 +315,10 @@ def _read_block_plan(block: Block, data: Mapping[str, Any], document: Mapping[st
         BranchPlan(
             tuple(
                 tuple(_read_engine(layers[k], len(branch.stages), streams) for k in stage) for stage in branch.stages
-            )
+            ),
+            delay,
         )
-        for branch in block.branches
+        for branch, delay in zip(block.branches, data.get("delays", [0] * len(block.branches)))
     )
     argmax = any(isinstance(post, QuantisedArgmax) for post in block.post)
     return BlockPlan(
@@ -333,4 +337,23 @@ def read_plan(document: Mapping[str, Any]) -> NetworkPlan:
         ports["s_axis"]["words_per_beat"],
         ports["m_axis"]["words_per_beat"],
         document["output_slots"],
+        _read_shared(document.get("shared_array")),
     )
+
+
+def shared_dict(shared: SharedArray) -> dict[str, Any]:
+    """The array that all engines share."""
+    return {
+        "rows": shared.rows,
+        "columns": shared.columns,
+        "group_rows": shared.elements,
+        "frame_cycles": shared.frame,
+        "block_starts": list(shared.starts),
+    }
+
+
+def _read_shared(data: Mapping[str, Any] | None) -> SharedArray | None:
+    if data is None:
+        return None
+    starts = tuple(data["block_starts"])
+    return SharedArray(data["rows"], data["columns"], data["group_rows"], data["frame_cycles"], starts)

@@ -311,7 +311,7 @@ def run_cycles(plan: NetworkPlan, lengths: Sequence[int], arrivals: Sequence[int
     """
     times = run_schedule(plan, lengths, arrivals)
     issues = [
-        np.array(at, dtype=np.int64) + (branch.offset if number else 0)
+        np.array(at, dtype=np.int64) + branch.delay + (branch.offset if number else 0)
         for at, block in zip(times.issues, plan.blocks)
         for branch in block.branches
         for number, stage in enumerate(branch.stages)

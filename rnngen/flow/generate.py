@@ -26,7 +26,7 @@ from rnngen.passes.quantise import quantise
 from rnngen.plan.dsp import DSPS, Dsp
 from rnngen.plan.memory import total_memory_bits
 from rnngen.plan.network import NetworkPlan
-from rnngen.plan.search import DEFAULT_CAPACITY, Budget, plan_for_budget, plan_for_lanes, plan_for_streams
+from rnngen.plan.search import DEFAULT_CAPACITY, Budget, plan_for_lanes, plan_for_streams, plan_with_folding
 from rnngen.plan.shapes import BlockShape, block_shapes
 from rnngen.plan.timing import PIPELINES
 
@@ -55,6 +55,8 @@ class GenerateOptions:
             multipliers busy.
         spaced: For sparse input: the h-part of each recurrent layer is computed before x comes, so that the latency
             holds only the x-part.
+        fold: Whether all layers share one multiplier array in turns; None: where the budget is too small else, or small
+            and the interval shorter so.
         pipeline: A key of ``rnngen.plan.timing.PIPELINES``: registers for a fast clock, or for few cycles.
         max_steps: Steps of the longest sequence, where sequences are stored (backward layers).
         name: Name of the top module.
@@ -74,6 +76,7 @@ class GenerateOptions:
     state_access: bool = False
     streams: int | Literal["auto"] = 1
     spaced: bool = False
+    fold: bool | None = None
     pipeline: str = "deep"
     max_steps: int = DEFAULT_CAPACITY
     name: str | None = None
@@ -140,6 +143,9 @@ def _check_choice(options: GenerateOptions) -> None:
             f"Spaced mode computes one stream's h-part ahead, so with --spaced --streams must be 1, not "
             f"{options.streams}."
         )
+    if options.fold and (options.streams != 1 or options.lanes is not None):
+        other = "--lanes, which say the lanes of each layer" if options.lanes else f"{options.streams} streams"
+        raise PlanError(f"Layers share one array (--fold) for a budget of one stream, not with {other}.")
     if options.max_steps < 1:
         raise PlanError(f"--max-steps must be at least 1, not {options.max_steps}.")
     if options.streams != 1 and given in ([], ["board"]):
@@ -189,7 +195,7 @@ def _planned(shapes: Sequence[BlockShape], options: GenerateOptions, board: Boar
     pipeline = PIPELINES[options.pipeline]
     if options.lanes is not None:
         return plan_for_lanes(shapes, *options.lanes, pipeline, options.max_steps)
-    return plan_for_budget(shapes, _budget(options, board), pipeline, options.max_steps)
+    return plan_with_folding(shapes, _budget(options, board), pipeline, options.max_steps, options.fold)
 
 
 def _budget(options: GenerateOptions, board: Board | None) -> Budget:

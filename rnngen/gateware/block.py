@@ -14,6 +14,7 @@ from rnngen.gateware.loader import LoadableMemory
 from rnngen.gateware.merge import MergeBuffer
 from rnngen.gateware.peek import PEEK
 from rnngen.gateware.post import ArgmaxStage, MapStage
+from rnngen.gateware.shared import ArrayShape
 from rnngen.gateware.starter import SequenceStarter, SpacedStarter, StartDelay, StepStarter
 from rnngen.gateware.tails import SATURATION_COUNTER_BITS
 from rnngen.ir.quantised import Block, Branch, QuantisedMap, QuantisedNetwork
@@ -37,6 +38,7 @@ class BlockCore(wiring.Component):
         overlong: A sequence of more steps than can be stored is dropped from here to its end.
         space: The reader of the results has room.  reserve, reserve_last: A step takes room; a sequence's last step.
         result: Output words.  busy: A step is inside.
+        turn: Where engines share an array: a step may start.
         saturations: Sum over the engines and maps.  clear: Sets it to 0.
         restart: The next step of every stream is the first one of a sequence.
         peek: As for an engine.
@@ -44,10 +46,10 @@ class BlockCore(wiring.Component):
 
     def __init__(
         self, network: QuantisedNetwork, index: int, plan: BlockPlan, lanes: int, aligned: bool, streams: int,
-        options: CoreOptions,
+        options: CoreOptions, array: ArrayShape | None = None,
     ) -> None:  # fmt: skip
         self._network, self._index, self._plan = network, index, plan
-        self._streams, self._options = streams, options
+        self._streams, self._options, self._array = streams, options, array
         self._block: Block = network.blocks[index]
         self._lanes, self._aligned = lanes, aligned
         first = network.layers[self._block.branches[0].stages[0][0]]
@@ -68,6 +70,7 @@ class BlockCore(wiring.Component):
                 "clear": In(1),
                 "restart": In(1),
                 "peek": In(PEEK),
+                **({"turn": In(1)} if array else {}),
             }
         )
         self._make_engines()
@@ -79,6 +82,11 @@ class BlockCore(wiring.Component):
     def peeked(self) -> dict[int, Value]:
         """By engine that shows its state, the part of it that ``peek`` chose."""
         return {index: engine.peeked for index, engine in self._engines.items() if engine.shows_state}
+
+    @property
+    def engines(self) -> list[Engine]:
+        """The engines in their order."""
+        return list(self._engines.values())
 
     def _make_engines(self) -> None:
         for branch, plan in zip(self._block.branches, self._plan.branches):
@@ -101,6 +109,7 @@ class BlockCore(wiring.Component):
             streams=self._streams,
             capacity=0 if stage else self._plan.capacity,
             reverse=branch.reverse and not stage,
+            array=self._array,
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -125,6 +134,12 @@ class BlockCore(wiring.Component):
         """An engine that reads the input of a branch."""
         return self._engines[self._block.branches[branch].stages[0][0]]
 
+    @property
+    def _latest(self) -> int:
+        """The branch that is the last to read and to write."""
+        delays = [branch.delay for branch in self._plan.branches]
+        return delays.index(max(delays))
+
     def _step_input(self, m: Module) -> Value:
         """Steps start as they come."""
         first = self._first()
@@ -134,7 +149,9 @@ class BlockCore(wiring.Component):
             starter = SpacedStarter(branch.first.x_to_h, branch.first.h_to_x, selects)
             m.d.comb += [starter.stale.eq(first.stale), first.go_h.eq(starter.go_h), self._ahead.eq(starter.ahead)]
         else:
-            starter = StepStarter(branch.interval, branch.initiation_interval, self._streams, selects)
+            in_turn = self._array is not None
+            starter = StepStarter(branch.interval, branch.initiation_interval, self._streams, selects, in_turn)
+            m.d.comb += starter.turn.eq(self.turn) if in_turn else []
         m.submodules.starter = starter
         m.d.comb += [
             starter.stream.eq(first.waiting_stream),
@@ -151,9 +168,12 @@ class BlockCore(wiring.Component):
 
     def _stored_input(self, m: Module) -> Value:
         """Steps start when their whole sequence is there; one that is too long is dropped."""
-        plan, first = self._plan, self._first()
+        plan = self._plan
         interval = max(branch.interval for branch in plan.branches)
-        m.submodules.starter = starter = SequenceStarter(interval, plan.capacity)
+        in_turn = self._array is not None
+        m.submodules.starter = starter = SequenceStarter(interval, plan.capacity, in_turn)
+        m.d.comb += starter.turn.eq(self.turn) if in_turn else []
+        released_last = self._first(self._latest).released_last
         dropping = Signal()
         kept = Signal.like(self.write)
         ends = self.write.enable & self.write.last
@@ -163,10 +183,10 @@ class BlockCore(wiring.Component):
             starter.written.eq(kept.enable & kept.last),
             starter.written_last.eq(kept.sequence_last),
             starter.rewind.eq(starter.overlong),
-            starter.released.eq(first.released_last),
+            starter.released.eq(released_last),
             self.full.eq(starter.full),
             self.overlong.eq(starter.overlong),
-            self.released.eq(first.released_last | (dropping & ends & self.write.sequence_last)),
+            self.released.eq(released_last | (dropping & ends & self.write.sequence_last)),
         ]
         with m.If(starter.overlong):
             m.d.sync += dropping.eq(1)
@@ -181,12 +201,14 @@ class BlockCore(wiring.Component):
     def _branch(self, m: Module, branch: Branch, plan: BranchPlan) -> Value:
         """Starts and wires a branch's engines; returns its results."""
         stages = [[self._engines[index] for index in stage] for stage in branch.stages]
+        go, go_last, stream = self._go, self._go_last, self._stream
+        if plan.delay:
+            wait = StartDelay(plan.delay, plan.interval, self._streams)
+            m.submodules[f"turn{branch.stages[0][0]}"] = wait
+            m.d.comb += [wait.go.eq(go), wait.go_last.eq(go_last), wait.stream.eq(stream)]
+            go, go_last, stream = wait.late, wait.late_last, wait.late_stream
         for engine in stages[0]:
-            m.d.comb += [
-                engine.go.eq(self._go),
-                engine.sequence_last.eq(self._go_last),
-                engine.stream.eq(self._stream),
-            ]
+            m.d.comb += [engine.go.eq(go), engine.sequence_last.eq(go_last), engine.stream.eq(stream)]
         last = stages[-1][-1]
         if len(stages) > 1:
             delay = StartDelay(plan.offset, plan.initiation_interval, self._streams)
@@ -224,7 +246,7 @@ class BlockCore(wiring.Component):
         width = self._network.layers[self._block.branches[0].last].output_format.width
         m.submodules.merge = merge = MergeBuffer(
             width, last.shape.units, last.elements, is_aligned(last), [b.reverse for b in self._block.branches],
-            plan.lanes, plan.capacity, self._block.select,
+            plan.lanes, plan.capacity, self._block.select, self._latest,
         )  # fmt: skip
         for number, result in enumerate(results):
             m.d.comb += [

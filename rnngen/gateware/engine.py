@@ -13,6 +13,7 @@ from rnngen.gateware.loader import LoadableMemory, load_layout
 from rnngen.gateware.peek import PEEK
 from rnngen.gateware.registers import WORD_BITS
 from rnngen.gateware.sequencer import Sequencer
+from rnngen.gateware.shared import ArrayShape, extended, own_sums, padded_weights
 from rnngen.gateware.tails import (
     SATURATION_COUNTER_BITS,
     TailSignals,
@@ -104,6 +105,7 @@ class EngineContext:
         options: Of the whole core.
         capacity: Steps of the longest stored sequence; 0: steps are taken as they come.
         reverse: Takes a stored sequence from its end.
+        array: What multiplies, where all engines share it; None: the engine has an array of its own.
     """
 
     index: int
@@ -117,6 +119,7 @@ class EngineContext:
     options: CoreOptions
     capacity: int = 0
     reverse: bool = False
+    array: ArrayShape | None = None
 
 
 def _group_layout(streams: int, turns: int) -> data.StructLayout:
@@ -144,6 +147,7 @@ class Engine(wiring.Component):
         result: Output words.
         saturations: Narrowings that saturated since reset or clear; sticks at its largest value.
         clear: Sets the counter to 0.
+        word, group: To and from the shared array, where there is one.
         load_weights, load_bias: Writes to the parameter memories, where the engine is ``loadable``.
 
     Values and cycles are those of ``rnngen.emulate`` and ``rnngen.plan`` to the bit and the cycle.
@@ -176,9 +180,12 @@ class Engine(wiring.Component):
         streams = context.streams
         h = {"feedback": In(write_layout(product.h.width, context.h_lanes, streams))} if plan.shape.hidden else {}
         spaced = {"go_h": In(1), "stale": Out(1)} if plan.shape.spaced else {}
+        array = context.array
+        ways = {"word": Out(array.word_layout), "group": In(array.sums_width)} if array else {}
         super().__init__(
             {
                 **spaced,
+                **ways,
                 **{f"load_{what}": In(load_layout(memory)) for what, memory in self._memories.items()},
                 **h,
                 "write": In(write_layout(product.x.width, context.x_lanes, streams)),
@@ -336,6 +343,9 @@ class Engine(wiring.Component):
             with m.If(begins_h):
                 m.d.sync += address.eq(0)
         m.submodules.weights = self._parameter_memory("weights", plan.words, address, weights)
+        if self._context.array:
+            self._share(m, self._context.array, issue_late, first[-1], last[-1], weights, operand, sums)
+            return
         m.submodules.array = Instance(
             "rnn_mac_array",
             p_ROWS=plan.rows * plan.gates_at_once,
@@ -396,6 +406,23 @@ class Engine(wiring.Component):
         if plan.is_unrolled:
             return tail.addend
         return Const(0, plan.rows * plan.gates_at_once * (product.bias.width + product.bias_shift))
+
+    def _share(
+        self, m: Module, array: ArrayShape, issue_late: Value, first: Value, last: Value, weights: Value,
+        operand: Value, sums: Signal,
+    ) -> None:  # fmt: skip
+        """The word of this cycle to the shared array, 0 without an issue, and its sums as they come."""
+        product, valid = self._layer.formats.product, Signal()
+        vector = extended(operand, product.operand_width, array.vector_width)
+        own = Signal(array.word_layout, name="own_word")
+        m.d.comb += [
+            own.first.eq(first),
+            own.last.eq(last),
+            own.weights.eq(padded_weights(weights, self._plan, product.weight_width, array)),
+            own.vector.eq(vector),
+            sums.eq(own_sums(self.group, self._plan.elements, product.accumulator_width, array)),
+        ]
+        m.d.sync += [valid.eq(issue_late), self.word.eq(Mux(valid, own.as_value(), 0))]
 
     def _operand(self, m: Module, name: str, from_x: Value, first_step: Value, x: Value, h: Value) -> Signal:
         """A column word of x or of h at one binary point; h is 0 in a sequence's first step."""

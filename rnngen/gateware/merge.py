@@ -29,15 +29,16 @@ class MergeBuffer(wiring.Component):
         aligned: Whether every such write begins at a multiple of them.
         reverse: Which branches run backwards.  lanes: A multiple of elements.
         capacity: Steps of the longest sequence.  select: Which steps leave.
+        latest: The branch that is the last to write a step.
     """
 
     def __init__(
         self, width: int, units: int, elements: int, aligned: bool, reverse: Sequence[bool], lanes: int, capacity: int,
-        select: str,
+        select: str, latest: int = 0,
     ) -> None:  # fmt: skip
         self._width, self._units, self._elements, self._aligned = width, units, elements, aligned
         self._reverse, self._lanes, self._capacity, self._select = tuple(reverse), lanes, capacity, select
-        self._slots = 2 * capacity
+        self._slots, self._latest = 2 * capacity, latest
         self._words = ceil_div(units, lanes)
         slot = range(max(2, self._slots))
         super().__init__(
@@ -76,7 +77,8 @@ class MergeBuffer(wiring.Component):
                             m.d.sync += stops[sequence][k].eq(getattr(self, f"slot_{k}"))
             with m.If(self.go_last):
                 m.d.sync += started.eq(~started)
-        complete = self.write_0.enable & self.write_0.last & self.write_0.sequence_last
+        latest = getattr(self, f"write_{self._latest}")
+        complete = latest.enable & latest.last & latest.sequence_last
         read_word, words = self._send(m, complete, ends, stops)
         for k in range(len(self._reverse)):
             m.submodules[f"branch_{k}"] = self._memory(m, k, ends, read_word[k], words[k])

@@ -21,13 +21,17 @@ class StepStarter(wiring.Component):
     Args:
         interval, initiation_interval: Of the block.  streams: How many there are.
         selects: Only a sequence's last step goes on, and the others need no room.
+        in_turn: It starts only while ``turn`` is set, too.
     """
 
-    def __init__(self, interval: int, initiation_interval: int, streams: int, selects: bool) -> None:
+    def __init__(
+        self, interval: int, initiation_interval: int, streams: int, selects: bool, in_turn: bool = False
+    ) -> None:
         self._interval, self._initiation, self._streams = interval, initiation_interval, streams
-        self._selects = selects
+        self._selects, self._in_turn = selects, in_turn
         super().__init__(
             {
+                **({"turn": In(1)} if in_turn else {}),
                 "available": In(1),
                 "sequence_last": In(1),
                 "stream": In(range(streams)),
@@ -44,8 +48,9 @@ class StepStarter(wiring.Component):
         gap = Signal(range(self._initiation + 1))
         passes = self.sequence_last if self._selects else 1
         room = self.space | ~self.sequence_last if self._selects else self.space
+        turn = self.turn if self._in_turn else 1
         m.d.comb += [
-            self.go.eq(self.available & room & (gap == 0) & ~self._blocked(m)),
+            self.go.eq(self.available & room & (gap == 0) & ~self._blocked(m) & turn),
             self.go_last.eq(self.sequence_last),
             self.reserve.eq(self.go & passes),
         ]
@@ -140,12 +145,14 @@ class SequenceStarter(wiring.Component):
 
     Args:
         interval: Of the block.  capacity: Steps of the longest sequence.
+        in_turn: A step starts only while ``turn`` is set, too.
     """
 
-    def __init__(self, interval: int, capacity: int) -> None:
-        self._interval, self._capacity = interval, capacity
+    def __init__(self, interval: int, capacity: int, in_turn: bool = False) -> None:
+        self._interval, self._capacity, self._in_turn = interval, capacity, in_turn
         super().__init__(
             {
+                **({"turn": In(1)} if in_turn else {}),
                 "written": In(1),
                 "written_last": In(1),
                 "rewind": In(1),
@@ -173,7 +180,7 @@ class SequenceStarter(wiring.Component):
             self.full.eq(complete == 2),
             self.overlong.eq(self.written & ~self.written_last & (count == capacity - 1)),
             self.go_first.eq(~inside),
-            self.go.eq((gap == 0) & (inside | ((waiting != 0) & (room != 0)))),
+            self.go.eq((gap == 0) & (inside | ((waiting != 0) & (room != 0))) & (self.turn if self._in_turn else 1)),
             self.go_last.eq(step + 1 == Mux(read, lengths[1], lengths[0])),
         ]
         begins = self.go & self.go_first

@@ -12,6 +12,7 @@ from rnngen.gateware.buffers import OutputBuffer, write_layout
 from rnngen.gateware.control import AXIL_INPUTS, AXIL_OUTPUTS, DIGEST_BITS, ControlPort
 from rnngen.gateware.engine import CoreOptions, bus_widths, parameter_memories, state_memories
 from rnngen.gateware.loader import LOAD_LIMIT, WIRE_LIMIT, LoadableMemory
+from rnngen.gateware.shared import array_shape, make_array, make_frame
 from rnngen.gateware.verilog import to_verilog
 from rnngen.ir.quantised import QuantisedNetwork
 from rnngen.plan.network import NetworkPlan
@@ -68,6 +69,7 @@ class Accelerator(Elaboratable):
 
     def __init__(self, network: QuantisedNetwork, plan: NetworkPlan, options: CoreOptions) -> None:
         self._network, self._plan, self._options = network, plan, options
+        self._array = array_shape(network, plan)
         self._control = ControlPort(loadable_memories(network, plan, options))
         in_bits = word_lane_bits(network.input_format.width) * plan.input_words
         out_bits = word_lane_bits(network.output_format.width) * plan.output_words
@@ -105,7 +107,22 @@ class Accelerator(Elaboratable):
         output = self._output(m, blocks[-1])
         rooms = self._rooms(m, blocks, output)
         self._control_port(m, blocks, rooms)
+        self._share(m, blocks, rooms)
         return m
+
+    def _share(self, m: Module, blocks: Sequence[BlockCore], rooms_free: Value) -> None:
+        """The array of all engines, and the frame in which they take turns."""
+        shared, array = self._plan.shared, self._array
+        if shared is None or array is None:
+            return
+        engines = [engine for block in blocks for engine in block.engines]
+        group = Signal(array.sums_width, name="shared_group")
+        pipeline, words = self._plan.engines[0].pipeline, [engine.word.as_value() for engine in engines]
+        make_array(m, array, pipeline, self._options.multiplier, words, group)
+        m.d.comb += [engine.group.eq(group) for engine in engines]
+        busy = Cat([block.busy for block in blocks]).any()
+        cycle = make_frame(m, shared.frame, ~busy & rooms_free)
+        m.d.comb += [block.turn.eq(cycle == start) for block, start in zip(blocks, shared.starts)]
 
     def _rooms(self, m: Module, blocks: Sequence[BlockCore], output: OutputBuffer) -> Value:
         """Room behind each block; returns whether all of it is free."""
@@ -125,9 +142,9 @@ class Accelerator(Elaboratable):
     def _blocks(self, m: Module) -> list[BlockCore]:
         """All blocks, each writing into the next one's input buffer."""
         blocks: list[BlockCore] = []
-        lanes, aligned = self._plan.input_words, True
+        lanes, aligned, streams = self._plan.input_words, True, self._plan.streams
         for index, plan in enumerate(self._plan.blocks):
-            block = BlockCore(self._network, index, plan, lanes, aligned, self._plan.streams, self._options)
+            block = BlockCore(self._network, index, plan, lanes, aligned, streams, self._options, self._array)
             m.submodules[f"block{index}"] = block
             control = self._control
             m.d.comb += [block.clear.eq(control.clear), block.restart.eq(control.restart), block.peek.eq(control.peek)]

@@ -20,9 +20,11 @@ class BranchPlan:
 
     Attributes:
         stages: One or two; a second stage has one engine.
+        delay: First issue of the block's step to that of the branch, where branches take turns on a shared array.
     """
 
     stages: tuple[tuple[EnginePlan, ...], ...]
+    delay: int = 0
 
     @cached_property
     def engines(self) -> tuple[EnginePlan, ...]:
@@ -116,11 +118,11 @@ class BranchPlan:
     @property
     def release_cycle(self) -> int:
         """Cycle, from the first issue, of the step's last read of its input."""
-        return max(engine.release_cycle for engine in self.stages[0])
+        return self.delay + max(engine.release_cycle for engine in self.stages[0])
 
     def write_cycle(self, unit: Cycle) -> Cycle:
         """Cycle, from the first issue, in which an output word is written."""
-        return self.offset + self.last.write_cycle(unit)
+        return self.delay + self.offset + self.last.write_cycle(unit)
 
     @property
     def first_write_cycle(self) -> int:

@@ -18,6 +18,7 @@ from rnngen.plan.timing import (
     OPERAND_CYCLES,
     PARTIAL_CYCLES,
     PARTIAL_GAP,
+    SHARE_CYCLES,
     Pipeline,
     TailTiming,
     tail_stages,
@@ -112,6 +113,7 @@ class EnginePlan:
             2020); 0: all of them multiply x, then h.
         passes: Words of a sweep in each pass, alike from the third one on; none: all words in one pass.
         turns: Sweeps of a tile, each of as many of its gates, in their order.
+        shared: Columns of the array that the engine shares with others, one gate at once; 0: it has one of its own.
     """
 
     shape: LayerShape
@@ -123,6 +125,7 @@ class EnginePlan:
     passes: tuple[int, ...] = ()
     x_lanes: int = 0
     turns: int = 1
+    shared: int = 0
 
     def __post_init__(self) -> None:
         if self.turns not in turn_choices(self.shape):
@@ -198,7 +201,8 @@ class EnginePlan:
         whole = self.sweeps == 1 and self.sweep == 1 and self.elements == shape.units
         whole = whole and bool(self.x_lanes or not shape.hidden)
         read_in_order = not (shape.symbols or shape.x_offset or shape.h_offset)
-        return whole and shape.kind != "gru" and shape.alone and shape.streams == 1 and read_in_order
+        one = shape.kind != "gru" and shape.alone and shape.streams == 1 and not self.shared
+        return whole and one and read_in_order
 
     @cached_property
     def multipliers(self) -> int:
@@ -383,7 +387,18 @@ class EnginePlan:
     @cached_property
     def array_cycles(self) -> int:
         """Issue of the last word of a tile of any pass to the first group at the multiplier array's output."""
-        return OPERAND_CYCLES + self.pipeline.array_cycles(self.columns, not self.is_unrolled)
+        own = self.share_cycles + self.pipeline.array_cycles(self.array_columns, not self.is_unrolled)
+        return OPERAND_CYCLES + own
+
+    @cached_property
+    def array_columns(self) -> int:
+        """Columns of the array, whose sums an adder tree forms."""
+        return self.shared or self.columns
+
+    @cached_property
+    def share_cycles(self) -> int:
+        """What the way into a shared array adds."""
+        return SHARE_CYCLES if self.shared else 0
 
     @cached_property
     def result_cycles(self) -> int:
@@ -420,12 +435,14 @@ class EnginePlan:
             way = [("product", product), ("adder tree", array - product), *tail]
             operands = [("memory read", 1), ("broadcast", OPERAND_CYCLES - 1)]
             return way if self.forwards else [*operands, *way, ("write-back", 1)]
-        tree = array - product - 1
+        tree = array - product - 1 - self.share_cycles
+        way = [("way into the shared array", self.share_cycles)] if self.shared else []
         kept = [("partial sums", PARTIAL_CYCLES)] if self.keeps_sums else []
         kept += [("gates gathered", self.gather_cycles)] if self.gather_cycles else []
         return [
             ("memory read", 1),
             ("choice of x or h, broadcast", OPERAND_CYCLES - 1),
+            *way,
             ("product", product),
             ("adder tree", tree),
             ("accumulator", 1),

@@ -92,6 +92,30 @@ class BlockPlan:
 
 
 @dataclass(frozen=True)
+class SharedArray:
+    """One multiplier array for all engines, which take turns in a frame of fixed length.
+
+    In each frame every block may start one step, in its own cycle; while nothing is to be done the frame waits in its
+    first cycle.
+
+    Attributes:
+        rows, columns: R and C.  elements: Rows of a group that leaves the array in a cycle.
+        frame: Cycles of a frame.  starts: By block, the cycle of the frame in which it may start.
+    """
+
+    rows: int
+    columns: int
+    elements: int
+    frame: int
+    starts: tuple[int, ...]
+
+    @property
+    def multipliers(self) -> int:
+        """Products a cycle."""
+        return self.rows * self.columns
+
+
+@dataclass(frozen=True)
 class NetworkPlan:
     """Blocks with the stream ports at both ends.
 
@@ -99,12 +123,14 @@ class NetworkPlan:
         blocks: In network order.
         input_words: Words of an input beat.  output_words: Words of an output beat.
         output_slots: Steps that the output buffer holds.
+        shared: The array that all engines share (folding); None: each has one of its own.
     """
 
     blocks: tuple[BlockPlan, ...]
     input_words: int
     output_words: int
     output_slots: int = 2
+    shared: SharedArray | None = None
 
     @property
     def streams(self) -> int:
@@ -129,12 +155,12 @@ class NetworkPlan:
     @property
     def multipliers(self) -> int:
         """Products a cycle, all engines."""
-        return sum(engine.multipliers for engine in self.engines)
+        return self.shared.multipliers if self.shared else sum(engine.multipliers for engine in self.engines)
 
     @property
     def array_dsps(self) -> int:
         """DSP blocks of the multiplier arrays."""
-        return sum(engine.array_dsps for engine in self.engines)
+        return self.shared.multipliers if self.shared else sum(engine.array_dsps for engine in self.engines)
 
     @property
     def macs(self) -> int:
@@ -161,7 +187,8 @@ class NetworkPlan:
         """Step interval of one stream in steady state, all of them busy."""
         outputs = 1 if any(block.select != "every" for block in self.blocks) else self.output_beats
         beats = self.streams * max(self.input_beats, outputs)
-        return max(beats, *(block.interval for block in self.blocks))
+        frame = self.shared.frame if self.shared else 1
+        return max(beats, frame, *(block.interval for block in self.blocks))
 
     @property
     def utilisation(self) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 
 from rnngen.arith.beats import send_order
 from rnngen.plan.engine import ceil_div
-from rnngen.plan.network import BlockPlan, NetworkPlan
+from rnngen.plan.network import BlockPlan, NetworkPlan, SharedArray
 from rnngen.plan.timing import ARGMAX_CYCLES, GO_TO_ISSUE_CYCLES, HANDOVER_CYCLES, MERGE_GO_CYCLES, OUTPUT_CYCLES
 
 _SETTLING_STEPS = 24
@@ -32,10 +32,40 @@ def _all_at(cycle: int) -> WriteCycle:
     return lambda unit: cycle
 
 
+class _Frame:
+    """In which cycles blocks may start steps: in any, or in turns where they share an array (``SharedArray``)."""
+
+    def __init__(self, shared: SharedArray | None) -> None:
+        self._shared = shared
+        self._origin, self._end = 0, -1
+
+    def arrives(self, ready: int) -> None:
+        """The first block has a step from a cycle on: the frame goes on if it waits in its first cycle."""
+        if self._shared is not None and ready > self._boundary(self._end + 1):
+            self._origin = ready
+
+    def works(self, last: int) -> None:
+        """Something is to be done up to this cycle."""
+        self._end = max(self._end, last)
+
+    def start(self, block: int, earliest: int) -> int:
+        """The first cycle in which a block may start a step."""
+        if self._shared is None:
+            return earliest
+        return self._boundary(earliest - self._shared.starts[block]) + self._shared.starts[block]
+
+    def _boundary(self, earliest: int) -> int:
+        """The first cycle of a frame."""
+        assert self._shared is not None
+        frames = ceil_div(max(0, earliest - self._origin), self._shared.frame)
+        return self._origin + frames * self._shared.frame
+
+
 class _Output:
     """The output buffer: words leave in order as soon as they are complete."""
 
-    def __init__(self, plan: NetworkPlan) -> None:
+    def __init__(self, plan: NetworkPlan, frame: _Frame) -> None:
+        self._frame = frame
         units, words = plan.blocks[-1].units, plan.output_words
         self._last_units = [min((beat + 1) * words, units) - 1 for beat in range(plan.output_beats)]
         self._slots = plan.output_slots
@@ -54,14 +84,16 @@ class _Output:
             beats.append(self._next)
             self._next += 1
         self.outputs.append(tuple(beats))
+        self._frame.works(beats[-1])
         self._freed.append(beats[-1] + HANDOVER_CYCLES)
 
 
 class _Steps:
     """A block that works step by step."""
 
-    def __init__(self, plan: BlockPlan, following: _Part) -> None:
+    def __init__(self, index: int, plan: BlockPlan, following: _Part, frame: _Frame) -> None:
         self._plan, self._branch, self._following = plan, plan.branches[0], following
+        self._index, self._frame = index, frame
         self._freed: list[int] = []
         engine = self._branch.first
         # The first h pass starts by itself in the cycle before the input port first accepts a beat.
@@ -77,11 +109,15 @@ class _Steps:
         passes = last or self._plan.select == "every"
         ready = write(self._plan.port_size - 1) + HANDOVER_CYCLES
         own = self._next_of.get(stream, 0)
+        if self._index == 0:
+            self._frame.arrives(ready)
         go = max(ready, self._next_go, own, self._following.free() if passes else 0)
+        go = self._frame.start(self._index, go)
         self._next_go, self._next_of[stream] = go + self._branch.initiation_interval, go + self._branch.interval
         issue = go + GO_TO_ISSUE_CYCLES
         self.issues.append(issue)
         self._freed.append(issue + self._branch.release_cycle + HANDOVER_CYCLES)
+        self._frame.works(issue + self._branch.last_write_cycle)
         if passes:
             self._following.push(self._written(issue), last or self._plan.select != "every", stream)
 
@@ -96,8 +132,10 @@ class _Steps:
 class _Stored:
     """A block that works on whole stored sequences; two are held at its input and two at its output."""
 
+    index: int
     plan: BlockPlan
     following: _Part
+    frame: _Frame
     issues: list[int] = field(default_factory=list)
     _length: int = 0
     _read: list[int] = field(default_factory=list)  # by sequence: its input is free
@@ -118,9 +156,14 @@ class _Stored:
     def _sequence(self, ready: int, steps: int) -> None:
         branches = self.plan.branches
         interval = max(branch.interval for branch in branches)
-        go = max(ready, self._next_go, self._sent[-2] if len(self._sent) >= 2 else 0)
-        self._next_go = go + steps * interval
-        issues = [go + GO_TO_ISSUE_CYCLES + step * interval for step in range(steps)]
+        if self.index == 0:
+            self.frame.arrives(ready)
+        self._next_go = max(ready, self._next_go, self._sent[-2] if len(self._sent) >= 2 else 0)
+        issues = []
+        for _ in range(steps):
+            go = self.frame.start(self.index, self._next_go)
+            self._next_go = go + interval
+            issues.append(go + GO_TO_ISSUE_CYCLES)
         self.issues += issues
         self._read.append(issues[-1] + max(branch.release_cycle for branch in branches) + HANDOVER_CYCLES)
         complete = issues[-1] + max(branch.last_write_cycle for branch in branches)
@@ -129,6 +172,7 @@ class _Stored:
         for step in range(count):
             self._send(step == count - 1)
         self._sent.append(self._next_word - 1 + HANDOVER_CYCLES)
+        self.frame.works(self._next_word - 1)
 
     def _send(self, last: bool) -> None:
         """One step of a stored result goes on: from its first word on, one write of ``lanes`` words a cycle."""
@@ -154,11 +198,13 @@ _Part = _Output | _Steps | _Stored
 
 
 def _parts(plan: NetworkPlan) -> tuple[list[_Steps | _Stored], _Output]:
-    output = _Output(plan)
+    frame = _Frame(plan.shared)
+    output = _Output(plan, frame)
     following: _Part = output
     parts: list[_Steps | _Stored] = []
-    for block in reversed(plan.blocks):
-        following = _Stored(block, following) if block.stored else _Steps(block, following)
+    for index, block in reversed(list(enumerate(plan.blocks))):
+        made = _Stored if block.stored else _Steps
+        following = made(index, block, following, frame)
         parts.append(following)
     return parts[::-1], output
 
@@ -235,9 +281,11 @@ def settled_interval(plan: NetworkPlan) -> float:
     return (outputs[15 * each][-1] - outputs[7 * each][-1]) / (8 * steps)
 
 
-def with_buffers(blocks: Sequence[BlockPlan], input_words: int, output_words: int) -> NetworkPlan:
+def with_buffers(
+    blocks: Sequence[BlockPlan], input_words: int, output_words: int, shared: SharedArray | None = None
+) -> NetworkPlan:
     """The plan with the shallowest buffers that let every block run at the slowest one's interval."""
-    plan = NetworkPlan(tuple(block.with_slots(2) for block in blocks), input_words, output_words)
+    plan = NetworkPlan(tuple(block.with_slots(2) for block in blocks), input_words, output_words, shared=shared)
     stored = any(block.stored for block in blocks)
     for deeper in range(0 if stored else 64):
         if settled_interval(plan) <= plan.interval:

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 
 from rnngen.errors import PlanError
 from rnngen.plan.branch import BranchPlan
-from rnngen.plan.engine import EnginePlan, LayerShape, ceil_div, least_elements, turn_choices
+from rnngen.plan.engine import EnginePlan, LayerShape, least_elements, turn_choices
+from rnngen.plan.fold import can_fold, folded
 from rnngen.plan.network import BlockPlan, NetworkPlan
 from rnngen.plan.options import (
     ELEMENT_DSPS,
@@ -25,6 +26,7 @@ from rnngen.plan.options import (
     widest,
 )
 from rnngen.plan.order import orders
+from rnngen.plan.ports import port_words, stored_lanes
 from rnngen.plan.schedule import with_buffers
 from rnngen.plan.shapes import BlockShape
 from rnngen.plan.sizes import column_choices, distinct_divisions
@@ -38,6 +40,9 @@ DEFAULT_CAPACITY = 256
 BUSY = 0.95
 """Utilisation with which ``plan_for_streams`` is content, and the most streams that it tries."""
 MOST_AUTOMATIC_STREAMS = 64
+
+MOST_FOLDED = 64
+"""Multipliers of the largest array that engines share by themselves; a larger one costs clock, and splits well."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +177,8 @@ def _finish(shapes: Sequence[BlockShape], chosen: Sequence[Option], capacity: in
     for index, (shape, option) in enumerate(zip(shapes, chosen)):
         following = chosen[index + 1].columns if index + 1 < len(chosen) else None
         branch = _spare_rotation(option, following, soon) if spare else option.branch
-        lanes = _stored_lanes(branch, option.copies, interval, following) if shape.stored else 0
+        elements, units = branch.last.elements, branch.units
+        lanes = stored_lanes(elements, units, option.copies, interval, following) if shape.stored else 0
         blocks.append(
             BlockPlan(
                 _copies(shape, branch),
@@ -184,14 +190,6 @@ def _finish(shapes: Sequence[BlockShape], chosen: Sequence[Option], capacity: in
             )
         )
     return _with_ports(blocks)
-
-
-def _stored_lanes(branch: BranchPlan, copies: int, interval: int, following: int | None) -> int:
-    """Words a cycle that leave a stored block: the fewest, of multiples of what is written, that keep the interval."""
-    elements, units = branch.last.elements, branch.units
-    most = min(units, following or units) // elements
-    lanes = range(elements, max(most, 1) * elements + 1, elements)
-    return next((n for n in lanes if copies * ceil_div(units, n) <= interval), lanes[-1])
 
 
 def _spare_rotation(option: Option, following: int | None, soon: bool) -> BranchPlan:
@@ -222,12 +220,8 @@ def _own(plan: EnginePlan, shape: LayerShape) -> EnginePlan:
 
 def _with_ports(blocks: Sequence[BlockPlan]) -> NetworkPlan:
     """The plan of given blocks: narrowest input port that keeps the interval, and buffers."""
-    first = blocks[0]
-    each = max(block.interval for block in blocks) // first.first.shape.streams
-    columns = 1 if first.first.shape.symbols else first.first.x_columns
-    input_words = next((n for n in range(1, columns + 1) if ceil_div(first.port_size, n) <= each), columns)
-    input_words = next((n for n in range(input_words, columns + 1) if columns % n == 0), columns)
-    return with_buffers(blocks, input_words, blocks[-1].elements)
+    each = max(block.interval for block in blocks) // blocks[0].first.shape.streams
+    return with_buffers(blocks, port_words(blocks[0], each), blocks[-1].elements)
 
 
 def plan_for_budget(
@@ -236,7 +230,7 @@ def plan_for_budget(
     pipeline: Pipeline = DEFAULT_PIPELINE,
     capacity: int = DEFAULT_CAPACITY,
 ) -> NetworkPlan:
-    """The fastest plan within a budget.
+    """The fastest plan within a budget, each engine with an array of its own.
 
     Args:
         shapes: Of every block.
@@ -292,6 +286,46 @@ def _too_few_dsps(least: int, budget: int) -> PlanError:
         f"The network needs at least {least} DSP blocks and the budget has {budget}; raise --dsps or choose a larger "
         f"board."
     )
+
+
+def plan_with_folding(
+    shapes: Sequence[BlockShape],
+    budget: Budget,
+    pipeline: Pipeline = DEFAULT_PIPELINE,
+    capacity: int = DEFAULT_CAPACITY,
+    fold: bool | None = None,
+) -> NetworkPlan:
+    """``plan_for_budget``, or all engines on one array that they share.
+
+    Args:
+        fold: Whether they share; None: where the budget is too small else, or an array of at most ``MOST_FOLDED``
+            multipliers is faster.
+
+    Raises:
+        PlanError: if nothing fits, or the layers cannot share an array that they must share.
+    """
+    reason = can_fold(shapes)
+    if fold and reason:
+        raise PlanError(f"The layers cannot share one array (--fold): {reason}.")
+    split: NetworkPlan | None = None
+    if not fold:
+        try:
+            split = plan_for_budget(shapes, budget, pipeline, capacity)
+        except PlanError:
+            if reason or fold is False:
+                raise
+    if split is not None and (reason or fold is False or len(split.engines) == 1):
+        return split
+    most = budget.multipliers if fold else min(budget.multipliers, MOST_FOLDED)
+    shared = folded(shapes, most, budget.dsps, pipeline, capacity)
+    if split is not None and (shared is None or shared.interval >= split.interval):
+        return split
+    if shared is None:
+        raise PlanError(
+            f"Not even on one shared array does the network fit {budget.multipliers} multipliers"
+            f"{'' if budget.dsps is None else f' and {budget.dsps} DSP blocks'}; choose a larger board."
+        )
+    return shared
 
 
 def plan_for_streams(plan_of: Callable[[int], NetworkPlan]) -> NetworkPlan:

@@ -32,6 +32,9 @@ PARTIAL_GAP = 4
 GATHER_CYCLES = 1
 """What gathering the sums of gates in turn adds, where a tile has several groups of units."""
 
+SHARE_CYCLES = 1
+"""What an array that engines share adds: a register of each engine, 0 while it is not its turn."""
+
 ARGMAX_CYCLES = 2
 """Last words of a step to the number of its largest."""
 

@@ -226,6 +226,7 @@ def times(design: Json, simulation: Json | None, synthesis: Json | None) -> Mark
         note(
             "Latency counts from a step's last input word.",
             " Spaced, the step comes when all that can be computed before its input is." if spaced else None,
+            f" What keeps the interval from its bound: {reason}." if (reason := lookup(design, "binds")) else None,
             f" {ran}" if ran else None,
         ),
     )

@@ -47,19 +47,21 @@ class Played:
 def play(plan: EnginePlan) -> Played:
     """A step: pass by pass, tile by tile and turn by turn, a word a cycle.
 
-    A word reaches the array 2 cycles after its issue.  The sums of a tile leave it E units a cycle behind its
-    last word; those of several passes are added one cycle later, and those of several turns leave together behind
-    the last one, a cycle later where they wait in a memory of several groups.  A GRU's last gate in turn has a sum of
-    its words of x, too, whose groups leave between those of the turn before and its own.
+    A word reaches the array 2 cycles after its issue, one that several engines share a cycle later.  The sums of a
+    tile leave it E units a cycle behind its last word; those of several passes are added one cycle later, and those of
+    several turns leave together behind the last one, a cycle later where they wait in a memory of several groups.  A
+    GRU's last gate in turn has a sum of its words of x, too, whose groups leave between those of the turn before and
+    its own.
     """
     shape, made = plan.shape, Played()
     x_words = math.ceil(shape.inputs / (plan.x_lanes or plan.columns))
     h_words = math.ceil(shape.hidden / (plan.columns - plan.x_lanes))
     sweep = max(x_words, h_words) if plan.x_lanes else x_words + h_words
     tiles, groups = math.ceil(shape.units / plan.rows), math.ceil(plan.rows / plan.elements)
-    one_word = sweep == tiles == groups == plan.turns == 1 and shape.kind != "gru"
+    one_word = not plan.shared and sweep == tiles == groups == plan.turns == 1 and shape.kind != "gru"
     in_order = shape.alone and shape.streams == 1 and not (shape.symbols or shape.x_offset or shape.h_offset)
-    to_sums = 2 + array_latency(plan.columns, plan.pipeline, one_word and in_order)
+    to_sums = 2 + (1 if plan.shared else 0)
+    to_sums += array_latency(plan.shared or plan.columns, plan.pipeline, one_word and in_order)
     cycle = start = 0
     halves = shape.kind == "gru" and plan.turns > 1 and x_words > 0
     for words in plan.passes or (sweep,):
