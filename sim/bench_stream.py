@@ -13,11 +13,16 @@ The environment variable ``RNNGEN_BENCH`` names a JSON file with the keys
     probes              hierarchical signal names under the top, e.g. "engine0.probe_issue"
     window              [from_cycle, to_cycle) in which the probes are sampled every cycle
     registers           byte offsets of registers to read over s_axil behind the drain
+    memory              null, or what is behind m_axi: image (file), base (byte address), model ("exact": of "latency"
+                        cycles, see memory_agents; "axiram": cocotbext-axi, with pauses where stall is not 0),
+                        error_beat (null, or the beat that is answered with an error), writes ([offset, value] of
+                        registers, to start the reading) and fill_cycles to wait behind them, until buffers are full
 
 Cycle 0 is the first rising edge of ``aclk`` at which ``aresetn`` is high, cycle n the n-th edge behind
 it. A handshake or a probe value "in cycle n" is what holds just before edge n, which is what the
 registers clocked by edge n see. As AXI4-Stream demands, TVALID is first raised behind edge 0: the
 earliest input handshake is in cycle 1 ("fast" client; cocotbext-axi may be later). TREADY likewise.
+With a memory cycle 0 is the edge at which its fill_cycles are over.
 
 The result holds in_cycle, in_last, out_beats, out_last, out_tid, out_cycle, cycles (length of the run),
 complete (all expected beats came), registers (uint32, one an offset), and probe_0 .. probe_n: uint8
@@ -39,6 +44,7 @@ from cocotb.clock import Clock
 from cocotb.task import Task
 from cocotb.triggers import Event, First, RisingEdge, Timer
 from cocotb.utils import get_sim_time
+from memory_agents import ExactMemory, start_axi_ram, write_register
 from stream_agents import BeatLog, Stream, collect, drive, read_registers, sample, to_bytes, to_integers, watch
 
 PERIOD_NS = 10
@@ -70,7 +76,7 @@ class StreamBench:
     async def reset(self) -> None:
         """Start the clock; return just after the edge of cycle 0."""
         for name in ("s_axis_tvalid", "m_axis_tready", "s_axil_awvalid", "s_axil_wvalid", "s_axil_bready",
-                     "s_axil_arvalid", "s_axil_rready"):  # fmt: skip
+                     "s_axil_arvalid", "s_axil_rready", "m_axi_arready", "m_axi_rvalid"):  # fmt: skip
             if hasattr(self.dut, name):
                 getattr(self.dut, name).value = 0
         self.dut.aresetn.value = 0
@@ -83,6 +89,26 @@ class StreamBench:
         self.steps_per_cycle = (int(get_sim_time("step")) - before) // RESET_CYCLES
         self.dut.aresetn.value = 1
         await edge
+        self.start_step = int(get_sim_time("step"))
+
+    async def start_memory(self) -> None:
+        """Start what is behind m_axi, and the reading; return when the buffers are full: that is cycle 0."""
+        memory, dut = self.config["memory"], self.dut
+        with open(memory["image"], "rb") as file:
+            image = file.read()
+        if memory["model"] == "exact":
+            ExactMemory(dut, image, memory["base"], memory["latency"], memory["error_beat"]).start()
+        else:
+            logging.getLogger(f"cocotb.{dut._name}").setLevel(logging.WARNING)
+            stall, seed = self.config["stall"], self.config["seed"]
+            start_axi_ram(
+                dut, image, memory["base"], [pauses(stall, 3 * seed + k + 7) for k in range(2)] if stall else None
+            )
+        for offset, value in memory["writes"]:
+            await write_register(dut, dut.aclk, offset, value)
+        edge = RisingEdge(dut.aclk)
+        for _ in range(memory["fill_cycles"]):
+            await edge
         self.start_step = int(get_sim_time("step"))
 
     def start_fast(self) -> list[Task]:
@@ -134,6 +160,8 @@ class StreamBench:
         """Run to the last expected beat (and its drain) or to the time limit."""
         config, tasks = self.config, []
         await self.reset()
+        if config["memory"] is not None:
+            await self.start_memory()
         if config["probes"] and config["window"][1] > config["window"][0]:
             signals = [resolve(self.dut, name) for name in config["probes"]]
             window = tuple(config["window"])

@@ -9,6 +9,7 @@ from typing import Literal, NoReturn
 from rnngen.cli import check, factorize
 from rnngen.frontend.options import NONLINEARITIES, OUTPUTS
 from rnngen.plan.dsp import DSPS
+from rnngen.plan.external import MemoryPort
 from rnngen.plan.search import DEFAULT_CAPACITY
 from rnngen.plan.timing import PIPELINES
 
@@ -119,6 +120,17 @@ def _add_generate(parser: _Parser) -> None:
         help=f"registers for a fast clock or for few cycles: {', '.join(PIPELINES)} (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
+        "--weights", metavar="WHERE", default="chip",
+        help="chip, or external: read over AXI4 (m_axi) from memory (default: %(default)s)",
+    )  # fmt: skip
+    port = parser.add_argument_group("port to external weights")
+    for name, unit, value, what in (
+        ("bits", "N", MemoryPort.data_bits, "width of its data"),
+        ("latency", "CYCLES", MemoryPort.latency, "from an address accepted to the first data, as the plan counts"),
+        ("burst", "BEATS", MemoryPort.burst, "beats of a burst, a power of two"),
+    ):
+        port.add_argument(f"--memory-{name}", metavar=unit, type=int, default=value, help=f"{what} (default: {value})")
+    parser.add_argument(
         "--max-steps", metavar="T", type=int, default=DEFAULT_CAPACITY,
         help="backward layers: steps of the longest sequence (default: %(default)s)",
     )  # fmt: skip
@@ -151,6 +163,10 @@ def make_parser() -> argparse.ArgumentParser:
     simulate.add_argument(
         "--gap", metavar="CYCLES", type=int, default=0, help="sparse input: cycles between the arrivals of steps"
     )
+    simulate.add_argument(
+        "--memory", metavar="MODEL",
+        help="of external weights: exact, of the plan's latency (default), or axiram, cocotbext-axi's (with --stall)",
+    )  # fmt: skip
     simulate.add_argument("--waves", action="store_true", help="write simulation/waves.vcd")
     _add_design(_command(commands, "synthesize", "place and route for the design's board"))
     _add_design(_command(commands, "report", "write the HTML report"))

@@ -82,6 +82,10 @@ def _generate(arguments: argparse.Namespace) -> Result:
         spaced=arguments.spaced,
         fold=arguments.fold,
         pipeline=arguments.pipeline,
+        weights=arguments.weights,
+        memory_bits=arguments.memory_bits,
+        memory_latency=arguments.memory_latency,
+        memory_burst=arguments.memory_burst,
         max_steps=arguments.max_steps,
         name=arguments.name,
     )
@@ -110,6 +114,7 @@ def _simulate(arguments: argparse.Namespace) -> Result:
         lengths=_lengths(arguments),
         stall=arguments.stall,
         gaps=arguments.gap,
+        memory=arguments.memory,
         waves=arguments.waves,
         progress=_say,
     )

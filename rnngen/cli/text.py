@@ -87,6 +87,7 @@ def design_lines(design: Design) -> list[str]:
         *_spaced_lines(document),
         *_dsp_lines(document),
         *_folding_lines(document),
+        *_external_lines(document),
         f"Design: {design.folder}",
     ]
 
@@ -121,6 +122,18 @@ def _dsp_lines(document: dict[str, Any]) -> list[str]:
         f"DSP blocks ({dsp['kind']}): {dsp['arrays']} for {document['multipliers']} multipliers, {dsp['elements']} for "
         f"element-wise lanes (counted).",
         *sentences,
+    ]
+
+
+def _external_lines(document: Mapping[str, Any]) -> list[str]:
+    """Where external weights lie, and what binds the interval."""
+    memory = document.get("external_weights")
+    if memory is None:
+        return []
+    binds = "the memory binds" if memory["binds"] == "memory" else "the multipliers bind"
+    return [
+        f"Weights: {memory['bytes']:,} bytes of external memory ({memory['file']}), {memory['memory_cycles']} beats a "
+        f"step of {memory['data_bits']} bits against {memory['multiplier_cycles']} cycles without waiting: {binds}."
     ]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from rnngen.emit.document import (
     block_dict,
     dsp_dict,
+    external_dict,
     layer_dict,
     pairing_dict,
     port_dict,
@@ -29,7 +30,7 @@ from rnngen.emit.folder import (
     read_document,
     write_folder,
 )
-from rnngen.emit.images import as_handed_over, memory_images, table_image
+from rnngen.emit.images import as_handed_over, external_image, memory_images, table_image
 from rnngen.emit.tensors import FLOAT_FILE, INTEGER_FILE, float_bytes, integer_bytes, read_arrays
 from rnngen.errors import DesignError
 from rnngen.gateware.block import map_image_name
@@ -54,6 +55,8 @@ SPACED_KEYS = ("spaced_latency_first_output_cycles", "spaced_latency_last_output
 """Latencies in design.json of a step that comes when all that can be computed before it is: spaced designs only."""
 
 FILE_LIST = "files.f"
+EXTERNAL_FILE = "weights.bin"
+"""Beside the images: the weights, where they are in external memory."""
 HEADER_FILE = "data/rnn_registers.h"
 
 
@@ -97,11 +100,13 @@ def _rtl_files(
     files[f"{top}.v"] = accelerator_verilog(network, plan, top, options).encode()
     verilog = list(files)
     files[FILE_LIST] = "".join(f"{name}\n" for name in verilog).encode()
-    wired = zip(_as_wired(network, plan), plan.engines, h_sizes(plan))
-    for index, (layer, engine, h_size) in enumerate(wired):
+    layers, external = _as_wired(network, plan), plan.memory is not None
+    for index, (layer, engine, h_size) in enumerate(zip(layers, plan.engines, h_sizes(plan))):
         names = image_names(index)
-        for what, text in memory_images(layer, engine, h_size, options.state_access).items():
+        for what, text in memory_images(layer, engine, h_size, options.state_access, external).items():
             files[names[what]] = text.encode()
+    if external:
+        files[EXTERNAL_FILE] = external_image(layers, plan)
     for index, block in enumerate(network.blocks):
         for number, post in enumerate(block.post):
             if isinstance(post, QuantisedMap) and post.formats.preactivation is not None:
@@ -164,6 +169,7 @@ def describe(
             "s_axil": {"address_bits": ADDRESS_BITS, "data_bits": WORD_BITS},
         },
         "output_slots": plan.output_slots,
+        **({"external_weights": external_dict(plan, f"rtl/{EXTERNAL_FILE}")} if plan.memory else {}),
         "capacity_steps": plan.capacity,
         **dsp_dict(plan, dsp),
         "layers": [

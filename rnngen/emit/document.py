@@ -10,6 +10,7 @@ import numpy as np
 
 from rnngen.arith.format import Format
 from rnngen.errors import DesignError
+from rnngen.gateware.external import ADDRESS_BITS, id_bits
 from rnngen.ir.quantised import (
     Block,
     Branch,
@@ -27,6 +28,7 @@ from rnngen.ir.quantised import (
 from rnngen.plan.branch import BranchPlan
 from rnngen.plan.dsp import Dsp, pairing_sentence
 from rnngen.plan.engine import EnginePlan, LayerShape
+from rnngen.plan.external import PAGE_BYTES, MemoryPort
 from rnngen.plan.network import BlockPlan, NetworkPlan, SharedArray
 from rnngen.plan.options import engine_dsps
 from rnngen.plan.timing import Pipeline
@@ -326,6 +328,46 @@ def _read_block_plan(block: Block, data: Mapping[str, Any], document: Mapping[st
     )
 
 
+def external_dict(plan: NetworkPlan, file: str) -> dict[str, Any]:
+    """Weights in external memory: the port, what binds the step interval, and where each engine's lie in ``file``."""
+    memory, streams = plan.memory, plan.weights
+    assert memory is not None
+    return {
+        "file": file,
+        "bytes": streams[-1].offset + streams[-1].bytes,
+        "alignment_bytes": PAGE_BYTES,
+        "data_bits": memory.data_bits,
+        "address_bits": ADDRESS_BITS,
+        "id_bits": id_bits(len(streams)),
+        "latency_cycles": memory.latency,
+        "burst_beats": memory.burst,
+        "memory_cycles": plan.memory_cycles,
+        "multiplier_cycles": plan.unheld_interval,
+        "binds": "memory" if plan.memory_cycles > plan.unheld_interval else "multipliers",
+        "engines": [
+            {
+                "offset_bytes": stream.offset,
+                "bytes": stream.bytes,
+                "weight_bits": bits,
+                "word_bits": stream.word_bits,
+                "words": stream.words,
+                "beats": stream.beats,
+                "buffer_entries": stream.depth,
+                "buffer_bits": stream.depth * stream.entry_bits,
+            }
+            for stream, bits in zip(streams, plan.weight_bits)
+        ],
+    }
+
+
+def _read_memory(document: Mapping[str, Any]) -> tuple[MemoryPort | None, tuple[int, ...]]:
+    data = document.get("external_weights")
+    if data is None:
+        return None, ()
+    port = MemoryPort(data["data_bits"], data["latency_cycles"], data["burst_beats"])
+    return port, tuple(engine["weight_bits"] for engine in data["engines"])
+
+
 def read_plan(document: Mapping[str, Any]) -> NetworkPlan:
     """The plan of a design."""
     blocks = tuple(
@@ -338,6 +380,7 @@ def read_plan(document: Mapping[str, Any]) -> NetworkPlan:
         ports["m_axis"]["words_per_beat"],
         document["output_slots"],
         _read_shared(document.get("shared_array")),
+        *_read_memory(document),
     )
 
 

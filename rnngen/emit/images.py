@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from rnngen.arith.activation import TanhTable
 from rnngen.arith.format import IntArray
@@ -12,6 +14,9 @@ from rnngen.ir.quantised import LinearFormats, QuantisedLayer
 from rnngen.plan.branch import BranchPlan
 from rnngen.plan.engine import EnginePlan, unit_order
 from rnngen.plan.memory import state_width
+from rnngen.plan.network import NetworkPlan
+
+BitArray = npt.NDArray[np.uint8]
 
 
 def hex_lines(words: IntArray, width: int) -> str:
@@ -21,8 +26,8 @@ def hex_lines(words: IntArray, width: int) -> str:
         words: (depth, fields) integers; field 0 goes to the low bits.
         width: Bits of a field, two's complement.
     """
-    depth, fields = words.shape
-    bits = ((words[:, :, None] >> np.arange(width)) & 1).astype(np.uint8).reshape(depth, fields * width)
+    bits = _bits(words, width)
+    depth = len(bits)
     padding = -bits.shape[1] % 4
     if padding:
         bits = np.concatenate([bits, np.zeros((depth, padding), dtype=np.uint8)], axis=1)
@@ -30,6 +35,12 @@ def hex_lines(words: IntArray, width: int) -> str:
     text = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)[digits[:, ::-1]]
     newline = np.full((depth, 1), ord("\n"), dtype=np.uint8)
     return np.concatenate([text, newline], axis=1).tobytes().decode("ascii")
+
+
+def _bits(words: IntArray, width: int) -> BitArray:
+    """Memory words (depth, fields) as bits, the lowest first: (depth, fields * width)."""
+    depth, fields = words.shape
+    return ((words[:, :, None] >> np.arange(width)) & 1).astype(np.uint8).reshape(depth, fields * width)
 
 
 def _pad(array: IntArray, shape: tuple[int, ...]) -> IntArray:
@@ -115,15 +126,31 @@ def state_words(state: IntArray, plan: EnginePlan) -> IntArray:
     return np.where(order >= 0, state[np.maximum(order, 0)], 0)
 
 
-def memory_images(layer: QuantisedLayer, plan: EnginePlan, h_size: int, state_access: bool) -> dict[str, str]:
-    """Texts of an engine's images by what they hold: ``weights``, ``bias`` and, where it has them, ``table``, ``h_0``
-    and ``state_0``; with ``state_access`` the last two are there even if they are zeros.
+def external_image(layers: Sequence[QuantisedLayer], plan: NetworkPlan) -> bytes:
+    """The weights of all engines as they lie in external memory (``rnngen.plan.external``)."""
+    parts: list[bytes] = []
+    length = 0
+    for layer, engine, stream in zip(layers, plan.engines, plan.weights, strict=True):
+        words = _bits(weight_words(layer, engine), layer.formats.product.weight_width)
+        # Words to entries: several in a beat, or one in several beats; what is left over is 0.
+        entries = -(-stream.words // stream.words_per_beat)
+        words = np.pad(words, ((0, entries * stream.words_per_beat - len(words)), (0, 0))).reshape(entries, -1)
+        spare = stream.beats_per_word * stream.data_bits - words.shape[1]
+        content = np.packbits(np.pad(words, ((0, 0), (0, spare))), axis=1, bitorder="little").tobytes()
+        parts += [bytes(stream.offset - length), content]
+        length = stream.offset + len(content)
+    return b"".join(parts)
+
+
+def memory_images(
+    layer: QuantisedLayer, plan: EnginePlan, h_size: int, state_access: bool, external: bool = False
+) -> dict[str, str]:
+    """Texts of an engine's images by what they hold: ``weights`` (unless they are ``external``), ``bias`` and, where it
+    has them, ``table``, ``h_0`` and ``state_0``; with ``state_access`` the last two are there even if they are zeros.
     """
     product, formats = layer.formats.product, layer.formats
-    images = {
-        "weights": hex_lines(weight_words(layer, plan), product.weight_width),
-        "bias": hex_lines(bias_words(layer, plan), product.bias.width),
-    }
+    images = {} if external else {"weights": hex_lines(weight_words(layer, plan), product.weight_width)}
+    images["bias"] = hex_lines(bias_words(layer, plan), product.bias.width)
     if not isinstance(formats, LinearFormats) or formats.preactivation is not None:
         images["table"] = table_image(formats.table, plan.pipeline.signed_table)
     if plan.shape.hidden and (state_access or layer.h_0 is not None):

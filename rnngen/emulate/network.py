@@ -294,11 +294,13 @@ class Cycles:
     Attributes:
         input: (steps, input beats).  output: (output steps, output beats).
         issues: By engine, the first issue of each of its steps, in its own order; spaced, that of its x pass.
+        places: By engine and step, where external weights may hold it, when each cycle of its schedule comes.
     """
 
     input: IntArray
     issues: tuple[IntArray, ...]
     output: IntArray
+    places: tuple[tuple[IntArray, ...], ...] = ()
 
 
 def run_cycles(plan: NetworkPlan, lengths: Sequence[int], arrivals: Sequence[int] = ()) -> Cycles:
@@ -317,4 +319,6 @@ def run_cycles(plan: NetworkPlan, lengths: Sequence[int], arrivals: Sequence[int
         for number, stage in enumerate(branch.stages)
         for _ in stage
     ]
-    return Cycles(np.array(times.inputs, dtype=np.int64), tuple(issues), np.array(times.outputs, dtype=np.int64))
+    places = tuple(tuple(np.array(step, dtype=np.int64) for step in steps) for steps in times.places)
+    inputs, outputs = (np.array(beats, dtype=np.int64) for beats in (times.inputs, times.outputs))
+    return Cycles(inputs, tuple(issues), outputs, places)

@@ -24,6 +24,7 @@ from rnngen.ir.quantised import QuantisedNetwork
 from rnngen.passes.fold import fold
 from rnngen.passes.quantise import quantise
 from rnngen.plan.dsp import DSPS, Dsp
+from rnngen.plan.external import MemoryPort
 from rnngen.plan.memory import total_memory_bits
 from rnngen.plan.network import NetworkPlan
 from rnngen.plan.search import DEFAULT_CAPACITY, Budget, plan_for_lanes, plan_for_streams, plan_with_folding
@@ -58,6 +59,8 @@ class GenerateOptions:
         fold: Whether all layers share one multiplier array in turns; None: where the budget is too small else, or small
             and the interval shorter so.
         pipeline: A key of ``rnngen.plan.timing.PIPELINES``: registers for a fast clock, or for few cycles.
+        weights: ``"chip"``, or ``"external"``: all weights are read from external memory over AXI4.
+        memory_bits, memory_latency, memory_burst: Of that memory's port, as in ``rnngen.plan.external.MemoryPort``.
         max_steps: Steps of the longest sequence, where sequences are stored (backward layers).
         name: Name of the top module.
     """
@@ -78,6 +81,10 @@ class GenerateOptions:
     spaced: bool = False
     fold: bool | None = None
     pipeline: str = "deep"
+    weights: str = "chip"
+    memory_bits: int = MemoryPort.data_bits
+    memory_latency: int = MemoryPort.latency
+    memory_burst: int = MemoryPort.burst
     max_steps: int = DEFAULT_CAPACITY
     name: str | None = None
 
@@ -104,6 +111,9 @@ def generate(
     quantised = quantise(network, options.weight_bits, options.activation_bits, calibration)
     dsp = _dsp(options, board)
     plan = _plan(quantised, options, board, dsp)
+    if options.weights == "external":
+        widths = [layer.formats.product.weight_width for layer in quantised.layers]
+        plan = plan.with_memory(_memory_port(options), widths)
     if board is not None:
         _check_memory(quantised, plan, board)
     return write_design(
@@ -148,11 +158,39 @@ def _check_choice(options: GenerateOptions) -> None:
         raise PlanError(f"Layers share one array (--fold) for a budget of one stream, not with {other}.")
     if options.max_steps < 1:
         raise PlanError(f"--max-steps must be at least 1, not {options.max_steps}.")
+    _check_external(options, given in ([], ["board"]))
     if options.streams != 1 and given in ([], ["board"]):
         raise PlanError(
             f"A board's UART bridge carries one stream, so --streams must be 1, not {options.streams}; for more give "
             f"--multipliers, --dsps or --lanes instead of a board, and wire TID in your own design."
         )
+
+
+def _check_external(options: GenerateOptions, on_board: bool) -> None:
+    if options.weights not in ("chip", "external"):
+        raise PlanError(f"--weights must be chip or external, not {options.weights}.")
+    if options.weights == "chip":
+        return
+    _memory_port(options)
+    if on_board:
+        raise PlanError(
+            "No board's memory is wired to --weights external; give --multipliers, --dsps or --lanes instead of a "
+            "board, and wire m_axi in your own design."
+        )
+    if options.fold:
+        raise PlanError(
+            "Layers that share one array (--fold) take turns in a frame, which --weights external cannot keep; leave "
+            "one of the two away."
+        )
+    if options.loadable:
+        raise PlanError(
+            "--loadable writes weights into on-chip memories and --weights external has none; leave --loadable away "
+            "and write other weights to the external memory."
+        )
+
+
+def _memory_port(options: GenerateOptions) -> MemoryPort:
+    return MemoryPort(options.memory_bits, options.memory_latency, options.memory_burst)
 
 
 def _board(options: GenerateOptions) -> Board | None:
@@ -195,7 +233,8 @@ def _planned(shapes: Sequence[BlockShape], options: GenerateOptions, board: Boar
     pipeline = PIPELINES[options.pipeline]
     if options.lanes is not None:
         return plan_for_lanes(shapes, *options.lanes, pipeline, options.max_steps)
-    return plan_with_folding(shapes, _budget(options, board), pipeline, options.max_steps, options.fold)
+    may_fold = False if options.weights == "external" else options.fold
+    return plan_with_folding(shapes, _budget(options, board), pipeline, options.max_steps, may_fold)
 
 
 def _budget(options: GenerateOptions, board: Board | None) -> Budget:

@@ -25,7 +25,15 @@ from rnngen.frontend import ReferenceRun
 from rnngen.ir.inputs import check_input, check_lengths
 from rnngen.verify.compare import Comparison, Counter, compare
 from rnngen.verify.measure import Measured
-from rnngen.verify.simulator import FIRST_INPUT_CYCLE, RunOptions, RunResult, Stimulus, run
+from rnngen.verify.simulator import (
+    FIRST_INPUT_CYCLE,
+    MEMORY_MODELS,
+    ExternalMemory,
+    RunOptions,
+    RunResult,
+    Stimulus,
+    run,
+)
 
 Progress = Callable[[str], None]
 
@@ -33,6 +41,9 @@ DEFAULT_STEPS = 16
 SYNTHETIC_SEQUENCES = 2
 SIMULATION_FILE = "simulation.json"
 _COUNTERS = ("STEPS_IN", "STEPS_OUT", "SATURATIONS")
+_MEMORY_BASE = 0x0123_4000
+"""Byte address of external weights in the simulation: not 0, so that it is seen to be used."""
+
 DETAILS_FILE = "simulation/details.json"
 
 
@@ -72,6 +83,7 @@ def simulate(
     lengths: Sequence[int] | None = None,
     stall: float = 0.0,
     gaps: int | Sequence[int] = 0,
+    memory: str | None = None,
     waves: bool = False,
     description: str = "",
     progress: Progress = lambda line: None,
@@ -85,6 +97,9 @@ def simulate(
         stall: Probability of a pause, in each cycle and on each port; cycles are compared only at 0.
         gaps: Cycles between the arrivals of neighbouring steps, the first one's counted from the start: one number, or
             one for each step in the order sent.  A step is offered from its arrival on.
+        memory: What external weights are in: ``"exact"``, of the latency that the plan counts on, or ``"axiram"``,
+            cocotbext-axi's, with pauses of its own, whose cycles are not compared; None: exact, unless there is a
+            stall.
         waves: Writes DIR/simulation/waves.vcd.
         description: What the input is, for the report.
 
@@ -102,10 +117,12 @@ def simulate(
     cycles = run_cycles(design.plan, given.lengths, arrivals)
     reference = reference_of(design.network, given.values, given.lengths, {})
     window = choose_window(design.plan, cycles)
-    options = _options(design, cycles, window, stall, waves)
+    external = _memory(design, memory or ("axiram" if stall else "exact"))
+    exact = stall == 0.0 and (external is None or external.model == "exact")
+    options = replace(_options(design, cycles, window, stall, waves), memory=external)
     stimulus = _stimulus(design, given, arrivals)
     result = run(design.folder, design.top, design.sources, stimulus, options, progress)
-    comparison = _compare(design, given, emulation, cycles, result, exact_cycles=stall == 0.0)
+    comparison = _compare(design, given, emulation, cycles, result, exact_cycles=exact)
     # The traces count steps of sequences of one length, as they come over a single stream.
     traced = design.plan.streams == 1 and len(set(given.lengths)) == 1
     if comparison.first is not None and comparison.first.kind == "value" and traced:
@@ -113,7 +130,8 @@ def simulate(
     errors = _errors(design, given, emulation, reference)
     figures = _figures(design, given, emulation, reference, result, comparison, errors[-1], stall)
     figures |= _sparse(design, gaps, arrivals, comparison.measured)
-    details = _details(design, cycles, window, result, emulation, reference, errors, stall)
+    figures |= {"memory": external.model} if external else {}
+    details = _details(design, cycles, window, result, emulation, reference, errors, exact)
     write_atomically(design.folder / DETAILS_FILE, json_bytes(details))
     write_atomically(design.folder / SIMULATION_FILE, json_bytes(figures))
     return SimulationReport(_output(design, result, given), comparison, result, emulation, errors, figures)
@@ -234,6 +252,22 @@ def _options(design: Design, cycles: Cycles, window: Window, stall: float, waves
         registers=tuple(design.document["registers"][name]["offset"] for name in _COUNTERS),
         waves=waves,
     )
+
+
+def _memory(design: Design, model: str) -> ExternalMemory | None:
+    """What holds the external weights, where there are some."""
+    external, registers = design.document.get("external_weights"), design.document["registers"]
+    if model not in MEMORY_MODELS:
+        raise DataError(f"--memory must be one of {', '.join(MEMORY_MODELS)}, not {model}.")
+    if external is None:
+        return None
+    values = {"MEMORY_BASE_LOW": _MEMORY_BASE, "MEMORY_BASE_HIGH": 0, "MEMORY_CONTROL": 1}
+    filled = sum(stream.capacity for stream in design.plan.weights)
+    return ExternalMemory(
+        external["file"], model, external["latency_cycles"], _MEMORY_BASE,
+        tuple((registers[name]["offset"], value) for name, value in values.items()),
+        fill_cycles=2 * filled + external["latency_cycles"] + 100,
+    )  # fmt: skip
 
 
 def _compare(
@@ -377,7 +411,7 @@ def _details(
     emulation: Emulation,
     reference: ReferenceRun,
     errors: tuple[ErrorFigures, ...],
-    stall: float,
+    exact_cycles: bool,
 ) -> dict[str, Any]:
     """What the report draws: the schedule of one step, errors by layer and over time."""
     last = design.quantised.output_format.to_float(emulation.output)
@@ -401,7 +435,7 @@ def _details(
         "trace": None,
     }
     sampled = all(len(samples) == window.end - window.start for samples in result.probes.values())
-    if stall == 0.0 and sampled and result.probes:
+    if exact_cycles and sampled and result.probes:
         planned_beats = _beats(cycles.output.ravel(), window)
         simulated_beats = _beats(result.out_cycle - FIRST_INPUT_CYCLE, window)
         document["trace"] = trace_document(

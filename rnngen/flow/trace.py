@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -77,13 +77,19 @@ def stages(engine: EnginePlan) -> list[str]:
 
 def planned_flags(plan: NetworkPlan, cycles: Cycles, window: Window) -> list[dict[str, Flags]]:
     """For every engine and stage, whether it works in each cycle of the window."""
-    return [
-        {
-            stage: _marked(_active_cycles(engine, stage), _starts(engine, stage, cycles.issues[index]), window)
-            for stage in stages(engine)
-        }
-        for index, engine in enumerate(plan.engines)
-    ]
+    engines = []
+    for index, engine in enumerate(plan.engines):
+        flags = {}
+        for stage in stages(engine):
+            places, delays = _active_cycles(engine, stage)
+            if cycles.places:
+                steps = [at for at in cycles.places[index] if len(at) == engine.issue_cycles]
+                flags[stage] = _flags([at[places] + delays for at in steps], window)
+            else:
+                starts = _starts(engine, stage, cycles.issues[index])
+                flags[stage] = _marked(places + delays, starts, window)
+        engines.append(flags)
+    return engines
 
 
 def _starts(engine: EnginePlan, stage: str, issues: IntArray) -> IntArray:
@@ -93,11 +99,14 @@ def _starts(engine: EnginePlan, stage: str, issues: IntArray) -> IntArray:
     return issues
 
 
-def _active_cycles(engine: EnginePlan, stage: str) -> IntArray:
-    """Cycles, from ``_starts``, in which a stage of the engine works for a step."""
+def _active_cycles(engine: EnginePlan, stage: str) -> tuple[IntArray, IntArray]:
+    """Cycles, from ``_starts``, in which a stage of the engine works for a step: each as that of an issue, and how long
+    behind it.
+    """
     parts = {"x part": (0, engine.x_words), "h part": engine.h_places}
     if stage in parts:
-        return np.sort(np.concatenate([_reads(engine, stage, word) for word in range(*parts[stage])]))
+        reads = np.sort(np.concatenate([_reads(engine, stage, word) for word in range(*parts[stage])]))
+        return reads, np.zeros_like(reads)
     timing = engine.tail
     delay = {
         "sums": 0,
@@ -105,8 +114,10 @@ def _active_cycles(engine: EnginePlan, stage: str) -> IntArray:
         "cell state": timing.state_write or 0,
         "output": timing.output,
     }[stage]
-    before = engine.result_cycles - engine.sum_cycles - delay
-    return engine.group_cycle(np.arange(engine.group_count)) - before
+    behind = engine.sum_cycles + delay
+    group = np.arange(engine.group_count)
+    in_tile = group % engine.groups
+    return engine.group_cycle(group - in_tile) - engine.result_cycles, behind + in_tile
 
 
 def _reads(engine: EnginePlan, stage: str, word: int) -> IntArray:
@@ -117,9 +128,15 @@ def _reads(engine: EnginePlan, stage: str, word: int) -> IntArray:
 
 
 def _marked(offsets: IntArray, issues: IntArray, window: Window) -> Flags:
+    inside = issues[(issues + int(offsets[-1]) >= window.start) & (issues < window.end)]
+    return _flags([offsets + int(issue) for issue in inside], window)
+
+
+def _flags(marked: Iterable[IntArray], window: Window) -> Flags:
+    """Cycles of the window that are among those that are marked."""
     flags = np.zeros(window.end - window.start, dtype=bool)
-    for issue in issues[(issues + int(offsets[-1]) >= window.start) & (issues < window.end)]:
-        places = offsets + int(issue) - window.start
+    for cycles in marked:
+        places = cycles - window.start
         flags[places[(places >= 0) & (places < len(flags))]] = True
     return flags
 

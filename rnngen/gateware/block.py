@@ -20,6 +20,7 @@ from rnngen.gateware.tails import SATURATION_COUNTER_BITS
 from rnngen.ir.quantised import Block, Branch, QuantisedMap, QuantisedNetwork
 from rnngen.plan.branch import BranchPlan
 from rnngen.plan.engine import is_aligned
+from rnngen.plan.external import WeightStream
 from rnngen.plan.network import BlockPlan
 
 
@@ -42,12 +43,16 @@ class BlockCore(wiring.Component):
         saturations: Sum over the engines and maps.  clear: Sets it to 0.
         restart: The next step of every stream is the first one of a sequence.
         peek: As for an engine.
+
+    Args:
+        weights: By engine of the network, how its weights come, where they are in external memory.
     """
 
     def __init__(
         self, network: QuantisedNetwork, index: int, plan: BlockPlan, lanes: int, aligned: bool, streams: int,
-        options: CoreOptions, array: ArrayShape | None = None,
+        options: CoreOptions, array: ArrayShape | None = None, weights: Sequence[WeightStream] = (),
     ) -> None:  # fmt: skip
+        self._weights = tuple(weights)
         self._network, self._index, self._plan = network, index, plan
         self._streams, self._options, self._array = streams, options, array
         self._block: Block = network.blocks[index]
@@ -88,6 +93,10 @@ class BlockCore(wiring.Component):
         """The engines in their order."""
         return list(self._engines.values())
 
+    def external_engines(self) -> dict[int, Engine]:
+        """By their numbers, the engines whose weights are in external memory."""
+        return self._engines if self._weights else {}
+
     def _make_engines(self) -> None:
         for branch, plan in zip(self._block.branches, self._plan.branches):
             for number, (stage, planned) in enumerate(zip(branch.stages, plan.stages)):
@@ -110,6 +119,7 @@ class BlockCore(wiring.Component):
             capacity=0 if stage else self._plan.capacity,
             reverse=branch.reverse and not stage,
             array=self._array,
+            weights=self._weights[index] if self._weights else None,
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -149,9 +159,12 @@ class BlockCore(wiring.Component):
             starter = SpacedStarter(branch.first.x_to_h, branch.first.h_to_x, selects)
             m.d.comb += [starter.stale.eq(first.stale), first.go_h.eq(starter.go_h), self._ahead.eq(starter.ahead)]
         else:
-            in_turn = self._array is not None
-            starter = StepStarter(branch.interval, branch.initiation_interval, self._streams, selects, in_turn)
+            in_turn, external = self._array is not None, bool(self._weights)
+            starter = StepStarter(
+                branch.interval, branch.initiation_interval, self._streams, selects, in_turn, external
+            )
             m.d.comb += starter.turn.eq(self.turn) if in_turn else []
+            m.d.comb += starter.held.eq(first.held) if external else []
         m.submodules.starter = starter
         m.d.comb += [
             starter.stream.eq(first.waiting_stream),

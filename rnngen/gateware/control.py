@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from rnngen.gateware.loader import LoadableMemory, Loader, load_signature
 from rnngen.gateware.peek import PEEK
-from rnngen.gateware.registers import ADDRESS_BITS, REGISTERS, WORD_BITS
+from rnngen.gateware.registers import ADDRESS_BITS, EXTERNAL_REGISTERS, REGISTERS, WORD_BITS
 
 OKAY, SLVERR = 0, 2
 DIGEST_BITS = 128
@@ -52,6 +52,8 @@ class ControlPort(wiring.Component):
         peek, peek_engine: State to show; peeked: it, one cycle later.
         overlong: A sequence has more steps than can be stored.  bad_symbol: A symbol that no table knows.
         idle: No step is inside.
+        memory_error: A read of external weights was answered with an error.
+        fetch, memory_base: External weights may be read, from this byte address on.
         enable: Input beats may be accepted; 1 after reset.  clear: Counters are set to 0 (one cycle).
         digest: The first 128 bits of the design digest.
         load: Words for the memories, see ``load_signature``.
@@ -60,17 +62,23 @@ class ControlPort(wiring.Component):
 
     Args:
         memories: The memories that can be loaded.
+        external: Weights are in external memory; where they are not, their registers store nothing.
 
     Raises:
         ValueError: a memory is listed twice.
     """
 
-    def __init__(self, memories: Sequence[LoadableMemory] = ()) -> None:
+    def __init__(self, memories: Sequence[LoadableMemory] = (), external: bool = False) -> None:
         keys = [(memory.engine, memory.memory) for memory in memories]
         for engine, memory in keys:
             if keys.count((engine, memory)) > 1:
                 raise ValueError(f"Loadable memory {memory} of engine {engine} must be listed once only.")
         self._memories = tuple(memories)
+        self._stored = [
+            register
+            for register in REGISTERS
+            if register.access == "rw" and (external or register.name not in EXTERNAL_REGISTERS)
+        ]
         super().__init__(
             {
                 **{name: In(width) for name, width in AXIL_INPUTS.items()},
@@ -87,6 +95,9 @@ class ControlPort(wiring.Component):
                 "peek": Out(PEEK),
                 "peek_engine": Out(8),
                 "peeked": In(WORD_BITS),
+                "memory_error": In(1),
+                "fetch": Out(1),
+                "memory_base": Out(2 * WORD_BITS),
                 "idle": In(1),
                 "digest": In(DIGEST_BITS),
                 "enable": Out(1, init=1),
@@ -117,6 +128,10 @@ class ControlPort(wiring.Component):
         m.d.sync += self.clear.eq(writes["CONTROL"] & clears.any())
         restarts = self._data & _BY_NAME["CONTROL"].field("clear_state").mask
         m.d.sync += self.restart.eq(writes["CONTROL"] & restarts.any())
+        m.d.comb += [
+            self.fetch.eq(_bits("MEMORY_CONTROL", "fetch", words)),
+            self.memory_base.eq(Cat(words["MEMORY_BASE_LOW"], words["MEMORY_BASE_HIGH"])),
+        ]
         self._peeking(m, words)
         status = {"idle": self.idle, "input_stalled": self.input_idle, "output_stalled": self.output_stall}
         m.d.comb += words["STATUS"].eq(_pack("STATUS", status))
@@ -127,6 +142,7 @@ class ControlPort(wiring.Component):
             "load_rejected": rejected,
             "sequence_too_long": self.overlong,
             "bad_symbol": self.bad_symbol,
+            "memory_error": self.memory_error,
         }
         events = Signal(WORD_BITS)
         m.d.sync += events.eq(_pack("ERRORS", errors))
@@ -162,11 +178,10 @@ class ControlPort(wiring.Component):
                         allowed = strobes.all()
                     m.d.comb += legal.eq(allowed | ~strobes.any())
                     m.d.comb += pulses[register.name].eq(act & allowed & strobes.any())
-        for register in REGISTERS:
-            if register.access == "rw":
-                word = words[register.name]
-                with m.If(pulses[register.name]):
-                    m.d.sync += word.eq((word & ~mask | self._data) & register.stored_mask)
+        for register in self._stored:
+            word = words[register.name]
+            with m.If(pulses[register.name]):
+                m.d.sync += word.eq((word & ~mask | self._data) & register.stored_mask)
         with m.If(act):
             m.d.sync += [self.bvalid.eq(1), self.bresp.eq(Mux(legal, OKAY, SLVERR))]
         with m.Elif(self.bready):

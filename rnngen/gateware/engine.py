@@ -9,6 +9,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from rnngen.gateware.buffers import StepBuffer, VectorMemory, address_width, fit_address, write_layout
+from rnngen.gateware.external import WeightBuffer, beat_layout
 from rnngen.gateware.loader import LoadableMemory, load_layout
 from rnngen.gateware.peek import PEEK
 from rnngen.gateware.registers import WORD_BITS
@@ -25,6 +26,7 @@ from rnngen.gateware.tails import (
 )
 from rnngen.ir.quantised import QuantisedLayer
 from rnngen.plan.engine import EnginePlan, ceil_div
+from rnngen.plan.external import WeightStream
 from rnngen.plan.memory import state_width
 from rnngen.plan.timing import OPERAND_CYCLES
 
@@ -106,6 +108,7 @@ class EngineContext:
         capacity: Steps of the longest stored sequence; 0: steps are taken as they come.
         reverse: Takes a stored sequence from its end.
         array: What multiplies, where all engines share it; None: the engine has an array of its own.
+        weights: How the weights come, where they are in external memory.
     """
 
     index: int
@@ -120,6 +123,7 @@ class EngineContext:
     capacity: int = 0
     reverse: bool = False
     array: ArrayShape | None = None
+    weights: WeightStream | None = None
 
 
 def _group_layout(streams: int, turns: int) -> data.StructLayout:
@@ -149,6 +153,8 @@ class Engine(wiring.Component):
         clear: Sets the counter to 0.
         word, group: To and from the shared array, where there is one.
         load_weights, load_bias: Writes to the parameter memories, where the engine is ``loadable``.
+        beat, returned: Weights from external memory, and room for more (``WeightBuffer``).
+        held: The next word's weights are not there; nothing may start.
 
     Values and cycles are those of ``rnngen.emulate`` and ``rnngen.plan`` to the bit and the cycle.
     """
@@ -180,12 +186,14 @@ class Engine(wiring.Component):
         streams = context.streams
         h = {"feedback": In(write_layout(product.h.width, context.h_lanes, streams))} if plan.shape.hidden else {}
         spaced = {"go_h": In(1), "stale": Out(1)} if plan.shape.spaced else {}
-        array = context.array
+        array, coming = context.array, context.weights
         ways = {"word": Out(array.word_layout), "group": In(array.sums_width)} if array else {}
+        weights = {"beat": In(beat_layout(coming.data_bits)), "returned": Out(1), "held": Out(1)} if coming else {}
         super().__init__(
             {
                 **spaced,
                 **ways,
+                **weights,
                 **{f"load_{what}": In(load_layout(memory)) for what, memory in self._memories.items()},
                 **h,
                 "write": In(write_layout(product.x.width, context.x_lanes, streams)),
@@ -223,7 +231,9 @@ class Engine(wiring.Component):
         m = Module()
         m.submodules.input = buffer = self._buffer
         h_stride = ceil_div(self._context.h_size, self._plan.h_columns) if self._plan.shape.hidden else 0
-        m.submodules.sequencer = sequencer = Sequencer(self._plan, buffer.depth, h_stride, self._context.streams)
+        m.submodules.sequencer = sequencer = Sequencer(
+            self._plan, buffer.depth, h_stride, self._context.streams, self._context.weights is not None
+        )
         self._shown: list[Value] = []
         self._arrives = Signal(name="h_arrives")  # the step's h is at the end of its way
         m.d.comb += [
@@ -323,10 +333,8 @@ class Engine(wiring.Component):
             operand: Value = Cat(self._operand(m, "operand_x", Const(1, 1), first_step, x_word, no_h), h_operand)
         else:
             operand = self._operand(m, "operand", from_x, first_step, x_word, h_word)
-        width = weight_word_width(self._layer, plan)
-        weights = Signal(width)
-        address = Signal(range(max(2, plan.words)))
         issue_late, first, last = Signal(), Signal(OPERAND_CYCLES), Signal(OPERAND_CYCLES)
+        weights = self._weights(m, sequencer, issue_late)
         first_h = Signal(OPERAND_CYCLES)
         split = self._layer.kind == "gru" and plan.shape.inputs > 0 and not plan.keeps_sums and plan.turns == 1
         m.d.sync += [
@@ -335,14 +343,6 @@ class Engine(wiring.Component):
             first_h.eq(Cat(sequencer.first_h, first_h)),
             last.eq(Cat(sequencer.last, last)),
         ]
-        with m.If(issue_late):
-            m.d.sync += address.eq(Mux(address == plan.words - 1, 0, address + 1))
-        if plan.shape.spaced:  # an h pass that is done again begins with the first word again
-            begins_h = Signal()
-            m.d.sync += begins_h.eq(self.go_h)
-            with m.If(begins_h):
-                m.d.sync += address.eq(0)
-        m.submodules.weights = self._parameter_memory("weights", plan.words, address, weights)
         if self._context.array:
             self._share(m, self._context.array, issue_late, first[-1], last[-1], weights, operand, sums)
             return
@@ -423,6 +423,32 @@ class Engine(wiring.Component):
             sums.eq(own_sums(self.group, self._plan.elements, product.accumulator_width, array)),
         ]
         m.d.sync += [valid.eq(issue_late), self.word.eq(Mux(valid, own.as_value(), 0))]
+
+    def _weights(self, m: Module, sequencer: Sequencer, issue_late: Signal) -> Signal:
+        """The weight word of each issue, at the multiplier array OPERAND_CYCLES behind it."""
+        plan, coming = self._plan, self._context.weights
+        weights = Signal(weight_word_width(self._layer, plan))
+        if coming is not None:
+            m.submodules.weights = buffer = WeightBuffer(coming)
+            m.d.comb += [
+                buffer.beat.eq(self.beat),
+                self.returned.eq(buffer.returned),
+                sequencer.ready.eq(buffer.ready),
+                self.held.eq(sequencer.held),
+                buffer.take.eq(sequencer.issue),
+                weights.eq(buffer.word),
+            ]
+            return weights
+        address = Signal(range(max(2, plan.words)))
+        with m.If(issue_late):
+            m.d.sync += address.eq(Mux(address == plan.words - 1, 0, address + 1))
+        if plan.shape.spaced:  # an h pass that is done again begins with the first word again
+            begins_h = Signal()
+            m.d.sync += begins_h.eq(self.go_h)
+            with m.If(begins_h):
+                m.d.sync += address.eq(0)
+        m.submodules.weights = self._parameter_memory("weights", plan.words, address, weights)
+        return weights
 
     def _operand(self, m: Module, name: str, from_x: Value, first_step: Value, x: Value, h: Value) -> Signal:
         """A column word of x or of h at one binary point; h is 0 in a sequence's first step."""

@@ -12,7 +12,7 @@ from typing import Any, Literal
 WORD_BITS = 32
 ADDRESS_BITS = 16
 IDENTITY = int.from_bytes(b"RNNG", "little")
-MAP_VERSION = (1, 1)
+MAP_VERSION = (1, 2)
 """Major: what existed has changed its meaning.  Minor: something was added."""
 
 Access = Literal["ro", "rw", "w1c", "wo"]
@@ -160,6 +160,7 @@ REGISTERS: tuple[Register, ...] = (
             Field("load_rejected", 1, 1, "LOAD_DATA was written for a memory or a word that does not exist."),
             Field("sequence_too_long", 2, 1, "A sequence had more steps than can be stored; it was dropped."),
             Field("bad_symbol", 3, 1, "An input symbol was none of the table's; 0 was taken in its place."),
+            Field("memory_error", 4, 1, "A read of external weights failed; no more results come until reset."),
         ),
         "Errors since reset; a bit stays until 1 is written to it.",
     ),
@@ -222,7 +223,25 @@ REGISTERS: tuple[Register, ...] = (
         "32 bits of the state at READ_SELECT and READ_ADDRESS, while STATUS.idle is 1; else of no meaning. "
         "Read it behind the answer to the write that chose the place.",
     ),
+    Register(
+        "MEMORY_BASE_LOW",
+        0x70,
+        "rw",
+        (Field("base", 12, 20, "Bits 31:12 of the byte address of the external weights; the low bits are 0."),),
+        "Where the external weights lie. Written while fetch is 0; stores nothing where all weights are on chip.",
+    ),
+    _word("MEMORY_BASE_HIGH", 0x74, "rw", "base", "Bits 63:32 of that address."),
+    Register(
+        "MEMORY_CONTROL",
+        0x78,
+        "rw",
+        (Field("fetch", 0, 1, "1: external weights are read. Write it once they are in memory and the base is set."),),
+        "Reading of external weights. Until fetch is 1 no step is computed; 0 stops reading, not what was asked for.",
+    ),
 )
+
+EXTERNAL_REGISTERS = ("MEMORY_BASE_LOW", "MEMORY_BASE_HIGH", "MEMORY_CONTROL")
+"""Registers that store something only where weights are in external memory."""
 
 LOADING = """\
 To load parameters at run time: write 0 to CONTROL.enable, wait for STATUS.idle, write LOAD_SELECT and LOAD_ADDRESS,
@@ -230,6 +249,8 @@ write LOAD_DATA ceil(word width / 32) times for each word, check LOAD_STATUS and
 A step that is computed while its memory is being loaded has undefined results.  A state that sequences begin with
 is loaded in the same way; the latest state of a stream is read at READ_SELECT, READ_ADDRESS, READ_DATA while
 STATUS.idle is 1.
+Weights in external memory: write them to memory, their address to MEMORY_BASE_LOW and MEMORY_BASE_HIGH, and 1 to
+MEMORY_CONTROL.fetch.  Others take their place behind a reset.
 """
 
 

@@ -13,7 +13,8 @@ from rnngen.plan.engine import EnginePlan
 class Sequencer(wiring.Component):
     """Issues a step's column words without a gap.
 
-    The first word is issued one cycle after go; from then on nothing can hold a step up, or a pass of a spaced engine.
+    The first word is issued one cycle after go; from then on nothing can hold a step up, or a pass of a spaced engine,
+    but a weight that is not there, where weights are in external memory (``external``): then nothing moves on.
 
     Ports:
         go: A step starts; of a spaced engine its x pass.  go_h: The next one's h pass starts, or starts again.
@@ -27,19 +28,24 @@ class Sequencer(wiring.Component):
         last_tile: The tile is the last one.  first_pass, last_pass: The pass is the step's first, last one.
         step_first, step_last: The step is the first, last of its sequence.  step_stream: Whose step it is.
         peek_stream: A stream.  peek_base: First word of its latest h.
+        ready: The next word's weights are there.  held: They are missed in this cycle; no step may start in it.
 
     Args:
         plan: Of the engine.
         x_depth: Words of the input buffer.  h_stride: Words of one h in its memory.
     """
 
-    def __init__(self, plan: EnginePlan, x_depth: int, h_stride: int, streams: int) -> None:
-        self._plan = plan
+    def __init__(
+        self, plan: EnginePlan, x_depth: int, h_stride: int, streams: int, external: bool = False
+    ) -> None:
+        self._plan, self._external = plan, external
         self._h_stride, self._streams = h_stride, streams
         h_depth = max(1, 2 * h_stride * streams)
+        waits = {"ready": In(1), "held": Out(1)} if external else {}
         super().__init__(
             {
                 **({"go_h": In(1)} if plan.shape.spaced else {}),
+                **waits,
                 "go": In(1),
                 "sequence_last": In(1),
                 "stream": In(range(streams)),
@@ -74,6 +80,7 @@ class Sequencer(wiring.Component):
         shape = plan.shape
         x_first, h_first = shape.x_offset // plan.x_columns, shape.h_offset // plan.h_columns
         active = Signal()
+        moves = active & ~self.held if self._external else active
         column = Signal(range(max(2, plan.spacing, plan.h_spacing if shape.spaced else 0, *plan.passes)))
         tile = Signal(range(max(2, plan.tiles)))
         x_base = Signal.like(self.base)
@@ -83,20 +90,22 @@ class Sequencer(wiring.Component):
         tile_end, pass_end, last_sweep = Signal(), Signal(), Signal()
         words, cycles, x_left = self._passes(m, pass_end)
         h_word_base = Signal.like(self.h_word)
-        last_turn, ends_x, begins_h = self._turns(m, active & tile_end, column)
+        last_turn, ends_x, begins_h = self._turns(m, moves & tile_end, column)
         m.d.comb += [
             tile_end.eq(column == cycles - 1),
             self.last_tile.eq(tile == plan.tiles - 1),
             last_sweep.eq(self.last_tile & last_turn),
-            pass_end.eq(active & tile_end & last_sweep),
-            self.issue.eq(active & (column < words)),
+            pass_end.eq(moves & tile_end & last_sweep),
+            self.issue.eq(moves & (column < words)),
             self.from_x.eq(column < x_left),
             self.from_h.eq(column < plan.h_words if plan.x_lanes else ~self.from_x),
             self.first.eq(self.issue & ((column == 0) | begins_h)),
-            self.last.eq(active & ((column == words - 1) | ends_x)),
+            self.last.eq(moves & ((column == words - 1) | ends_x)),
             self.first_h.eq(self.issue & (column == x_left)),
-            self.release.eq(active & last_sweep & self._reads_last_x(column, x_left)),
+            self.release.eq(moves & last_sweep & self._reads_last_x(column, x_left)),
         ]
+        if self._external:
+            m.d.comb += self.held.eq(active & (column < words) & ~self.ready)
         stride = self._h_stride
         # The step before wrote its h to the slot that this step reads.
         slot = h_slots.bit_select(self.stream, 1)
@@ -109,7 +118,7 @@ class Sequencer(wiring.Component):
             h_next.eq(self.h_address + (self.issue & self.from_h)),
             h_word_next.eq(self.h_word + (self.issue & self.from_h)),
         ]
-        with m.If(active):
+        with m.If(moves):
             m.d.sync += column.eq(column + 1)
             m.d.sync += [self.x_address.eq(x_next), self.h_address.eq(h_next), self.h_word.eq(h_word_next)]
             with m.If(tile_end):

@@ -16,6 +16,7 @@ class StepStarter(wiring.Component):
     Ports:
         available, sequence_last, stream: The waiting input step.
         space: The reader has room for one more step.
+        held: The engine waits for weights: no step starts, and the intervals do not pass (``external``).
         go: A step starts.  go_last: with it, the step is its sequence's last one.  reserve: It will use that room.
 
     Args:
@@ -25,10 +26,11 @@ class StepStarter(wiring.Component):
     """
 
     def __init__(
-        self, interval: int, initiation_interval: int, streams: int, selects: bool, in_turn: bool = False
-    ) -> None:
+        self, interval: int, initiation_interval: int, streams: int, selects: bool, in_turn: bool = False,
+        external: bool = False,
+    ) -> None:  # fmt: skip
         self._interval, self._initiation, self._streams = interval, initiation_interval, streams
-        self._selects, self._in_turn = selects, in_turn
+        self._selects, self._in_turn, self._external = selects, in_turn, external
         super().__init__(
             {
                 **({"turn": In(1)} if in_turn else {}),
@@ -36,6 +38,7 @@ class StepStarter(wiring.Component):
                 "sequence_last": In(1),
                 "stream": In(range(streams)),
                 "space": In(1),
+                **({"held": In(1)} if external else {}),
                 "go": Out(1),
                 "go_last": Out(1),
                 "reserve": Out(1),
@@ -49,13 +52,19 @@ class StepStarter(wiring.Component):
         passes = self.sequence_last if self._selects else 1
         room = self.space | ~self.sequence_last if self._selects else self.space
         turn = self.turn if self._in_turn else 1
+        may_start = self.available & ~self.held if self._external else self.available
         m.d.comb += [
-            self.go.eq(self.available & room & (gap == 0) & ~self._blocked(m) & turn),
+            self.go.eq(may_start & room & (gap == 0) & ~self._blocked(m) & turn),
             self.go_last.eq(self.sequence_last),
             self.reserve.eq(self.go & passes),
         ]
-        m.d.sync += gap.eq(Mux(self.go, self._initiation - 1, Mux(gap == 0, 0, gap - 1)))
+        m.d.sync += gap.eq(Mux(self.go, self._initiation - 1, self._counted_down(gap)))
         return m
+
+    def _counted_down(self, left: Signal) -> Value:
+        """A counter one further, if its time passes and it is not at 0 yet."""
+        further = Mux(left == 0, 0, left - 1)
+        return Mux(self.held, left, further) if self._external else further
 
     def _blocked(self, m: Module) -> Value:
         """Whether a step of the same stream has started less than the interval ago.
@@ -70,7 +79,7 @@ class StepStarter(wiring.Component):
         for number in range(count):
             left, whose = Signal(range(self._interval), name=f"left_{number}"), Signal.like(self.stream)
             taken = self.go & (turn == number)
-            m.d.sync += left.eq(Mux(taken, self._interval - 1, Mux(left == 0, 0, left - 1)))
+            m.d.sync += left.eq(Mux(taken, self._interval - 1, self._counted_down(left)))
             with m.If(taken):
                 m.d.sync += whose.eq(self.stream)
             blocked = blocked | ((left != 0) & (whose == self.stream))

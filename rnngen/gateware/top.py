@@ -11,10 +11,12 @@ from rnngen.gateware.block import BlockCore, total
 from rnngen.gateware.buffers import OutputBuffer, write_layout
 from rnngen.gateware.control import AXIL_INPUTS, AXIL_OUTPUTS, DIGEST_BITS, ControlPort
 from rnngen.gateware.engine import CoreOptions, bus_widths, parameter_memories, state_memories
+from rnngen.gateware.external import PAGE_BITS, WeightReader, read_port
 from rnngen.gateware.loader import LOAD_LIMIT, WIRE_LIMIT, LoadableMemory
 from rnngen.gateware.shared import array_shape, make_array, make_frame
 from rnngen.gateware.verilog import to_verilog
 from rnngen.ir.quantised import QuantisedNetwork
+from rnngen.plan.external import MemoryPort
 from rnngen.plan.network import NetworkPlan
 
 DIGEST_IMAGE = "digest.hex"
@@ -64,13 +66,15 @@ class Accelerator(Elaboratable):
     of the buffer is taken, or while CONTROL.enable is 0.  TLAST with a step's last beat ends the sequence.
     Results leave in order.  Registers behind ``s_axil_*``: ``rnngen.gateware.registers``.
 
+    ``m_axi_*`` reads weights from external memory, where they are there: ``rnngen.gateware.external``.
+
     With several streams TID names the stream of a step; it is taken with the step's last beat.
     """
 
     def __init__(self, network: QuantisedNetwork, plan: NetworkPlan, options: CoreOptions) -> None:
         self._network, self._plan, self._options = network, plan, options
         self._array = array_shape(network, plan)
-        self._control = ControlPort(loadable_memories(network, plan, options))
+        self._control = ControlPort(loadable_memories(network, plan, options), plan.memory is not None)
         in_bits = word_lane_bits(network.input_format.width) * plan.input_words
         out_bits = word_lane_bits(network.output_format.width) * plan.output_words
         self.aclk = Signal(name="aclk")
@@ -89,12 +93,15 @@ class Accelerator(Elaboratable):
         self._between_steps = Signal()
         axil = AXIL_INPUTS | AXIL_OUTPUTS
         self._axil = {name: Signal(width, name=f"s_axil_{name}") for name, width in axil.items()}
+        inputs, outputs = read_port(plan.memory, len(plan.engines)) if plan.memory else ({}, {})
+        self._axi_inputs = {name: Signal(width, name=f"m_axi_{name}") for name, width in inputs.items()}
+        self._axi_outputs = {name: Signal(width, name=f"m_axi_{name}") for name, width in outputs.items()}
 
     @property
     def ports(self) -> list[Signal]:
         """Top-level ports in order."""
         streams = [value for name, value in vars(self).items() if not name.startswith("_")]
-        return [*streams, *self._axil.values()]
+        return [*streams, *self._axil.values(), *self._axi_outputs.values(), *self._axi_inputs.values()]
 
     def elaborate(self, platform: object) -> Module:
         """Amaranth's hook: builds the circuit."""
@@ -108,6 +115,8 @@ class Accelerator(Elaboratable):
         rooms = self._rooms(m, blocks, output)
         self._control_port(m, blocks, rooms)
         self._share(m, blocks, rooms)
+        if self._plan.memory is not None:
+            self._external_weights(m, self._plan.memory, blocks)
         return m
 
     def _share(self, m: Module, blocks: Sequence[BlockCore], rooms_free: Value) -> None:
@@ -123,6 +132,22 @@ class Accelerator(Elaboratable):
         busy = Cat([block.busy for block in blocks]).any()
         cycle = make_frame(m, shared.frame, ~busy & rooms_free)
         m.d.comb += [block.turn.eq(cycle == start) for block, start in zip(blocks, shared.starts)]
+
+    def _external_weights(self, m: Module, port: MemoryPort, blocks: Sequence[BlockCore]) -> None:
+        """The read port of all engines."""
+        control = self._control
+        m.submodules.reader = reader = WeightReader(port, self._plan.weights)
+        m.d.comb += [getattr(reader, name).eq(signal) for name, signal in self._axi_inputs.items()]
+        m.d.comb += [signal.eq(getattr(reader, name)) for name, signal in self._axi_outputs.items()]
+        m.d.comb += [
+            reader.fetch.eq(control.fetch),
+            reader.base.eq(control.memory_base[PAGE_BITS:]),
+            control.memory_error.eq(reader.failed),
+        ]
+        for block in blocks:
+            for index, engine in block.external_engines().items():
+                m.d.comb += engine.beat.eq(getattr(reader, f"beat_{index}"))
+                m.d.comb += getattr(reader, f"returned_{index}").eq(engine.returned)
 
     def _rooms(self, m: Module, blocks: Sequence[BlockCore], output: OutputBuffer) -> Value:
         """Room behind each block; returns whether all of it is free."""
@@ -144,7 +169,9 @@ class Accelerator(Elaboratable):
         blocks: list[BlockCore] = []
         lanes, aligned, streams = self._plan.input_words, True, self._plan.streams
         for index, plan in enumerate(self._plan.blocks):
-            block = BlockCore(self._network, index, plan, lanes, aligned, streams, self._options, self._array)
+            block = BlockCore(
+                self._network, index, plan, lanes, aligned, streams, self._options, self._array, self._plan.weights
+            )
             m.submodules[f"block{index}"] = block
             control = self._control
             m.d.comb += [block.clear.eq(control.clear), block.restart.eq(control.restart), block.peek.eq(control.peek)]

@@ -48,12 +48,14 @@ def engine_memory_bits(
 
 def engine_bits(network: QuantisedNetwork, plan: NetworkPlan) -> list[dict[str, int]]:
     """Bits of the memories of every engine."""
-    found = []
+    found: list[dict[str, int]] = []
     for block, block_plan in zip(network.blocks, plan.blocks):
         for branch in block.branches:
             for number, stage in enumerate(branch.stages):
                 stored = 2 * block_plan.capacity if number == 0 else 0
                 found += [engine_memory_bits(network.layers[k], plan.engines[k], stored, plan.streams) for k in stage]
+    for bits, stream in zip(found, plan.weights):  # on chip there is a buffer only
+        bits["weights"] = stream.depth * stream.entry_bits
     return found
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
+from rnngen.errors import PlanError
 from rnngen.plan.branch import BranchPlan
 from rnngen.plan.engine import EnginePlan, ceil_div, is_aligned
+from rnngen.plan.external import Demand, MemoryPort, WeightStream, weight_streams
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,7 @@ class NetworkPlan:
         input_words: Words of an input beat.  output_words: Words of an output beat.
         output_slots: Steps that the output buffer holds.
         shared: The array that all engines share (folding); None: each has one of its own.
+        memory: The port to the weights, where they are in external memory.  weight_bits: By engine, of its weights.
     """
 
     blocks: tuple[BlockPlan, ...]
@@ -131,6 +135,8 @@ class NetworkPlan:
     output_words: int
     output_slots: int = 2
     shared: SharedArray | None = None
+    memory: MemoryPort | None = None
+    weight_bits: tuple[int, ...] = ()
 
     @property
     def streams(self) -> int:
@@ -182,9 +188,31 @@ class NetworkPlan:
         """Steps of the longest sequence; 0 where there is no limit."""
         return max(block.capacity for block in self.blocks)
 
+    @cached_property
+    def weights(self) -> tuple[WeightStream, ...]:
+        """By engine, where its weights are in external memory and how they come; none where they are on chip."""
+        if self.memory is None:
+            return ()
+        branches = [branch for block in self.blocks for branch in block.branches]
+        demands = [
+            Demand(engine.words, engine.multipliers * bits, branch.initiation_interval - engine.issue_cycles)
+            for branch, engine, bits in zip(branches, self.engines, self.weight_bits, strict=True)
+        ]
+        return weight_streams(self.memory, demands)
+
+    @property
+    def memory_cycles(self) -> int:
+        """Beats of a step of each stream: no interval is shorter; 0 where weights are on chip."""
+        return self.streams * sum(stream.beats for stream in self.weights)
+
     @property
     def interval(self) -> int:
-        """Step interval of one stream in steady state, all of them busy."""
+        """Step interval of one stream in steady state, all of them busy: what the memory or the rest allows."""
+        return max(self.memory_cycles, self.unheld_interval)
+
+    @property
+    def unheld_interval(self) -> int:
+        """The same where every weight is there when it is needed."""
         outputs = 1 if any(block.select != "every" for block in self.blocks) else self.output_beats
         beats = self.streams * max(self.input_beats, outputs)
         frame = self.shared.frame if self.shared else 1
@@ -203,6 +231,39 @@ class NetworkPlan:
     def bound(self) -> float:
         """No schedule of these multipliers can have a shorter interval."""
         return self.streams * self.macs / self.multipliers
+
+    def with_memory(self, memory: MemoryPort, weight_bits: Sequence[int]) -> NetworkPlan:
+        """The same with all weights in external memory.
+
+        Args:
+            weight_bits: By engine, of a weight.
+
+        Raises:
+            PlanError: for layers of two stages and stored sequences, whose engines work in step, and for spaced ones.
+        """
+        if self.shared is not None:
+            raise PlanError(
+                "All engines take turns on one array, in a frame that external weights cannot keep; plan without "
+                "folding, or leave --weights external away."
+            )
+        for block in self.blocks:
+            name = block.first.shape.name
+            if block.stored:
+                raise PlanError(
+                    f"Layer '{name}' works on stored sequences, whose directions run in step, and external weights may "
+                    f"hold an engine up; leave --weights external away, or the backward layer."
+                )
+            if any(len(branch.stages) > 1 for branch in block.branches):
+                raise PlanError(
+                    f"Layer '{name}' has two stages that run in step, and external weights may hold an engine up; "
+                    f"leave --weights external away, or take an LSTM without projection."
+                )
+            if block.first.shape.spaced:
+                raise PlanError(
+                    f"Layer '{name}' is spaced, and an h pass that begins again would need weights that are used up; "
+                    f"leave --weights external or --spaced away."
+                )
+        return replace(self, memory=memory, weight_bits=tuple(weight_bits))
 
     def with_slots(self, index: int, slots: int) -> NetworkPlan:
         """With another depth of the buffer before block ``index``; the last index is the output buffer."""

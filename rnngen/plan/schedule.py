@@ -7,13 +7,14 @@ slot is free) depends on earlier steps only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from rnngen.arith.beats import send_order
 from rnngen.plan.engine import ceil_div
+from rnngen.plan.held import Places, WriteCycle, all_at, run_held
 from rnngen.plan.network import BlockPlan, NetworkPlan, SharedArray
 from rnngen.plan.timing import ARGMAX_CYCLES, GO_TO_ISSUE_CYCLES, HANDOVER_CYCLES, MERGE_GO_CYCLES, OUTPUT_CYCLES
 
@@ -21,15 +22,6 @@ _SETTLING_STEPS = 24
 _SETTLING_ROUNDS = 6
 _SEQUENCE_STEPS = 5
 """Steps of the sequences with which plans that treat ends apart are settled."""
-
-
-WriteCycle = Callable[[int], int]
-"""Cycle in which a word of a step is written."""
-
-
-def _all_at(cycle: int) -> WriteCycle:
-    """All words at once."""
-    return lambda unit: cycle
 
 
 class _Frame:
@@ -68,14 +60,14 @@ class _Output:
         self._frame = frame
         units, words = plan.blocks[-1].units, plan.output_words
         self._last_units = [min((beat + 1) * words, units) - 1 for beat in range(plan.output_beats)]
-        self._slots = plan.output_slots
-        self._freed: list[int] = []
+        self.slots = plan.output_slots
+        self.freed: list[int] = []
         self._next = 0
         self.outputs: list[tuple[int, ...]] = []
 
     def free(self) -> int:
-        count = len(self._freed)
-        return self._freed[count - self._slots] if count >= self._slots else 0
+        count = len(self.freed)
+        return self.freed[count - self.slots] if count >= self.slots else 0
 
     def push(self, write: WriteCycle, last: bool, stream: int) -> None:
         beats = []
@@ -85,7 +77,7 @@ class _Output:
             self._next += 1
         self.outputs.append(tuple(beats))
         self._frame.works(beats[-1])
-        self._freed.append(beats[-1] + HANDOVER_CYCLES)
+        self.freed.append(beats[-1] + HANDOVER_CYCLES)
 
 
 class _Steps:
@@ -124,7 +116,7 @@ class _Steps:
     def _written(self, issue: int) -> WriteCycle:
         plan, branch = self._plan, self._branch
         if plan.post_units:
-            return _all_at(issue + branch.last_write_cycle + plan.post_cycles)
+            return all_at(issue + branch.last_write_cycle + plan.post_cycles)
         return lambda unit: issue + branch.write_cycle(unit) + plan.post_cycles
 
 
@@ -183,7 +175,7 @@ class _Stored:
         self._next_word += plan.out_beats
         places = [start + plan.post_cycles + beat for beat in range(plan.out_beats)]
         if plan.post_units:
-            self.following.push(_all_at(places[-1]), last, 0)
+            self.following.push(all_at(places[-1]), last, 0)
             return
         beats: list[int] = []
         done = 0
@@ -225,6 +217,10 @@ def run_steps(
         ends: Which of them ends its sequence.  streams: Whose each of them is.
         arrivals: Cycle from which on each step is offered, in the order sent; none: all of them from the start.
     """
+    if plan.memory is not None:
+        output = _Output(plan, _Frame(None))
+        held = run_held(plan, ends, streams, arrivals, output)
+        return Schedule(held.inputs, held.issues, tuple(output.outputs), held.places)
     parts, output = _parts(plan)
     next_input = 0
     inputs: list[tuple[int, ...]] = []
@@ -232,7 +228,7 @@ def run_steps(
         first = max(next_input, parts[0].free(), arrival)
         next_input = first + plan.input_beats
         inputs.append(tuple(range(first, next_input)))
-        parts[0].push(_all_at(next_input - 1), ends_sequence, stream)
+        parts[0].push(all_at(next_input - 1), ends_sequence, stream)
     return Schedule(tuple(inputs), tuple(tuple(part.issues) for part in parts), tuple(output.outputs))
 
 
@@ -244,11 +240,13 @@ class Schedule:
         inputs: By input step, the cycle of each of its beats.
         issues: By block and step that it works on (a stored block in its own order), its first issue.
         outputs: By output step, the cycle of each of its beats.
+        places: By block and step, where engines may be held, the cycle of each place of its schedule (``HeldRun``).
     """
 
     inputs: tuple[tuple[int, ...], ...]
     issues: tuple[tuple[int, ...], ...]
     outputs: tuple[tuple[int, ...], ...]
+    places: tuple[tuple[Places, ...], ...] = ()
 
 
 def latency(plan: NetworkPlan) -> tuple[int, int]:

@@ -192,20 +192,29 @@ SPACED_TIMES = (
 )
 """Of steps that come when all that can be computed before their input is."""
 
+EXTERNAL_TIMES = (
+    ("beats of external weights of a step", "external_weights.memory_cycles"),
+    ("interval without waiting for them", "external_weights.multiplier_cycles"),
+)
+
+BOUNDS = {"bound_cycles", *(key for _, key in EXTERNAL_TIMES)}
+"""What only the plan can tell."""
+
 
 def times(design: Json, simulation: Json | None, synthesis: Json | None) -> Markup:
     """Every duration in cycles and in microseconds."""
     target, fmax = number(design, "clock_hz_target"), number(synthesis, "fmax_hz")
     rows: list[Sequence[Content]] = []
     spaced = SPACED_TIMES if lookup(design, "spaced_latency_first_output_cycles") is not None else ()
-    for name, key in (*TIMES, *spaced):
-        planned, measured = number(design, key), number(simulation, key)
+    external = EXTERNAL_TIMES if lookup(design, "external_weights") else ()
+    for name, key in (*TIMES, *spaced, *external):
+        planned, measured = number(design, *key.split(".")), number(simulation, key)
         cycles = planned if measured is None else measured
         rows.append(
             (
                 name,
                 NOT_GIVEN if planned is None else whole(planned),
-                "—" if key == "bound_cycles" else missing(simulation) if measured is None else whole(measured),
+                "—" if key in BOUNDS else missing(simulation) if measured is None else whole(measured),
                 (cycles is not None and microseconds(cycles, target)) or NOT_GIVEN,
                 (cycles is not None and microseconds(cycles, fmax)) or missing(synthesis),
             )
@@ -229,4 +238,15 @@ def times(design: Json, simulation: Json | None, synthesis: Json | None) -> Mark
             f" What keeps the interval from its bound: {reason}." if (reason := lookup(design, "binds")) else None,
             f" {ran}" if ran else None,
         ),
+        note(_binding(design)) if external else None,
+    )
+
+
+def _binding(design: Json) -> str:
+    """What external weights come from, and whether they bind."""
+    memory = lookup(design, "external_weights")
+    return (
+        f"Weights come over a port of {count(memory, 'data_bits')} bits from a memory whose first data are there "
+        f"{count(memory, 'latency_cycles')} cycles behind an address, in bursts of {count(memory, 'burst_beats')} "
+        f"beats; the {lookup(memory, 'binds')} bind{'s' if lookup(memory, 'binds') == 'memory' else ''} the interval."
     )

@@ -33,6 +33,7 @@ FIRST_INPUT_CYCLE = 1
 
 _IMAGE = re.compile(r'"([^"\s]+\.(?:hex|mem))"')
 _CLIENTS = ("fast", "axi")
+MEMORY_MODELS = ("exact", "axiram")
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,19 @@ class Stimulus:
 
 
 @dataclass(frozen=True)
+class ExternalMemory:
+    """What stands behind ``m_axi``; keys as in ``sim/bench_stream.py``, and ``image`` is relative to the design."""
+
+    image: str
+    model: str
+    latency: int
+    base: int
+    writes: tuple[tuple[int, int], ...]
+    fill_cycles: int
+    error_beat: int | None = None
+
+
+@dataclass(frozen=True)
 class RunOptions:
     """How to run; the meaning of cycles is written down in ``sim/bench_stream.py``.
 
@@ -64,6 +78,7 @@ class RunOptions:
     each side in a cycle with probability ``stall`` (repeatable by ``seed``).
     ``probes`` are sampled in every cycle of ``window`` = [from, to).
     ``registers`` (byte offsets) are read over ``s_axil`` when everything has come.
+    ``memory`` holds external weights.
     ``waves`` writes DIR/simulation/waves.vcd with ``waves_depth`` levels of the hierarchy.
     """
 
@@ -76,6 +91,7 @@ class RunOptions:
     probes: tuple[str, ...] = ()
     window: tuple[int, int] = (0, 0)
     registers: tuple[int, ...] = ()
+    memory: ExternalMemory | None = None
     waves: bool = False
     waves_depth: int = 2
     compile: CompileOptions = field(default_factory=CompileOptions)
@@ -148,6 +164,8 @@ def run(
         offered = np.zeros_like(tid) if stimulus.offered is None else stimulus.offered
         np.savez(work / "stimulus.npz", beats=stimulus.beats, last=stimulus.last, tid=tid, offered=offered)
         config = {key: value for key, value in asdict(options).items() if key != "compile"}
+        if options.memory is not None:
+            config["memory"]["image"] = str(design_dir / options.memory.image)
         config |= {"stimulus": str(work / "stimulus.npz"), "result": str(work / "result.npz")}
         (work / "bench.json").write_text(json.dumps(config), encoding="utf-8")
         started = time.monotonic()

@@ -21,7 +21,7 @@ with open(os.environ["RNNGEN_BENCH"], encoding="utf-8") as file:
 MAP = CONFIG["registers"]
 OFFSET = {name: entry["offset"] for name, entry in MAP.items()}
 EVENTS = {"STEPS_IN": "step_in", "STEPS_OUT": "step_out", "INPUT_STALLS": "input_idle", "OUTPUT_STALLS": "output_stall"}
-ERRORS = {"protocol_error": 0b0001, "overlong": 0b0100, "bad_symbol": 0b1000}
+ERRORS = {"protocol_error": 0b00001, "overlong": 0b00100, "bad_symbol": 0b01000, "memory_error": 0b10000}
 INSIDE = (*EVENTS.values(), *ERRORS, "idle", "saturations", "peeked")
 PINS_IN = {"aw": ("awaddr", "awvalid"), "w": ("wdata", "wstrb", "wvalid"), "ar": ("araddr", "arvalid")}
 OUTPUTS = ("awready", "wready", "bvalid", "bresp", "arready", "rvalid", "rdata", "rresp")
@@ -146,7 +146,7 @@ async def identity_digest_and_reset_values(dut):
         digest = digest << 32 | await tb.read(f"DIGEST{index}")
     assert digest == CONFIG["digest"]
     live = ("DIGEST", "CYCLES", "LOAD_DATA")
-    assert MAP["VERSION"]["reset"] == 0x0001_0001
+    assert MAP["VERSION"]["reset"] == 0x0001_0002
     for name in MAP:
         if not name.startswith(live):
             assert await tb.read(name) == MAP[name]["reset"], name
@@ -337,6 +337,20 @@ async def every_error_has_its_bit(dut):
         assert await tb.read("ERRORS") == bit, pin
         await tb.write("ERRORS", bit)
         await tb.cycles(1)  # a pin changes at the falling edge
+
+
+@cocotb.test()
+async def where_external_weights_lie_is_shown_inside(dut):
+    tb = await started(dut)
+    assert int(dut.fetch.value) == 0
+    await tb.write("MEMORY_BASE_LOW", 0x89ABCFFF)
+    await tb.write("MEMORY_BASE_HIGH", 0x01234567)
+    await tb.write("MEMORY_CONTROL", 0xFFFFFFFF)
+    await tb.cycles(2)
+    assert int(dut.memory_base.value) == 0x01234567_89ABC000
+    assert int(dut.fetch.value) == 1
+    assert await tb.read("MEMORY_BASE_LOW") == 0x89ABC000
+    assert await tb.read("MEMORY_CONTROL") == 1
 
 
 @cocotb.test()

@@ -29,15 +29,16 @@ MEMORIES = [
     LoadableMemory(3, 0, 160, 4),
 ]
 EVENTS = ("step_in", "step_out", "input_idle", "output_stall", "saturations", "idle")
-ERRORS = ("protocol_error", "overlong", "bad_symbol")
-INSIDE = (*EVENTS, *ERRORS, "enable", "clear", "restart", "load", "peek", "peek_engine", "peeked")
+ERRORS = ("protocol_error", "overlong", "bad_symbol", "memory_error")
+INSIDE = (*EVENTS, *ERRORS, "enable", "clear", "restart", "load", "peek", "peek_engine", "peeked", "fetch",
+          "memory_base")  # fmt: skip
 
 
 class ControlTop(ControlPort):
     """The port with the accelerator's names, aclk, aresetn, s_axil_*; its registers are in the top module."""
 
-    def __init__(self, memories: list[LoadableMemory], digest: int) -> None:
-        super().__init__(memories)
+    def __init__(self, memories: list[LoadableMemory], digest: int, external: bool) -> None:
+        super().__init__(memories, external)
         self._digest_value = digest
         self.aclk, self.aresetn = Signal(name="aclk"), Signal(name="aresetn")
 
@@ -60,8 +61,8 @@ class ControlTop(ControlPort):
         return m
 
 
-def control_verilog(memories: list[LoadableMemory], digest: int = 0) -> str:
-    top = ControlTop(memories, digest)
+def control_verilog(memories: list[LoadableMemory], digest: int = 0, external: bool = True) -> str:
+    top = ControlTop(memories, digest, external)
     return verilog.convert(top, name="control_top", ports=top.ports, emit_src=False, strip_internal_attrs=True)
 
 
@@ -99,6 +100,11 @@ def test_bench(name: str, simulator: Simulator, tmp_path: Path, monkeypatch: pyt
 def test_the_verilog_does_not_grow_with_the_width_of_a_word() -> None:
     narrow, wide = (control_verilog([LoadableMemory(0, 0, width, 8)]).count("\n") for width in (128, 32768))
     assert abs(wide - narrow) < 10
+
+
+def test_registers_of_external_weights_store_nothing_where_there_are_none() -> None:
+    stored = [control_verilog([], external=external).count("memory_base_low <=") for external in (False, True)]
+    assert stored == [0, 1]
 
 
 def test_a_port_without_memories_is_legal() -> None:

@@ -45,6 +45,9 @@ def test_offsets_are_kept() -> None:
         "READ_SELECT": 0x60,
         "READ_ADDRESS": 0x64,
         "READ_DATA": 0x68,
+        "MEMORY_BASE_LOW": 0x70,
+        "MEMORY_BASE_HIGH": 0x74,
+        "MEMORY_CONTROL": 0x78,
     }
 
 
