@@ -25,12 +25,13 @@ from bench.cycle_law import Case, layer_of
 from bench.table import print_table
 from rnngen.emit.design import write_design
 from rnngen.flow import simulate
+from rnngen.ir.layers import LastStepLayer, LinearLayer
 from rnngen.ir.network import Network
 from rnngen.passes.quantise import quantise
 from rnngen.plan.binding import best_interval, binds
 from rnngen.plan.engine import LayerShape
 from rnngen.plan.network import NetworkPlan
-from rnngen.plan.schedule import spaced_latency
+from rnngen.plan.schedule import run_schedule, spaced_latency
 from rnngen.plan.search import Budget, plan_for_budget, plan_with_folding
 from rnngen.plan.shapes import BlockShape, alone, block_shapes
 from rnngen.plan.timing import GO_TO_ISSUE_CYCLES, HANDOVER_CYCLES, OUTPUT_CYCLES, PIPELINES
@@ -86,6 +87,7 @@ GOALS = (
     Goal("lstm", 24, 24, 200, 0.0, layers=3, spaced=True),
     Goal("lstm", 6, 20, 2080, 0.0),
     Goal("lstm", 6, 20, 2080, 0.0, pipeline="shortest"),
+    Goal("lstm", 6, 20, 2080, 0.0, pipeline="least"),
     Goal("lstm", 6, 20, 2080, 0.0, streams=8, pipeline="shortest"),
     Goal("lstm", 6, 20, 2080, 0.95, streams=16, pipeline="shortest"),
 )
@@ -213,6 +215,27 @@ def budget_rows() -> list[dict[str, Any]]:
     return made
 
 
+def sequence_row(pipeline: str, steps: int = 20) -> dict[str, Any]:
+    """LSTM(6, 20), fully parallel, with a dense head behind the last of 20 steps: first input word to the result."""
+    rng = np.random.default_rng(0)
+    head = LinearLayer("head", rng.uniform(-1, 1, (1, 20)), np.zeros(1))
+    network = Network("net", (layer_of(Case("lstm", 6, 20, 0)), LastStepLayer("last", 20), head))
+    quantised = quantise(network, 16, 16)
+    plan = plan_for_budget(block_shapes(quantised), Budget(2080 + 20), PIPELINES[pipeline])
+    times = run_schedule(plan, [steps])
+    with tempfile.TemporaryDirectory() as folder:
+        design = write_design(Path(folder) / "d", network, quantised, plan, top="net", clock_hz=10**8, board=None)
+        report = simulate(design, rng.uniform(-1.0, 1.0, (1, steps, 6)))
+    return {
+        "network": f"lstm 6/20, {steps} steps, dense head",
+        "pipeline": pipeline,
+        "interval": plan.interval,
+        "sequence_cycles": times.outputs[-1][-1] - times.inputs[0][0] + 1,
+        "cycle_exact": report.comparison.cycle_exact,
+        "bit_exact": report.comparison.bit_exact,
+    }
+
+
 def main() -> int:
     """Prints the table, then everything as JSON; 1 if a circuit is not as planned."""
     parser = argparse.ArgumentParser(prog="bench.limits")
@@ -225,11 +248,15 @@ def main() -> int:
         made.append(row(goal, options.simulate_up_to))
     columns = list(dict.fromkeys(key for figures in made for key in figures))
     print_table([{key: figures.get(key, "") for key in columns} for figures in made])
+    sequences = [sequence_row(pipeline) for pipeline in PIPELINES]
+    print_table(sequences)
     if options.json:
-        options.json.write_text(json.dumps(made, indent=2) + "\n")
+        options.json.write_text(json.dumps(made + sequences, indent=2) + "\n")
     budgets = budget_rows()
     print_table(budgets)
-    print(json.dumps({"limits": made, "budgets": budgets}))
+    print(json.dumps({"limits": made, "sequences": sequences, "budgets": budgets}))
+    if not all(found["bit_exact"] and found["cycle_exact"] for found in sequences):
+        return 1
     built = [figures for figures in made if "measured_interval" in figures]
     planned = [("measured_interval", "interval"), ("measured_last_output", "last_output")]
     return 0 if all(f["cycle_exact"] and all(f[got] == f[want] for got, want in planned) for f in built) else 1

@@ -48,14 +48,16 @@ def slice_plan(pipeline: Pipeline) -> EnginePlan:
     return EnginePlan(shape, 1, INPUTS + HIDDEN, 1, pipeline, x_lanes=INPUTS)
 
 
-def circuit(layer: QuantisedLayer, plan: EnginePlan) -> tuple[Module, list[Signal]]:
-    """The unit between shift registers."""
+def circuit(layer: QuantisedLayer, plan: EnginePlan, shared: bool) -> tuple[Module, list[Signal]]:
+    """The unit between shift registers; ``shared``: its h stands for those of the 19 other units, too."""
     assert plan.forwards
     m, product = Module(), layer.formats.product
     assert isinstance(layer.formats, LstmFormats)
     serial, load, take, first, out = (Signal(name=name) for name in ("serial", "load", "take", "first", "out"))
     bias_width = product.bias.width
-    loaded = Signal(4 * plan.columns * product.weight_width + 4 * bias_width + INPUTS * product.operand_width)
+    others = 0 if shared else HIDDEN - 1
+    vector = (INPUTS + others) * product.operand_width
+    loaded = Signal(4 * plan.columns * product.weight_width + 4 * bias_width + vector)
     with m.If(load):
         m.d.sync += loaded.eq(Cat(serial, loaded))
     weights = loaded[: 4 * plan.columns * product.weight_width]
@@ -75,7 +77,7 @@ def circuit(layer: QuantisedLayer, plan: EnginePlan) -> tuple[Module, list[Signa
         p_VECTOR_WIDTH=product.operand_width, p_ACC_WIDTH=sum_width(layer, plan),
         p_PRODUCT_STAGES=plan.product_stages, p_TREE_STAGES_EVERY=plan.pipeline.tree_stages_every,
         p_MULTIPLIER="ecp5", p_ACCUMULATE=0, p_ADDEND_WIDTH=bias_width + product.bias_shift, i_clk=ClockSignal(),
-        i_first=1, i_first_h=0, i_last=1, i_weights=weights, i_vector=Cat(x, *(h for _ in range(HIDDEN))),
+        i_first=1, i_first_h=0, i_last=1, i_weights=weights, i_vector=Cat(x, *(h for _ in range(HIDDEN - others))),
         i_addend=shifted_bias(product, biases), o_group=tail.sums, o_group_x=Signal(len(tail.sums) // 4),
     )  # fmt: skip
     state = Signal(state_width(layer))
@@ -90,12 +92,14 @@ def circuit(layer: QuantisedLayer, plan: EnginePlan) -> tuple[Module, list[Signa
     return top, [serial, load, take, first, out]
 
 
-def routed(layer: QuantisedLayer, pipeline: Pipeline, target_mhz: float, seed: int, limit_s: float) -> dict[str, Any]:
+def routed(
+    layer: QuantisedLayer, pipeline: Pipeline, shared: bool, target_mhz: float, seed: int, limit_s: float
+) -> dict[str, Any]:
     """Place and route of the slice."""
     plan = slice_plan(pipeline)
     with tempfile.TemporaryDirectory(dir="build", prefix="slice-") as folder:
         work = Path(folder)
-        module, ports = circuit(layer, plan)
+        module, ports = circuit(layer, plan, shared)
         (work / "slice.v").write_text(to_verilog(module, "slice", ports))
         formats = layer.formats
         assert isinstance(formats, LstmFormats)
@@ -145,5 +149,5 @@ CANDIDATES = {
 
 if __name__ == "__main__":
     layer = trained(16, 16)
-    result = routed(layer, CANDIDATES[sys.argv[1]], float(sys.argv[2]), int(sys.argv[3]), 1500)
+    result = routed(layer, CANDIDATES[sys.argv[1]], "shared" in sys.argv, float(sys.argv[2]), int(sys.argv[3]), 1500)
     print(json.dumps(result, indent=1))

@@ -136,10 +136,10 @@ module rnn_gru_lane #(
     rnn_saturate #(.IN_WIDTH(H_KEPT), .OUT_WIDTH(H_WIDTH)) saturate_h (
         .in(h_rounded), .out(h_limited), .saturated(h_limits));
 
-    rnn_delay #(.WIDTH(N_KEPT), .CYCLES(MORE)) delay_n (.clk(clk), .in(n_sum[N_WIDTH-1:SHIFT_N]), .out(n_rounded));
+    rnn_delay #(.WIDTH(N_KEPT), .CYCLES(ROUND_STAGES > 0 ? 1 : 0)) delay_n (.clk(clk), .in(n_sum[N_WIDTH-1:SHIFT_N]), .out(n_rounded));
     rnn_delay #(.WIDTH(STATE_KEPT+H_KEPT), .CYCLES(MORE)) delay_state (.clk(clk), .out({state_rounded, h_rounded}),
         .in({state_sum[SUM_WIDTH-1:SHIFT_STATE], h_sum[SUM_WIDTH-1:SHIFT_H]}));
-    rnn_delay #(.WIDTH(Z_WIDTH), .CYCLES(ROUND_STAGES > 0 ? 1 : 0)) delay_in (.clk(clk), .in(n_limited), .out(n_in));
+    rnn_delay #(.WIDTH(Z_WIDTH), .CYCLES(MORE)) delay_in (.clk(clk), .in(n_limited), .out(n_in));
     always @(posedge clk) begin
         n_over        <= n_limits;
         state_new     <= state_limited;

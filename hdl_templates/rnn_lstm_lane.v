@@ -93,8 +93,8 @@ module rnn_lstm_lane #(
     rnn_saturate #(.IN_WIDTH(CELL_KEPT), .OUT_WIDTH(TANH_WIDTH)) saturate_tanh (
         .in(cell_rounded), .out(tanh_limited), .saturated(tanh_limits));
 
-    // tanh(c) (TABLE_STAGES; without ROUND_STAGES its table is read while c is kept) and h: product (PRODUCT_STAGES),
-    // rounding (ROUND_STAGES, at least the register of h); o waits for it.
+    // tanh(c) (TABLE_STAGES; with one of ROUND_STAGES the register is that of the sum, as the table's own read follows)
+    // and h: product (PRODUCT_STAGES), rounding (ROUND_STAGES, at least the register of h); o waits for it.
     wire [TANH_WIDTH-1:0] tanh_short;
     wire [Z_WIDTH-1:0]    tanh_in;
     wire [GATE_WIDTH-1:0] tanh_c, gate_o;
@@ -116,11 +116,11 @@ module rnn_lstm_lane #(
     rnn_saturate #(.IN_WIDTH(OUT_KEPT), .OUT_WIDTH(H_WIDTH)) saturate_h (
         .in(oh_rounded), .out(h_limited), .saturated(h_limits));
 
-    rnn_delay #(.WIDTH(CELL_KEPT), .CYCLES(ROUND_STAGES > 1 ? ROUND_STAGES - 1 : 0)) delay_cell (
+    rnn_delay #(.WIDTH(CELL_KEPT), .CYCLES(ROUND_STAGES > 0 ? 1 : 0)) delay_cell (
         .clk(clk), .in(cell_sum[CELL_WIDTH-1:SHIFT_C]), .out(cell_rounded));
     rnn_delay #(.WIDTH(OUT_KEPT), .CYCLES(ROUND_STAGES > 1 ? ROUND_STAGES - 1 : 0)) delay_h (
         .clk(clk), .in(oh_half[IG_WIDTH:SHIFT_H]), .out(oh_rounded));
-    rnn_delay #(.WIDTH(TANH_WIDTH), .CYCLES(ROUND_STAGES > 0 ? 1 : 0)) delay_tanh (
+    rnn_delay #(.WIDTH(TANH_WIDTH), .CYCLES(ROUND_STAGES > 1 ? 1 : 0)) delay_tanh (
         .clk(clk), .in(tanh_limited), .out(tanh_short));
     rnn_delay #(.WIDTH(1+H_WIDTH), .CYCLES(OPEN ? 0 : 1)) delay_out (
         .clk(clk), .in({h_limits, h_limited}), .out({h_over, h}));

@@ -28,7 +28,7 @@ from rnngen.ir.quantised import QuantisedLayer
 from rnngen.plan.engine import EnginePlan, ceil_div
 from rnngen.plan.external import WeightStream
 from rnngen.plan.memory import state_width
-from rnngen.plan.timing import OPERAND_CYCLES
+from rnngen.plan.timing import OPERAND_CYCLES, STATE_AHEAD
 
 AHEAD = 2
 """Cycles by which a group is known before its sums: the bias memory's address, and a register behind the memory."""
@@ -627,11 +627,12 @@ class Engine(wiring.Component):
         if timing.state_read is None or timing.state_write is None:
             return
         state = Signal.like(tail.state, name="old_state")
-        read, written = groups[timing.state_read + AHEAD - 1], groups[timing.state_write + AHEAD]
+        # A register stands behind this memory, too: the state goes straight into a product.
+        read, written = groups[timing.state_read + AHEAD - STATE_AHEAD], groups[timing.state_write + AHEAD]
         place = _group_counter(m, read, count)
         depth = count * self._context.streams
         begin = self._beginning(m, "state_0", place) if self._begins["state_0"] else Const(0, len(state))
-        m.d.comb += tail.state.eq(Mux(groups[timing.state_read + AHEAD].first, begin, state))
+        m.d.sync += tail.state.eq(Mux(groups[timing.state_read + AHEAD - STATE_AHEAD + 1].first, begin, state))
         self._shown.append(state)
         read_address = self._peeking(self.peek.stream * count + self.peek.word, read.stream * count + place)
         write_address = written.stream * count + _group_counter(m, written, count)

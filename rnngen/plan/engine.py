@@ -19,6 +19,7 @@ from rnngen.plan.timing import (
     PARTIAL_CYCLES,
     PARTIAL_GAP,
     SHARE_CYCLES,
+    STATE_AHEAD,
     Pipeline,
     TailTiming,
     tail_stages,
@@ -493,7 +494,7 @@ class EnginePlan:
         timing = self.tail
         if timing.state_read is None or timing.state_write is None:
             return 1
-        return timing.state_write - (timing.state_read - 1) + 1
+        return timing.state_write - (timing.state_read - STATE_AHEAD) + 1
 
     @property
     def release_cycle(self) -> int:

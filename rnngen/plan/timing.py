@@ -26,6 +26,9 @@ OUTPUT_CYCLES = 2
 PARTIAL_CYCLES = 1
 """What an engine of several passes adds to its sums' latency: the partial sum of the pass before."""
 
+STATE_AHEAD = 2
+"""Address of an old state to its place at the element-wise path: memory read, and a register behind it."""
+
 PARTIAL_GAP = 4
 """Sums of a pass to the sums of the next one that read them back: adder, write, read, and a register behind it."""
 
@@ -54,8 +57,8 @@ class Pipeline:
         table_stages: Of an activation, 2 (table; result), 3 (and its product's operands), 4 (and the product), 5 (and
             the sum).
         element_stages: Of a product of the element-wise path, 0, 1 (output) or 2 (and input).
-        round_stages: Behind such products, 0 (what ends the path keeps its register), 1 (saturation) or 2 (and the
-            rounded sum).
+        round_stages: Behind such products, 0 (what ends the path keeps its register), 1 (the rounded sum where a table
+            follows, else saturation) or 2 (both).
         signed_table: Activation tables hold the negative half, too: twice the memory, and no sign in front of the table
             and behind the sum.
 
@@ -121,12 +124,13 @@ def tail_timing(kind: str, pipeline: Pipeline) -> TailTiming:
     narrow, table = pipeline.narrow_stages, pipeline.table_stages
     update = pipeline.element_stages + pipeline.round_stages
     kept = pipeline.element_stages + max(1, pipeline.round_stages)
+    saturated = pipeline.element_stages + min(2, pipeline.round_stages + 1)  # one register stands in front of it
     gates = narrow + table
     if kind == "lstm":  # c' = f*c + i*g, h = o*tanh(c')
-        return TailTiming(narrow, gates, gates + kept, gates + update + table + kept)
+        return TailTiming(narrow, gates, gates + saturated, gates + update + table + kept)
     if kind == "gru":  # n = tanh(n_x + r*n_h), h' = (1-z)*n + z*h
         ready = gates + update + table
-        return TailTiming(narrow, ready, ready + kept, ready + kept, gates + kept)
+        return TailTiming(narrow, ready, ready + kept, ready + kept, gates + saturated)
     narrow = max(1, narrow) if kind == "linear" else narrow
     return TailTiming(narrow, None, None, gates if kind == "table" else narrow)
 
@@ -160,6 +164,7 @@ PIPELINES = {
     "balanced": Pipeline(4, 1, 1, 4, 2, 1),
     "short": Pipeline(2, 2, 1, 2, 1, 1),
     "shortest": Pipeline(1, 3, 1, 2, 1, 1),
+    "least": Pipeline(0, 3, 0, 2, 0, 0, signed_table=True),
 }
 """Depths by name, from the most registers to the fewest cycles.
 

@@ -40,8 +40,9 @@ class Depth:
     def cycles(self) -> tuple[int, int, int, int]:
         """When c is read, and z, c' and h are there, from the leaf's header."""
         read, kept = self.narrow + self.table, self.product + max(self.rounding, 1)
+        saturated = self.product + min(self.rounding + 1, 2)
         output = read + self.product + self.rounding + self.table + kept - self.open
-        return read, self.narrow, read + kept, output
+        return read, self.narrow, read + saturated, output
 
 
 DEPTHS = {
