@@ -227,9 +227,9 @@ class BlockCore(wiring.Component):
             delay = StartDelay(plan.offset, plan.initiation_interval, self._streams)
             m.submodules[f"delay{branch.stages[0][0]}"] = delay
             m.d.comb += [
-                delay.go.eq(self._go),
-                delay.go_last.eq(self._go_last),
-                delay.stream.eq(self._stream),
+                delay.go.eq(go),
+                delay.go_last.eq(go_last),
+                delay.stream.eq(stream),
                 last.go.eq(delay.late),
                 last.sequence_last.eq(delay.late_last),
                 last.stream.eq(delay.late_stream),

@@ -61,7 +61,8 @@ class BranchPlan:
         """First issue of the first stage to that of the last one: every word is written before it is read."""
         if len(self.stages) == 1:
             return 0
-        return max(1, self.last.wait(self._written, 0, self.last.x_words))
+        first = self.first.turn_cycles(self.last) if self.first.shared else 1
+        return max(first, self.last.wait(self._written, 0, self.last.x_words))
 
     def _written(self, word: Cycle) -> Cycle:
         """Cycle in which the second stage's x word is complete."""

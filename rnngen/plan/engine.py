@@ -335,6 +335,10 @@ class EnginePlan:
         ahead = self.tiles * self.h_spacing if self.shape.spaced else 0
         return ahead + self.last_pass + self.sweeps * self.spacing
 
+    def turn_cycles(self, after: EnginePlan) -> int:
+        """First issue to the earliest one of another engine on the same array, whose sums let the groups leave."""
+        return self.issue_cycles + max(0, self.groups - (self.spacing - self.sweep) - after.sweep)
+
     @cached_property
     def _starts(self) -> IntArray:
         """First word of each pass."""

@@ -8,8 +8,8 @@ use the array.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice, pairwise, permutations
+from dataclasses import dataclass, replace
+from itertools import islice, permutations
 from math import prod
 
 from rnngen.plan.branch import BranchPlan
@@ -32,8 +32,8 @@ _EQUAL = 8
 def can_fold(shapes: Sequence[BlockShape]) -> str:
     """Why the layers cannot share an array; empty if they can."""
     for shape in shapes:
-        if len(shape.branches[0]) > 1:
-            return f"layer '{shape.layers[0].name}' is one of two stages, which work at the same time"
+        if len(shape.branches[0][0]) > 1:
+            return f"the groups of layer '{shape.layers[0].name}' work side by side"
         layer = shape.layers[0]
         if layer.spaced:
             return "the h-part of a spaced layer is computed whenever nothing else is"
@@ -58,33 +58,30 @@ def _engine(shape: LayerShape, lanes: _Lanes, pipeline: Pipeline) -> EnginePlan:
     return EnginePlan(shape, rows, columns, elements, pipeline, turns=shape.gates, shared=lanes.columns)
 
 
-def _gap(before: EnginePlan, after: EnginePlan) -> int:
-    """Cycles that an engine waits behind another one, so that its first sums do not cut off the other one's groups."""
-    return max(0, before.groups - (before.spacing - before.sweep) - after.sweep)
-
-
 @dataclass(frozen=True)
 class _Turn:
     """What a block does with the array in its turn: its engines one behind the other."""
 
-    engines: tuple[EnginePlan, ...]
+    branches: tuple[BranchPlan, ...]
 
-    @property
-    def delays(self) -> tuple[int, ...]:
-        """Of each engine, from the block's start."""
-        found = [0]
-        for before, after in pairwise(self.engines):
-            found.append(found[-1] + before.issue_cycles + _gap(before, after))
-        return tuple(found)
-
-    @property
-    def cycles(self) -> int:
-        """All its issues."""
-        return self.delays[-1] + self.engines[-1].issue_cycles
+    def until(self, following: EnginePlan) -> int:
+        """To the first issue of another engine."""
+        last = self.branches[-1]
+        return last.delay + last.offset + last.last.turn_cycles(following)
 
 
 def _turns(shapes: Sequence[BlockShape], lanes: _Lanes, pipeline: Pipeline) -> list[_Turn]:
-    return [_Turn(tuple(_engine(layer, lanes, pipeline) for layer in shape.layers)) for shape in shapes]
+    return [_turn(shape, lanes, pipeline) for shape in shapes]
+
+
+def _turn(shape: BlockShape, lanes: _Lanes, pipeline: Pipeline) -> _Turn:
+    """Branch behind branch, each stage by stage; a second stage waits for the first one's last results."""
+    made: list[BranchPlan] = []
+    for stages in shape.branches:
+        branch = BranchPlan(tuple((_engine(stage[0], lanes, pipeline),) for stage in stages))
+        delay = _Turn(tuple(made)).until(branch.first) if made else 0
+        made.append(replace(branch, delay=delay))
+    return _Turn(tuple(made))
 
 
 def _starts(turns: Sequence[_Turn], order: Sequence[int]) -> tuple[dict[int, int], int]:
@@ -93,19 +90,19 @@ def _starts(turns: Sequence[_Turn], order: Sequence[int]) -> tuple[dict[int, int
     cycle = 0
     for block, following in zip(order, (*order[1:], order[0])):
         starts[block] = cycle
-        cycle += turns[block].cycles + _gap(turns[block].engines[-1], turns[following].engines[0])
+        cycle += turns[block].until(turns[following].branches[0].first)
     return starts, cycle
 
 
 def _most_elements(shapes: Sequence[BlockShape], lanes: _Lanes) -> int:
-    """A group is written into the own h memory and the next block's input buffer in one cycle."""
-    most = lanes.rows
-    for index, shape in enumerate(shapes):
-        layer = shape.layers[0]
-        if layer.hidden:
-            most = min(most, lanes.columns, max(layer.inputs, layer.hidden))
-        if index and not shapes[index - 1].post_units:
-            most = min(most, lanes.columns, max(layer.inputs, layer.hidden))
+    """A group is written into an h memory and the next stage's or block's input buffer in one cycle."""
+    most, writes = lanes.rows, False
+    for shape in shapes:
+        stages = shape.branches[0]
+        readers = [stages[0][0]] if stages[0][0].hidden or writes else []
+        readers += [stage[0] for stage in stages[1:]]
+        most = min([most, *(min(lanes.columns, max(layer.inputs, layer.hidden)) for layer in readers)])
+        writes = not shape.post_units
     return most
 
 
@@ -145,8 +142,12 @@ def _issues(shapes: Sequence[BlockShape], rows: int, columns: int) -> int:
 
 
 def _frame(turns: Sequence[_Turn]) -> int:
-    """Cycles of a frame: all issues, and no less than each engine's recurrence."""
-    return max(_starts(turns, range(len(turns)))[1], *(engine.interval for turn in turns for engine in turn.engines))
+    """Cycles of a frame: all issues, and no less than each branch's recurrence."""
+    return _with_recurrence(turns, _starts(turns, range(len(turns)))[1])
+
+
+def _with_recurrence(turns: Sequence[_Turn], cycles: int) -> int:
+    return max(cycles, *(branch.interval for turn in turns for branch in turn.branches))
 
 
 def folded(
@@ -191,12 +192,11 @@ def _in_order(
 ) -> NetworkPlan:
     """Blocks and ports; buffers of two steps."""
     starts, cycles = _starts(turns, order)
-    frame = max(cycles, *(engine.interval for turn in turns for engine in turn.engines))
+    frame = _with_recurrence(turns, cycles)
     blocks: list[BlockPlan] = []
     for index, (shape, turn) in enumerate(zip(shapes, turns)):
-        branches = tuple(BranchPlan(((engine,),), delay) for engine, delay in zip(turn.engines, turn.delays))
-        last = turn.engines[-1]
-        following = turns[index + 1].engines[0].x_columns if index + 1 < len(turns) else None
+        branches, last = turn.branches, turn.branches[-1].last
+        following = turns[index + 1].branches[0].first.x_columns if index + 1 < len(turns) else None
         words = stored_lanes(last.elements, last.shape.units, len(branches), frame, following) if shape.stored else 0
         blocks.append(
             BlockPlan(

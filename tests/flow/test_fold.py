@@ -52,6 +52,7 @@ CASES: dict[str, tuple[int, Description, int]] = {
     "an LSTM, both directions, a GRU and a head": (
         3, (("lstm", 4), ("bidirectional lstm", 3), ("gru", 4), ("linear", 2)), 3
     ),
+    "layers of two stages": (3, (("projected", 5, 2), ("factorised", 4, 3), ("bidirectional projected", 3, 2)), 3),
     "symbols, tanh and argmax": (1, (("embedding", 5, 3), ("lstm", 7), ("linear", 4), ("tanh",), ("argmax",)), 7),
     "last steps": (3, (("gru", 5), ("last",), ("linear", 7), ("lstm", 3)), 9),
 }  # fmt: skip

@@ -28,10 +28,34 @@ def layer(kind: str, inputs: int, units: int, name: str = "l") -> LayerShape:
     return LayerShape(name, kind, GATES[kind], inputs, units, 0 if kind == "linear" else units)
 
 
+Stages = tuple[tuple[LayerShape, ...], ...]
+
+
+def projected(name: str, inputs: int, units: int) -> Stages:
+    """An LSTM whose h is projected to 3 words."""
+    gates = LayerShape(name, "lstm", 4, inputs, units, 3, alone=False)
+    return ((gates,), (LayerShape(f"{name}p", "linear", 1, units, 3, 0, alone=False),))
+
+
+def factorised(name: str, inputs: int, units: int) -> Stages:
+    """An LSTM behind an inner product of 2 words."""
+    inner = LayerShape(name, "linear", 1, inputs, 2, units, alone=False)
+    return ((inner,), (LayerShape(f"{name}g", "lstm", 4, 2, units, 0, alone=False),))
+
+
+STAGES = {"projected": projected, "factorised": factorised}
+
+
 def chain(inputs: int, *items: tuple[str, int]) -> list[BlockShape]:
-    """Layers one behind the other; ``both KIND`` is a layer of two directions."""
+    """Layers one behind the other; ``both KIND`` is a layer of two directions, ``projected`` and ``factorised`` have
+    two stages.
+    """
     blocks = []
     for number, (kind, units) in enumerate(items):
+        if kind in STAGES:
+            blocks.append(BlockShape((STAGES[kind](f"l{number}", inputs, units),)))
+            inputs = blocks[-1].branches[0][-1][0].units
+            continue
         both, kind = kind.startswith("both "), kind.removeprefix("both ")
         shapes = [layer(kind, inputs, units, f"l{number}{way}") for way in ("", "b")[: 1 + both]]
         blocks.append(BlockShape(tuple(((shape,),) for shape in shapes), stored=True) if both else alone(shapes[0]))
@@ -39,23 +63,30 @@ def chain(inputs: int, *items: tuple[str, int]) -> list[BlockShape]:
     return blocks
 
 
-KINDS = st.sampled_from(["lstm", "gru", "linear", "both gru", "both lstm"])
-CHAINS = st.lists(st.tuples(KINDS, st.integers(1, 9)), min_size=1, max_size=4)
+ONE_STAGE = ["lstm", "gru", "linear", "both gru", "both lstm"]
+
+
+def chains(kinds: list[str]) -> st.SearchStrategy[list[tuple[str, int]]]:
+    return st.lists(st.tuples(st.sampled_from(kinds), st.integers(1, 9)), min_size=1, max_size=4)
 
 
 def share(plan: NetworkPlan, lengths: Sequence[int], arrivals: Sequence[int] = ()) -> list[tuple[int, EnginePlan]]:
     """First issue of every step of every engine."""
     times = run_schedule(plan, lengths, arrivals)
     return [
-        (issue + branch.delay, branch.first)
+        (issue + branch.delay + (branch.offset if number else 0), engine)
         for issues, block in zip(times.issues, plan.blocks)
         for branch in block.branches
+        for number, (engine,) in enumerate(branch.stages)
         for issue in issues
     ]
 
 
-@given(st.integers(1, 6), CHAINS, st.integers(1, 40), st.lists(st.integers(0, 400), min_size=8, max_size=8))
-@settings(max_examples=60)
+GAPS = st.lists(st.integers(0, 400), min_size=8, max_size=8)
+
+
+@given(st.integers(1, 6), chains([*ONE_STAGE, *STAGES]), st.integers(1, 40), GAPS)
+@settings(max_examples=40)
 def test_engines_are_never_in_each_others_way(
     inputs: int, items: list[tuple[str, int]], multipliers: int, gaps: list[int]
 ) -> None:
@@ -82,7 +113,7 @@ def test_engines_are_never_in_each_others_way(
         assert len(set(leaving)) == len(leaving)
 
 
-@given(st.integers(1, 8), CHAINS, st.integers(1, 30))
+@given(st.integers(1, 8), chains(ONE_STAGE), st.integers(1, 30))
 @settings(max_examples=40)
 def test_the_array_is_the_best_of_all(inputs: int, items: list[tuple[str, int]], multipliers: int) -> None:
     """Over all rows and columns, with as many element-wise lanes as the memories behind them can take."""
@@ -146,11 +177,11 @@ def test_a_hand_case() -> None:
 def test_what_cannot_share() -> None:
     spaced = alone(LayerShape("l", "lstm", 4, 3, 4, 4, spaced=True))
     streams = alone(LayerShape("l", "lstm", 4, 3, 4, 4, streams=2))
-    two_stages = BlockShape((((layer("lstm", 3, 4),), (layer("linear", 4, 2),)),))
+    groups = BlockShape((((layer("lstm", 3, 4), layer("lstm", 3, 4)), (layer("linear", 8, 2),)),))
     for block, reason in (
         (spaced, "the h-part of a spaced layer is computed whenever nothing else is"),
         (streams, "2 streams fill the time in which an engine waits"),
-        (two_stages, "layer 'l' is one of two stages, which work at the same time"),
+        (groups, "the groups of layer 'l' work side by side"),
     ):
         with pytest.raises(PlanError, match=f"^{re.escape(f'The layers cannot share one array (--fold): {reason}.')}$"):
             plan_with_folding([block], Budget(40), fold=True)
