@@ -58,6 +58,10 @@ bench-law: $(STAMP)
 bench-limits: $(STAMP)
 	$(BIN)/python -m bench.limits
 
+# The clock of an unrolled layer, from place and route.
+bench-slice: $(STAMP)
+	$(BIN)/python -m bench.unrolled_slice
+
 # Weights in external memory: what binds, planned and simulated.
 bench-external: $(STAMP)
 	$(BIN)/python -m bench.external

