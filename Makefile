@@ -1,4 +1,4 @@
-# make venv | test | regress | conformance | demo | bench | bench-law | bench-limits | bench-external | real | clean
+# make venv | test | regress | conformance | demo | bench | bench-law | bench-limits | bench-external | bench-slice | real | clean
 # Needs Python 3.11 or newer, a C++ compiler, make and perl.
 
 PYTHON ?= python3
@@ -11,7 +11,7 @@ HLS_VENV  := build/hls4ml-venv
 HLS_STAMP := $(HLS_VENV)/.installed
 
 
-.PHONY: venv test regress conformance lint demo bench bench-law bench-limits bench-external real bench-hls4ml clean
+.PHONY: venv test regress conformance lint demo bench bench-law bench-limits bench-external bench-slice real bench-hls4ml clean
 .DELETE_ON_ERROR:
 
 venv: $(STAMP)

@@ -100,6 +100,7 @@ def routed(
 ) -> dict[str, Any]:
     """Place and route of the slice."""
     plan = slice_plan(pipeline)
+    Path("build").mkdir(exist_ok=True)  # below the working directory: the tools see a /tmp of their own
     with tempfile.TemporaryDirectory(dir="build", prefix="slice-") as folder:
         work = Path(folder)
         module, ports = circuit(layer, plan, shared)
