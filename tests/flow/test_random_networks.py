@@ -17,8 +17,9 @@ from rnngen.errors import PlanError
 from rnngen.flow import simulate
 from rnngen.ir.quantised import QuantisedNetwork
 from rnngen.passes.quantise import quantise
+from rnngen.plan.fold import can_fold
 from rnngen.plan.network import NetworkPlan
-from rnngen.plan.search import Budget, plan_for_budget, plan_for_lanes
+from rnngen.plan.search import Budget, plan_for_budget, plan_for_lanes, plan_with_folding
 from rnngen.plan.shapes import BlockShape, block_shapes
 from tests.random_networks import make_input, make_network, random_description
 
@@ -46,6 +47,7 @@ def options(number: int) -> dict[str, Any]:
         "seed": number,
         "lanes": (random.randint(1, 24), random.randint(1, 24)) if by_lanes else None,
         "budget": random.randint(0, 300),
+        "fold": number % 5 == 4,  # where the layers can share an array
         "spaced": random.random() < 0.3,  # where it is legal
     }
 
@@ -65,10 +67,12 @@ def shapes_of(quantised: QuantisedNetwork, spaced: bool) -> tuple[BlockShape, ..
 
 
 def plan_of(quantised: QuantisedNetwork, chosen: dict[str, Any]) -> NetworkPlan:
-    """By lanes where they are legal, else by a budget."""
+    """On a shared array, by lanes where they are legal, else by a budget."""
     shapes = shapes_of(quantised, chosen["spaced"])
     capacity = chosen["steps"] + chosen["spare_capacity"]
     gates = gated(shapes)
+    if chosen["fold"] and not can_fold(shapes):
+        return plan_with_folding(shapes, Budget(1 + chosen["budget"] % 48), capacity=capacity, fold=True)
     if chosen["lanes"] is not None and gates is not None:
         main = [layer for shape in shapes for layer in shape.layers if layer.hidden or layer.gates > 1]
         rows, columns = chosen["lanes"]
