@@ -83,7 +83,7 @@ def test_emulate_writes_the_output(design, tmp_path, capsys):
         (["--lanes", "4,2,7"], "column lanes must be within 1..6, not 7."),
         (["--multipliers", 16, "--max-steps", 0], "--max-steps must be at least 1, not 0."),
         (["--multipliers", 16, "--streams", 0], "Streams must be within 1..65536, not 0."),
-        (["--pipeline", "fast"], "--pipeline must be one of deep, balanced, short, shortest, not fast."),
+        (["--pipeline", "fast"], "--pipeline must be one of deep, balanced, short, shortest, least, not fast."),
         (["--streams", 2], "A board's UART bridge carries one stream, so --streams must be 1, not 2; for more give"),
         (["--multipliers", 16, "--spaced", "--streams", 2], "with --spaced --streams must be 1, not 2."),
         (["--multipliers", 16, "--spaced", "--streams", "auto"], "with --spaced --streams must be 1, not auto."),
