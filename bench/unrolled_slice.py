@@ -22,7 +22,7 @@ from bench.cycle_law import Case, layer_of
 from bench.table import print_table
 from rnngen.build.floorplan import place_multipliers
 from rnngen.build.process import run_tool
-from rnngen.build.result import read_report
+from rnngen.build.result import PathStep, read_report
 from rnngen.build.tools import console_script
 from rnngen.emit.images import table_image
 from rnngen.gateware.tails import make_tail, shifted_bias, sum_width
@@ -37,6 +37,15 @@ from rnngen.resources import templates_dir
 
 INPUTS, HIDDEN = 6, 20
 PART = ("LFE5U-85F", "--85k", "CABGA381", 6)
+
+
+SHOWN_NS = 0.4
+"""Shorter pieces of the critical path are left out: the carries of an adder."""
+
+
+def _step(step: PathStep) -> str:
+    """A piece of the critical path, with the ends of its names."""
+    return f"{step.kind} {step.delay_ns:.1f} {step.source[-60:]} -> {step.target[-60:]}"
 
 
 def trained(weight_bits: int, activation_bits: int) -> QuantisedLayer:
@@ -138,7 +147,7 @@ def routed(
         "fmax_mhz": round(report.fmax_hz / 1e6, 1),
         "loop_ns": round(1e9 * cycles / report.fmax_hz, 1),
         "nextpnr_seconds": round(seconds),
-        "path": [f"{s.kind} {s.delay_ns:.1f} {s.source} -> {s.target}" for s in path.steps] if path else [],
+        "path": [_step(step) for step in path.steps if step.delay_ns >= SHOWN_NS] if path else [],
         **report.used,
     }
 
