@@ -29,12 +29,11 @@ NETWORK = Network(
         LinearLayer("last", RNG.uniform(-1, 1, (2, 3)), RNG.uniform(-1, 1, 2)),
     ),
 )
-DEPTHS = [
-    Pipeline(2, 2, 1, 2, 1, 1),
-    Pipeline(1, 3, 2, 3, 1, 2),
-    Pipeline(3, 1, 1, 4, 2, 1),
+DEPTHS = [  # with the deepest one, every number of every stage
+    Pipeline(2, 2, 1, 3, 1, 1),
+    Pipeline(1, 3, 2, 4, 0, 2, signed_table=True),
+    Pipeline(3, 1, 1, 2, 2, 1),
     Pipeline(0, 3, 0, 2, 0, 0, signed_table=True),
-    Pipeline(1, 2, 0, 3, 1, 0),
 ]
 
 
