@@ -34,8 +34,9 @@ from rnngen.emit.images import as_handed_over, external_image, memory_images, ta
 from rnngen.emit.tensors import FLOAT_FILE, INTEGER_FILE, float_bytes, integer_bytes, read_arrays
 from rnngen.errors import DesignError
 from rnngen.gateware.block import map_image_name
+from rnngen.gateware.context import CoreOptions
 from rnngen.gateware.control import DIGEST_BITS
-from rnngen.gateware.engine import CoreOptions, image_names
+from rnngen.gateware.parameters import image_names
 from rnngen.gateware.registers import ADDRESS_BITS, WORD_BITS, c_header, python_map
 from rnngen.gateware.top import DIGEST_IMAGE, accelerator_verilog, h_sizes, word_lane_bits
 from rnngen.ir.network import Network

@@ -9,7 +9,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from rnngen.gateware.buffers import write_layout
-from rnngen.gateware.engine import CoreOptions, Engine, EngineContext
+from rnngen.gateware.context import CoreOptions, EngineContext
+from rnngen.gateware.engine import Engine
 from rnngen.gateware.loader import LoadableMemory
 from rnngen.gateware.merge import MergeBuffer
 from rnngen.gateware.peek import PEEK

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Signal, Value
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from rnngen.gateware.buffers import StepBuffer, VectorMemory, address_width, fit_address, write_layout
+from rnngen.gateware.context import EngineContext
 from rnngen.gateware.external import WeightBuffer, beat_layout
+from rnngen.gateware.groups import AHEAD, gather, group_counter, group_head, line, partial_sums, turn_sums
 from rnngen.gateware.loader import LoadableMemory, load_layout
+from rnngen.gateware.parameters import (
+    bias_word_width,
+    image_names,
+    parameter_memories,
+    state_memories,
+    weight_word_width,
+)
 from rnngen.gateware.peek import PEEK
 from rnngen.gateware.registers import WORD_BITS
 from rnngen.gateware.sequencer import Sequencer
@@ -18,7 +25,6 @@ from rnngen.gateware.shared import ArrayShape, extended, own_sums, padded_weight
 from rnngen.gateware.tails import (
     SATURATION_COUNTER_BITS,
     TailSignals,
-    bias_width,
     count_saturations,
     make_tail,
     shifted_bias,
@@ -26,110 +32,8 @@ from rnngen.gateware.tails import (
 )
 from rnngen.ir.quantised import QuantisedLayer
 from rnngen.plan.engine import EnginePlan, ceil_div
-from rnngen.plan.external import WeightStream
 from rnngen.plan.memory import state_width
 from rnngen.plan.timing import OPERAND_CYCLES, STATE_AHEAD
-
-AHEAD = 2
-"""Cycles by which a group is known before its sums: the bias memory's address, and a register behind the memory."""
-
-
-def image_names(index: int) -> dict[str, str]:
-    """Memory image files of engine ``index``, by what they hold."""
-    return {what: f"engine{index}_{what}.hex" for what in ("weights", "bias", "table", "h_0", "state_0")}
-
-
-def weight_word_width(layer: QuantisedLayer, plan: EnginePlan) -> int:
-    """Bits of one weight memory word."""
-    return plan.multipliers * layer.formats.product.weight_width
-
-
-def bias_word_width(layer: QuantisedLayer, plan: EnginePlan) -> int:
-    """Bits of one bias memory word: all biases of E units."""
-    return plan.elements * len(layer.formats.bias_slots) * bias_width(layer)
-
-
-def bus_widths(layer: QuantisedLayer, plan: EnginePlan) -> dict[str, int]:
-    """Bits of an engine's widest buses, by what they carry in one cycle."""
-    product = layer.formats.product
-    return {
-        "weights": weight_word_width(layer, plan),
-        "biases": bias_word_width(layer, plan),
-        "sums": plan.elements * plan.shape.gates * sum_width(layer, plan),
-        "operands": plan.columns * product.operand_width,
-    }
-
-
-def parameter_memories(index: int, layer: QuantisedLayer, plan: EnginePlan) -> dict[str, LoadableMemory]:
-    """The memories of engine ``index`` that hold its parameters, by what they hold."""
-    return {
-        "weights": LoadableMemory(index, 0, weight_word_width(layer, plan), plan.words),
-        "bias": LoadableMemory(
-            index, 1, bias_word_width(layer, plan), plan.group_count * max(1, layer.symbols)
-        ),
-    }
-
-
-def state_memories(index: int, layer: QuantisedLayer, plan: EnginePlan, h_size: int) -> dict[str, LoadableMemory]:
-    """The memories of engine ``index`` that hold the state which sequences begin with; h_size: words of a whole h."""
-    h_width, h_words = layer.formats.product.h.width * plan.h_columns, ceil_div(h_size, plan.h_columns)
-    found = {"h_0": LoadableMemory(index, 2, h_width, h_words)} if plan.shape.hidden else {}
-    if state_width(layer):
-        found["state_0"] = LoadableMemory(index, 3, plan.elements * state_width(layer), plan.group_count)
-    return found
-
-
-@dataclass(frozen=True)
-class CoreOptions:
-    """Choices of a whole core.
-
-    Attributes:
-        multiplier: ``"generic"`` or ``"ecp5"``.
-        loadable: Parameters can be written at run time; otherwise they are fixed at configuration.
-        state_access: So can the state that sequences begin with, and the state of each stream can be read.
-    """
-
-    multiplier: str = "generic"
-    loadable: bool = False
-    state_access: bool = False
-
-
-@dataclass(frozen=True)
-class EngineContext:
-    """What stands around an engine.
-
-    Attributes:
-        index: Of its memory images.
-        x_size, h_size: Words of the whole vectors that it reads from (an engine of a group reads slices).
-        x_lanes, h_lanes: Words that are written into their memories in a cycle.
-        x_aligned, h_aligned: Whether every such write begins at a multiple of its lanes.
-        streams: How many interleaved sequences keep a state each.
-        options: Of the whole core.
-        capacity: Steps of the longest stored sequence; 0: steps are taken as they come.
-        reverse: Takes a stored sequence from its end.
-        array: What multiplies, where all engines share it; None: the engine has an array of its own.
-        weights: How the weights come, where they are in external memory.
-    """
-
-    index: int
-    x_size: int
-    h_size: int
-    x_lanes: int
-    h_lanes: int
-    x_aligned: bool
-    h_aligned: bool
-    streams: int
-    options: CoreOptions
-    capacity: int = 0
-    reverse: bool = False
-    array: ArrayShape | None = None
-    weights: WeightStream | None = None
-
-
-def _group_layout(streams: int, turns: int) -> data.StructLayout:
-    """What travels beside a group of E units through the element-wise path."""
-    flags = dict.fromkeys(("valid", "first", "tile_end", "step_end", "sequence_last", "fresh", "kept"), 1)
-    return data.StructLayout({**flags, "stream": range(streams), "turn": range(turns)})
 
 
 class Engine(wiring.Component):
@@ -262,16 +166,16 @@ class Engine(wiring.Component):
             m.d.comb += [sequencer.go_h.eq(self.go_h), self.stale.eq(Cat(self.restart, *loads).any())]
         tail_leaf, tail = make_tail(self._layer, self._plan, image_names(self._context.index)["table"])
         m.submodules.tail = tail_leaf
-        gathered = (tail.sums, tail.sums_x) if self._plan.turns == 1 else self._turn_sums()
+        gathered = (tail.sums, tail.sums_x) if self._plan.turns == 1 else turn_sums(self._layer, self._plan)
         sums = Signal.like(gathered[0], name="array_sums") if self._plan.keeps_sums else gathered[0]
         h_operand = self._forwarded(m, sequencer, tail)
         self._operand_path(m, sequencer, buffer, sums, gathered[1], self._addend(tail), h_operand)
-        head, symbol = self._group_head(m, sequencer, buffer)
+        head, symbol = group_head(m, self._plan, self._context.streams, sequencer, buffer)
         if self._plan.keeps_sums:
-            head = self._partial_sums(m, sums, head, *gathered)
+            head = partial_sums(m, self._layer, self._plan, sums, head, *gathered)
         if self._plan.turns > 1:
-            head, symbol = self._gather(m, gathered[0], head, symbol, tail)
-        groups = _line(m, head, "group", self._plan.tail.output + AHEAD + 1)
+            head, symbol = gather(m, self._layer, self._plan, gathered[0], head, symbol, tail)
+        groups = line(m, head, "group", self._plan.tail.output + AHEAD + 1)
         m.d.comb += self._arrives.eq(groups[-2].valid)
         self._tail_memories(m, tail, groups, symbol)
         self._results(m, tail, groups)
@@ -489,130 +393,6 @@ class Engine(wiring.Component):
         writes = {"i_write_enable": load.enable, "i_write_address": load.address, "i_write_data": load.data}
         return Instance("rnn_weight_memory", **ports, **writes)
 
-    def _group_head(self, m: Module, sequencer: Sequencer, buffer: StepBuffer) -> tuple[Signal, Value]:
-        """The group, of any pass, whose sums will be at the array's output in AHEAD cycles.
-
-        With it the first word of the step's symbol in the bias memory (0 where x is no symbol).
-        """
-        plan = self._plan
-        ends = (sequencer.last, sequencer.step_first, sequencer.last_tile, sequencer.step_last)
-        passes = (sequencer.first_pass, ~sequencer.last_pass)
-        tile = Signal(len(ends) + len(passes) + len(sequencer.step_stream) + len(sequencer.turn))
-        m.d.comb += tile.eq(Cat(*ends, *passes, sequencer.step_stream, sequencer.turn))
-        delay = plan.array_cycles - AHEAD
-        for _ in range(delay):
-            later = Signal.like(tile)
-            m.d.sync += later.eq(tile)
-            tile = later
-        head = Signal(_group_layout(self._context.streams, plan.partial_turns), name="group_head")
-        flags, flags_now = Signal(len(tile) - 1), Signal(len(tile) - 1)
-        left = Signal(range(plan.groups + 1))
-        left_now = Signal.like(left)
-        starts = tile[0]
-        m.d.comb += [
-            flags_now.eq(Mux(starts, tile[1:], flags)),
-            left_now.eq(Mux(starts, Mux(tile[2], plan.last_groups, plan.groups), left)),
-            head.valid.eq(left_now != 0),
-            head.first.eq(flags_now[0]),
-            head.tile_end.eq(left_now == 1),
-            head.step_end.eq((left_now == 1) & flags_now[1]),
-            head.sequence_last.eq(flags_now[2]),
-            head.fresh.eq(flags_now[3]),
-            head.kept.eq(flags_now[4]),
-            Cat(head.stream, head.turn).eq(flags_now[5:]),
-        ]
-        m.d.sync += [flags.eq(flags_now), left.eq(left_now - head.valid)]
-        return head, self._symbol_base(m, buffer, delay, starts)
-
-    def _turn_sums(self) -> tuple[Signal, Signal]:
-        """The sums of a group in one turn; no part of x beside them."""
-        plan, width = self._plan, self._layer.formats.product.accumulator_width
-        return Signal(plan.elements * plan.gates_at_once * width, name="turn_sums"), Signal(0)
-
-    def _gather(
-        self, m: Module, sums: Signal, head: Signal, symbol: Value, tail: TailSignals
-    ) -> tuple[Signal, Value]:
-        """Gathers the sums of a tile's turns; returns the head of the groups that are complete, and its symbol."""
-        plan, width = self._plan, self._layer.formats.product.accumulator_width
-        here = _line(m, head, "turn_group", AHEAD + 1)[-1]
-        place = Signal(range(max(2, plan.groups)))
-        with m.If(here.valid):
-            m.d.sync += place.eq(Mux(here.tile_end, 0, place + 1))
-        m.submodules.gate_sums = Instance(
-            "rnn_gate_sums",
-            p_LANES=plan.elements,
-            p_GATES=plan.gates_at_once,
-            p_TURNS=plan.partial_turns,
-            p_TURN_WIDTH=len(here.turn),
-            p_ACC_WIDTH=width,
-            p_DEPTH=plan.groups,
-            p_ADDRESS_WIDTH=address_width(plan.groups),
-            p_SPLIT=int(plan.halved),
-            i_clk=ClockSignal(),
-            i_group=sums,
-            i_turn=here.turn,
-            i_write=here.valid,
-            i_address=fit_address(m, place, plan.groups),
-            o_sums=tail.sums,
-            o_sums_x=tail.sums_x if plan.halved else Signal(width, name="no_gathered_x"),
-        )
-        whole = Signal.like(head, name="whole_head")
-        m.d.comb += [whole.eq(head), whole.valid.eq(head.valid & (head.turn == plan.partial_turns - 1))]
-        if not plan.gather_cycles:
-            return whole, symbol
-        later, later_symbol = Signal.like(head, name="gathered_head"), Signal(len(symbol), name="gathered_symbol")
-        m.d.sync += [later.eq(whole), later_symbol.eq(symbol)]
-        return later, later_symbol
-
-    def _partial_sums(self, m: Module, sums: Signal, head: Signal, added: Signal, added_x: Signal) -> Signal:
-        """Adds up the sums of all passes; returns the head of the groups that are complete."""
-        plan, width = self._plan, self._layer.formats.product.accumulator_width
-        split, depth = self._layer.kind == "gru", plan.group_count * plan.turns
-        sums_out, kept_out = added, added_x if split else Signal(width, name="no_kept_x")
-        if split and plan.shape.spaced:  # what is kept of gate n is its h-part, and the x-part leaves as it comes
-            sums_out, kept_out = Signal.like(added, name="last_sums"), Signal.like(added_x, name="kept_sums")
-            rows = [sums_out.word_select(row, width) for row in range(plan.elements * 3)]
-            kept = [kept_out.word_select(lane, width) for lane in range(plan.elements)]
-            m.d.comb += added.eq(Cat((rows[3 * k], rows[3 * k + 1], kept[k]) for k in range(plan.elements)))
-            m.d.comb += added_x.eq(Cat(rows[2::3]))
-        address, here = _group_counter(m, head, depth), _line(m, head, "pass_group", AHEAD + 1)[-1]
-        m.submodules.partial_sums = Instance(
-            "rnn_partial_sums",
-            p_ROWS=plan.elements * plan.gates_at_once,
-            p_ACC_WIDTH=width,
-            p_DEPTH=depth,
-            p_ADDRESS_WIDTH=address_width(depth),
-            p_SPLIT=int(split),
-            i_clk=ClockSignal(),
-            i_group=sums,
-            i_address=fit_address(m, address, depth),
-            i_fresh=head.fresh,
-            i_write=here.valid & here.kept,
-            o_sums=sums_out,
-            o_sums_x=kept_out,
-        )
-        complete = Signal.like(head, name="complete_head")
-        m.d.sync += [complete.eq(head), complete.valid.eq(head.valid & ~head.kept)]
-        return complete
-
-    def _symbol_base(self, m: Module, buffer: StepBuffer, delay: int, starts: Value) -> Value:
-        """First bias word of the symbol of the tile that starts, held until the next one does."""
-        plan = self._plan
-        if not plan.shape.symbols:
-            return Const(0, 1)
-        # The buffer shows a step's symbol one cycle behind each of its issues.
-        symbol = Signal(range(max(2, plan.shape.symbols)))
-        line: Value = buffer.data[: len(symbol)]
-        for number in range(delay - 1):
-            later = Signal.like(symbol, name=f"symbol_{number}")
-            m.d.sync += later.eq(line)
-            line = later
-        base = Signal(range(max(2, plan.shape.symbols * plan.group_count)))
-        base_now = Signal.like(base)
-        m.d.comb += base_now.eq(Mux(starts, line * plan.group_count, base))
-        m.d.sync += base.eq(base_now)
-        return base_now
-
     def _tail_memories(self, m: Module, tail: TailSignals, groups: list[Signal], symbol: Value) -> None:
         """Bias, and the state where there is one, read for each group in time."""
         plan, timing, layer = self._plan, self._plan.tail, self._layer
@@ -622,20 +402,20 @@ class Engine(wiring.Component):
         bias = Signal(bias_word_width(layer, plan), name="bias_word")
         m.d.sync += (tail.addend if plan.is_unrolled else tail.bias).eq(shifted_bias(layer.formats.product, bias))
         address = Signal(range(max(2, depth)), name="bias_address")
-        m.d.comb += address.eq(symbol + _group_counter(m, groups[0], count))
+        m.d.comb += address.eq(symbol + group_counter(m, groups[0], count))
         m.submodules.bias = self._parameter_memory("bias", depth, address, bias)
         if timing.state_read is None or timing.state_write is None:
             return
         state = Signal.like(tail.state, name="old_state")
         # A register stands behind this memory, too: the state goes straight into a product.
         read, written = groups[timing.state_read + AHEAD - STATE_AHEAD], groups[timing.state_write + AHEAD]
-        place = _group_counter(m, read, count)
+        place = group_counter(m, read, count)
         depth = count * self._context.streams
         begin = self._beginning(m, "state_0", place) if self._begins["state_0"] else Const(0, len(state))
         m.d.sync += tail.state.eq(Mux(groups[timing.state_read + AHEAD - STATE_AHEAD + 1].first, begin, state))
         self._shown.append(state)
         read_address = self._peeking(self.peek.stream * count + self.peek.word, read.stream * count + place)
-        write_address = written.stream * count + _group_counter(m, written, count)
+        write_address = written.stream * count + group_counter(m, written, count)
         m.submodules.state = Instance(
             "rnn_state_memory",
             p_WIDTH=plan.elements * state_width(layer),
@@ -688,21 +468,3 @@ class Engine(wiring.Component):
         for name, value in points.items():
             probe = Signal(len(value), name=f"probe_{name}")
             m.d.comb += probe.eq(value)
-
-
-def _line(m: Module, head: Signal, name: str, length: int) -> list[Signal]:
-    """``head``, and it 1, 2, .. length - 1 cycles later."""
-    line = [head]
-    for number in range(1, length):
-        later = Signal.like(head, name=f"{name}_{number}")
-        m.d.sync += later.eq(line[-1])
-        line.append(later)
-    return line
-
-
-def _group_counter(m: Module, group: Signal, count: int) -> Signal:
-    """Index of the group that is at this place, 0 .. count - 1."""
-    index = Signal(range(max(2, count)))
-    with m.If(group.valid):
-        m.d.sync += index.eq(Mux(index == count - 1, 0, index + 1))
-    return index

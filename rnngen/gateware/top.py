@@ -9,10 +9,11 @@ from amaranth.hdl import Cat, ClockDomain, ClockSignal, Const, Elaboratable, Ins
 from rnngen.errors import PlanError
 from rnngen.gateware.block import BlockCore, total
 from rnngen.gateware.buffers import OutputBuffer, write_layout
+from rnngen.gateware.context import CoreOptions
 from rnngen.gateware.control import AXIL_INPUTS, AXIL_OUTPUTS, DIGEST_BITS, ControlPort
-from rnngen.gateware.engine import CoreOptions, bus_widths, parameter_memories, state_memories
 from rnngen.gateware.external import PAGE_BITS, WeightReader, read_port
 from rnngen.gateware.loader import LOAD_LIMIT, WIRE_LIMIT, LoadableMemory
+from rnngen.gateware.parameters import bus_widths, parameter_memories, state_memories
 from rnngen.gateware.shared import array_shape, make_array, make_frame
 from rnngen.gateware.verilog import to_verilog
 from rnngen.ir.quantised import QuantisedNetwork

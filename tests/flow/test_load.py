@@ -12,7 +12,7 @@ from rnngen.arith.beats import PortFormat, pack
 from rnngen.emit.design import write_design
 from rnngen.emulate.network import run_values
 from rnngen.errors import PlanError
-from rnngen.gateware.engine import CoreOptions
+from rnngen.gateware.context import CoreOptions
 from rnngen.gateware.top import accelerator_verilog, loadable_memories
 from rnngen.ir.network import LinearLayer, Network, RecurrentLayer
 from rnngen.passes.quantise import quantise

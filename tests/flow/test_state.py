@@ -15,7 +15,7 @@ from rnngen.emit.design import Design, write_design
 from rnngen.emit.images import h_words, hex_lines, state_words, weight_words
 from rnngen.emulate.network import run_values
 from rnngen.errors import PlanError
-from rnngen.gateware.engine import parameter_memories, state_memories
+from rnngen.gateware.parameters import parameter_memories, state_memories
 from rnngen.ir.network import (
     EmbeddingLayer,
     LastStepLayer,

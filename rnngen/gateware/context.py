@@ -1,0 +1,55 @@
+"""What stands around an engine, and the choices of a whole core."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rnngen.gateware.shared import ArrayShape
+from rnngen.plan.external import WeightStream
+
+
+@dataclass(frozen=True)
+class CoreOptions:
+    """Choices of a whole core.
+
+    Attributes:
+        multiplier: ``"generic"`` or ``"ecp5"``.
+        loadable: Parameters can be written at run time; otherwise they are fixed at configuration.
+        state_access: So can the state that sequences begin with, and the state of each stream can be read.
+    """
+
+    multiplier: str = "generic"
+    loadable: bool = False
+    state_access: bool = False
+
+
+@dataclass(frozen=True)
+class EngineContext:
+    """What stands around an engine.
+
+    Attributes:
+        index: Of its memory images.
+        x_size, h_size: Words of the whole vectors that it reads from (an engine of a group reads slices).
+        x_lanes, h_lanes: Words that are written into their memories in a cycle.
+        x_aligned, h_aligned: Whether every such write begins at a multiple of its lanes.
+        streams: How many interleaved sequences keep a state each.
+        options: Of the whole core.
+        capacity: Steps of the longest stored sequence; 0: steps are taken as they come.
+        reverse: Takes a stored sequence from its end.
+        array: What multiplies, where all engines share it; None: the engine has an array of its own.
+        weights: How the weights come, where they are in external memory.
+    """
+
+    index: int
+    x_size: int
+    h_size: int
+    x_lanes: int
+    h_lanes: int
+    x_aligned: bool
+    h_aligned: bool
+    streams: int
+    options: CoreOptions
+    capacity: int = 0
+    reverse: bool = False
+    array: ArrayShape | None = None
+    weights: WeightStream | None = None

@@ -1,0 +1,54 @@
+"""The memories of an engine: their images, words and depths."""
+
+from __future__ import annotations
+
+from rnngen.gateware.loader import LoadableMemory
+from rnngen.gateware.tails import bias_width, sum_width
+from rnngen.ir.quantised import QuantisedLayer
+from rnngen.plan.engine import EnginePlan, ceil_div
+from rnngen.plan.memory import state_width
+
+
+def image_names(index: int) -> dict[str, str]:
+    """Memory image files of engine ``index``, by what they hold."""
+    return {what: f"engine{index}_{what}.hex" for what in ("weights", "bias", "table", "h_0", "state_0")}
+
+
+def weight_word_width(layer: QuantisedLayer, plan: EnginePlan) -> int:
+    """Bits of one weight memory word."""
+    return plan.multipliers * layer.formats.product.weight_width
+
+
+def bias_word_width(layer: QuantisedLayer, plan: EnginePlan) -> int:
+    """Bits of one bias memory word: all biases of E units."""
+    return plan.elements * len(layer.formats.bias_slots) * bias_width(layer)
+
+
+def bus_widths(layer: QuantisedLayer, plan: EnginePlan) -> dict[str, int]:
+    """Bits of an engine's widest buses, by what they carry in one cycle."""
+    product = layer.formats.product
+    return {
+        "weights": weight_word_width(layer, plan),
+        "biases": bias_word_width(layer, plan),
+        "sums": plan.elements * plan.shape.gates * sum_width(layer, plan),
+        "operands": plan.columns * product.operand_width,
+    }
+
+
+def parameter_memories(index: int, layer: QuantisedLayer, plan: EnginePlan) -> dict[str, LoadableMemory]:
+    """The memories of engine ``index`` that hold its parameters, by what they hold."""
+    return {
+        "weights": LoadableMemory(index, 0, weight_word_width(layer, plan), plan.words),
+        "bias": LoadableMemory(
+            index, 1, bias_word_width(layer, plan), plan.group_count * max(1, layer.symbols)
+        ),
+    }
+
+
+def state_memories(index: int, layer: QuantisedLayer, plan: EnginePlan, h_size: int) -> dict[str, LoadableMemory]:
+    """The memories of engine ``index`` that hold the state which sequences begin with; h_size: words of a whole h."""
+    h_width, h_words = layer.formats.product.h.width * plan.h_columns, ceil_div(h_size, plan.h_columns)
+    found = {"h_0": LoadableMemory(index, 2, h_width, h_words)} if plan.shape.hidden else {}
+    if state_width(layer):
+        found["state_0"] = LoadableMemory(index, 3, plan.elements * state_width(layer), plan.group_count)
+    return found
