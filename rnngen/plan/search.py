@@ -312,7 +312,8 @@ def plan_with_folding(
         try:
             split = plan_for_budget(shapes, budget, pipeline, capacity)
         except PlanError:
-            if reason or fold is False:
+            alone = sum(len(branch) for shape in shapes for branch in shape.branches) == 1
+            if reason or fold is False or alone:  # one engine has nothing to share
                 raise
     if split is not None and (reason or fold is False or len(split.engines) == 1):
         return split
