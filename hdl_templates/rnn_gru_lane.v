@@ -65,26 +65,25 @@ module rnn_gru_lane #(
     generate
         for (k = 0; k < 2; k = k + 1) begin : gates
             wire [Z_WIDTH-1:0] argument;
-            rnn_narrow #(
-                .IN_WIDTH(ACC_WIDTH), .BIAS_WIDTH(BIAS_WIDTH), .SHIFT(SHIFT_Z), .OUT_WIDTH(Z_WIDTH), .STAGES(NARROW_STAGES)
-            ) narrow (
-                .clk(clk), .in(sums[k*ACC_WIDTH +: ACC_WIDTH]), .bias(bias[k*BIAS_WIDTH +: BIAS_WIDTH]),
-                .out(argument), .saturated(z_over[k])
+            rnn_gate #(
+                .ACC_WIDTH(ACC_WIDTH), .BIAS_WIDTH(BIAS_WIDTH), .SHIFT(SHIFT_Z), .Z_WIDTH(Z_WIDTH),
+                .REST_BITS(REST_BITS), .GUARD_BITS(GUARD_BITS), .BASE_WIDTH(BASE_WIDTH), .SLOPE_WIDTH(SLOPE_WIDTH),
+                .OUT_WIDTH(GATE_WIDTH), .SIGMOID(1), .SIGNED_TABLE(SIGNED_TABLE),
+                .NARROW_STAGES(NARROW_STAGES), .TABLE_STAGES(TABLE_STAGES), .INIT_FILE(INIT_FILE)
+            ) own (
+                .clk(clk), .sum(sums[k*ACC_WIDTH +: ACC_WIDTH]), .bias(bias[k*BIAS_WIDTH +: BIAS_WIDTH]),
+                .z(argument), .saturated(z_over[k]), .out(gate[k*GATE_WIDTH +: GATE_WIDTH])
             );
-            rnn_activation #(
-                .IN_WIDTH(Z_WIDTH), .REST_BITS(REST_BITS), .GUARD_BITS(GUARD_BITS), .BASE_WIDTH(BASE_WIDTH),
-                .SLOPE_WIDTH(SLOPE_WIDTH), .OUT_WIDTH(GATE_WIDTH), .SIGMOID(1), .SIGNED_TABLE(SIGNED_TABLE), .STAGES(TABLE_STAGES), .INIT_FILE(INIT_FILE)
-            ) activation (.clk(clk), .in(argument), .out(gate[k*GATE_WIDTH +: GATE_WIDTH]));
             assign parts[k*PART_WIDTH +: PART_WIDTH] = {{(PART_WIDTH-Z_WIDTH){argument[Z_WIDTH-1]}}, argument};
         end
         for (k = 0; k < 2; k = k + 1) begin : inners
             wire [ACC_WIDTH-1:0] sum = k == 0 ? sums[2*ACC_WIDTH +: ACC_WIDTH] : sum_x;
             wire [INNER_WIDTH-1:0] part;
             rnn_narrow #(
-                .IN_WIDTH(ACC_WIDTH), .BIAS_WIDTH(BIAS_WIDTH), .SHIFT(SHIFT_INNER), .OUT_WIDTH(INNER_WIDTH), .STAGES(NARROW_STAGES)
-            ) narrow (
-                .clk(clk), .in(sum), .bias(bias[(2+k)*BIAS_WIDTH +: BIAS_WIDTH]), .out(part), .saturated(inner_over[k])
-            );
+                .IN_WIDTH(ACC_WIDTH), .BIAS_WIDTH(BIAS_WIDTH), .SHIFT(SHIFT_INNER), .OUT_WIDTH(INNER_WIDTH),
+                .STAGES(NARROW_STAGES)
+            ) narrow (.clk(clk), .in(sum), .bias(bias[(2+k)*BIAS_WIDTH +: BIAS_WIDTH]),
+                .out(part), .saturated(inner_over[k]));
             assign inner[k*INNER_WIDTH +: INNER_WIDTH] = part;
             assign parts[(2+k)*PART_WIDTH +: PART_WIDTH] = {{(PART_WIDTH-INNER_WIDTH){part[INNER_WIDTH-1]}}, part};
         end
@@ -123,7 +122,8 @@ module rnn_gru_lane #(
     wire                   state_limits, h_limits;
     rnn_activation #(
         .IN_WIDTH(Z_WIDTH), .REST_BITS(REST_BITS), .GUARD_BITS(GUARD_BITS), .BASE_WIDTH(BASE_WIDTH),
-        .SLOPE_WIDTH(SLOPE_WIDTH), .OUT_WIDTH(GATE_WIDTH), .SIGNED_TABLE(SIGNED_TABLE), .STAGES(TABLE_STAGES), .INIT_FILE(INIT_FILE)
+        .SLOPE_WIDTH(SLOPE_WIDTH), .OUT_WIDTH(GATE_WIDTH), .SIGNED_TABLE(SIGNED_TABLE), .STAGES(TABLE_STAGES),
+        .INIT_FILE(INIT_FILE)
     ) activation_n (.clk(clk), .in(n_in), .out(gate_n));
     rnn_delay #(.WIDTH(GATE_WIDTH), .CYCLES(PRODUCT_STAGES+ROUND_STAGES+TABLE_STAGES)) delay_z (
         .clk(clk), .in(gate[GATE_WIDTH +: GATE_WIDTH]), .out(gate_z));

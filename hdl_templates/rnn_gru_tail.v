@@ -5,10 +5,10 @@
 // sums: lane by lane, within a lane the gates r, z, n from the low bits up, n being the sum of h alone; sums_x: the sum
 // of x of gate n. bias: r, z, n, x. N, T, P and R are the stages of a narrowing (0..2), a table (2..5), a product (0..2)
 // and a rounding (0..2). Cycles after a group's sums and biases are presented: state must be presented N + T + P + R +
-// T later; state_new and h, both rounded from the same sum, are valid P + max(R, 1) behind that. parts: r, z, n_h, n_x as they
-// are narrowed, PART_WIDTH bits each (no less than Z_WIDTH and INNER_WIDTH), N later. saturated counts narrowings that
-// saturated, over all lanes, of one group each: gates and inner (n_h, n_x) with delay N, n with delay N + T + P + min(R + 1, 2),
-// state and h together with them.
+// T later; state_new and h, both rounded from the same sum, are valid P + max(R, 1) behind that. parts: r, z, n_h, n_x
+// as they are narrowed, PART_WIDTH bits each (no less than Z_WIDTH and INNER_WIDTH), N later. saturated counts
+// narrowings that saturated, over all lanes, of one group each: gates and inner (n_h, n_x) with delay N, n with delay
+// N + T + P + min(R + 1, 2), state and h together with them.
 module rnn_gru_tail #(
     parameter LANES = 1,
     parameter ACC_WIDTH = 32,

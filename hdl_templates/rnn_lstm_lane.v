@@ -54,19 +54,14 @@ module rnn_lstm_lane #(
     genvar k;
     generate
         for (k = 0; k < 4; k = k + 1) begin : gates
-            rnn_narrow #(
-                .IN_WIDTH(ACC_WIDTH), .BIAS_WIDTH(BIAS_WIDTH), .SHIFT(k == 2 ? SHIFT : SHIFT + 1), .OUT_WIDTH(Z_WIDTH),
-                .STAGES(NARROW_STAGES)
-            ) narrow (
-                .clk(clk), .in(sums[k*ACC_WIDTH +: ACC_WIDTH]), .bias(bias[k*BIAS_WIDTH +: BIAS_WIDTH]),
-                .out(z[k*Z_WIDTH +: Z_WIDTH]), .saturated(z_over[k])
-            );
-            rnn_activation #(
-                .IN_WIDTH(Z_WIDTH), .REST_BITS(REST_BITS), .GUARD_BITS(GUARD_BITS), .BASE_WIDTH(BASE_WIDTH),
-                .SLOPE_WIDTH(SLOPE_WIDTH), .OUT_WIDTH(GATE_WIDTH), .SIGMOID(k == 2 ? 0 : 1),
-                .SIGNED_TABLE(SIGNED_TABLE), .STAGES(TABLE_STAGES), .INIT_FILE(INIT_FILE)
-            ) activation (
-                .clk(clk), .in(z[k*Z_WIDTH +: Z_WIDTH]), .out(gate[k*GATE_WIDTH +: GATE_WIDTH])
+            rnn_gate #(
+                .ACC_WIDTH(ACC_WIDTH), .BIAS_WIDTH(BIAS_WIDTH), .SHIFT(k == 2 ? SHIFT : SHIFT + 1), .Z_WIDTH(Z_WIDTH),
+                .REST_BITS(REST_BITS), .GUARD_BITS(GUARD_BITS), .BASE_WIDTH(BASE_WIDTH), .SLOPE_WIDTH(SLOPE_WIDTH),
+                .OUT_WIDTH(GATE_WIDTH), .SIGMOID(k == 2 ? 0 : 1), .SIGNED_TABLE(SIGNED_TABLE),
+                .NARROW_STAGES(NARROW_STAGES), .TABLE_STAGES(TABLE_STAGES), .INIT_FILE(INIT_FILE)
+            ) own (
+                .clk(clk), .sum(sums[k*ACC_WIDTH +: ACC_WIDTH]), .bias(bias[k*BIAS_WIDTH +: BIAS_WIDTH]),
+                .z(z[k*Z_WIDTH +: Z_WIDTH]), .saturated(z_over[k]), .out(gate[k*GATE_WIDTH +: GATE_WIDTH])
             );
         end
     endgenerate

@@ -2,11 +2,11 @@
 //
 //   z = narrow(sum + bias)   i, f, o = sigmoid(z)   g = tanh(z)   c' = f*c + i*g   h = o * tanh(c')
 //
-// sums and bias: lane by lane, within a lane the gates i, f, g, o from the low bits up. Cycles after a group's
-// sums and bias are presented: c must be presented N + T later; c_new is valid
-// P + min(R + 1, 2) behind that, h is valid P + R + T + P + max(R, 1) behind c (OPEN: one cycle less, h without its register). N, T, P and
-// R are the stages of a narrowing (0..2), a table (2..5), a product (0..2) and a rounding (0..2). saturated counts narrowings that saturated, over all lanes, of one
-// group each: z with delay N, c and the tanh input together with c_new, h together with h.
+// sums and bias: lane by lane, within a lane the gates i, f, g, o from the low bits up. N, T, P and R are the stages of a
+// narrowing (0..2), a table (2..5), a product (0..2) and a rounding (0..2). Cycles after a group's sums and bias are
+// presented: c must be presented N + T later; c_new is valid P + min(R + 1, 2) behind that, and h is valid
+// P + R + T + P + max(R, 1) behind c (OPEN: one cycle less, h without its register). saturated counts narrowings that
+// saturated, over all lanes, of one group each: z with delay N, c and the tanh input together with c_new, h with h.
 module rnn_lstm_tail #(
     parameter LANES = 1,
     parameter ACC_WIDTH = 32,

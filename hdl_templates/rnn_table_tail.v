@@ -34,18 +34,15 @@ module rnn_table_tail #(
     generate
         for (l = 0; l < LANES; l = l + 1) begin : lane
             wire [TABLE_WIDTH-1:0] value;
-            rnn_narrow #(
-                .IN_WIDTH(ACC_WIDTH), .BIAS_WIDTH(BIAS_WIDTH), .SHIFT(SHIFT), .OUT_WIDTH(Z_WIDTH),
-                .STAGES(NARROW_STAGES)
-            ) narrow (
-                .clk(clk), .in(sums[l*ACC_WIDTH +: ACC_WIDTH]), .bias(bias[l*BIAS_WIDTH +: BIAS_WIDTH]),
-                .out(z[l*Z_WIDTH +: Z_WIDTH]), .saturated(over[l])
+            rnn_gate #(
+                .ACC_WIDTH(ACC_WIDTH), .BIAS_WIDTH(BIAS_WIDTH), .SHIFT(SHIFT), .Z_WIDTH(Z_WIDTH),
+                .REST_BITS(REST_BITS), .GUARD_BITS(GUARD_BITS), .BASE_WIDTH(BASE_WIDTH), .SLOPE_WIDTH(SLOPE_WIDTH),
+                .OUT_WIDTH(TABLE_WIDTH), .SIGMOID(SIGMOID), .SIGNED_TABLE(SIGNED_TABLE),
+                .NARROW_STAGES(NARROW_STAGES), .TABLE_STAGES(TABLE_STAGES), .OPEN(OPEN), .INIT_FILE(INIT_FILE)
+            ) own (
+                .clk(clk), .sum(sums[l*ACC_WIDTH +: ACC_WIDTH]), .bias(bias[l*BIAS_WIDTH +: BIAS_WIDTH]),
+                .z(z[l*Z_WIDTH +: Z_WIDTH]), .saturated(over[l]), .out(value)
             );
-            rnn_activation #(
-                .IN_WIDTH(Z_WIDTH), .REST_BITS(REST_BITS), .GUARD_BITS(GUARD_BITS), .BASE_WIDTH(BASE_WIDTH),
-                .SLOPE_WIDTH(SLOPE_WIDTH), .OUT_WIDTH(TABLE_WIDTH), .SIGMOID(SIGMOID),
-                .SIGNED_TABLE(SIGNED_TABLE), .STAGES(TABLE_STAGES), .OPEN(OPEN), .INIT_FILE(INIT_FILE)
-            ) activation (.clk(clk), .in(z[l*Z_WIDTH +: Z_WIDTH]), .out(value));
             if (SIGMOID != 0) begin : unsigned_value
                 assign y[l*OUT_WIDTH +: OUT_WIDTH] = {1'b0, value};
             end else begin : signed_value

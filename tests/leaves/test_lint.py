@@ -54,6 +54,7 @@ FORMS: list[tuple[str, list[str]]] = [
     ("rnn_table_tail", ["-GNARROW_STAGES=0", "-GTABLE_STAGES=3", "-GSIGNED_TABLE=1", "-GSIGMOID=1"]),
     *((leaf, ["-GOPEN=1", "-GSIGNED_TABLE=1"]) for leaf in ("rnn_lstm_tail", "rnn_activation", "rnn_table_tail")),
     ("rnn_narrow", ["-GSTAGES=0"]),
+    ("rnn_gate", ["-GNARROW_STAGES=0", "-GTABLE_STAGES=2", "-GOPEN=1", "-GSIGMOID=1"]),
     ("rnn_product", ["-GSTAGES=0"]),
     ("rnn_multiplier", ["-GSTAGES=0"]),
     ("rnn_multiplier_ecp5", ["-GSTAGES=0"]),
