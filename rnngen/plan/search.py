@@ -9,11 +9,12 @@ multipliers (``rnngen.plan.soonest``).
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from rnngen.errors import PlanError
 from rnngen.plan.branch import BranchPlan
+from rnngen.plan.dominance import undominated
 from rnngen.plan.engine import EnginePlan, LayerShape, least_elements, turn_choices
 from rnngen.plan.fold import can_fold, folded
 from rnngen.plan.network import BlockPlan, NetworkPlan
@@ -107,7 +108,7 @@ def _best_chain(layers: Sequence[Sequence[Option]], interval: int, budget: Budge
         later = choices[index + 1 :]
         arrays = budget.multipliers - sum(min(plan.array_dsps for plan in rest) for rest in later)
         dsps = None if budget.dsps is None else budget.dsps - sum(min(plan.dsps for plan in rest) for rest in later)
-        chains = _undominated(
+        grown = (
             chain.grown(plan)
             for chain in chains
             for plan in found
@@ -115,20 +116,8 @@ def _best_chain(layers: Sequence[Sequence[Option]], interval: int, budget: Budge
             and chain.array_dsps + plan.array_dsps <= arrays
             and (dsps is None or chain.dsps + plan.dsps <= dsps)
         )
+        chains = undominated(grown, lambda chain: (chain.array_dsps, chain.latency, chain.next_columns, chain.dsps))
     return min(chains, key=lambda chain: (chain.latency, chain.array_dsps), default=None)
-
-
-def _undominated(chains: Iterable[_Chain]) -> list[_Chain]:
-    """Chains that no other beats in cost, latency and demand on the next engine at once."""
-    kept: list[_Chain] = []
-    for chain in sorted(chains, key=lambda c: (c.array_dsps, c.latency, c.next_columns, c.dsps)):
-        beaten = any(
-            other.latency <= chain.latency and other.next_columns <= chain.next_columns and other.dsps <= chain.dsps
-            for other in kept
-        )
-        if not beaten:
-            kept.append(chain)
-    return kept
 
 
 def _relaxed_interval(layers: Sequence[Sequence[Option]], budget: Budget) -> int | None:

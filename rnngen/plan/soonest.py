@@ -8,12 +8,13 @@ best chain.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from rnngen.arith.format import IntArray
+from rnngen.plan.dominance import undominated
 from rnngen.plan.engine import EnginePlan, LayerShape, result_cycles
 from rnngen.plan.options import ELEMENT_DSPS, Option, fixed
 from rnngen.plan.shapes import BlockShape
@@ -182,24 +183,13 @@ def _best(
     chains = [_Chain()]
     for lanes, rest in zip(worth, behind):
         grown = (chain.grown(one) for chain in chains for one in lanes if one.columns >= chain.handed)
-        chains = _undominated(
+        fitting = (
             chain
             for chain in grown
             if chain.cost <= budget
             and chain.multipliers <= multipliers
             and chain.latency + rest[budget - chain.cost] <= limit
         )
+        chains = undominated(fitting, lambda chain: (chain.cost, chain.latency, chain.handed, chain.multipliers))
     return min(chains, key=lambda chain: (chain.latency, chain.cost), default=None)
 
-
-def _undominated(chains: Iterable[_Chain]) -> list[_Chain]:
-    """Chains that no other beats in costs, latency and what they hand over."""
-    kept: list[_Chain] = []
-    for chain in sorted(chains, key=lambda chain: (chain.cost, chain.latency, chain.handed)):
-        beaten = any(
-            other.latency <= chain.latency and other.handed <= chain.handed and other.multipliers <= chain.multipliers
-            for other in kept
-        )
-        if not beaten:
-            kept.append(chain)
-    return kept
