@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from rnngen.cli.main import main
 from rnngen.emit.design import Design, read_design, write_design
@@ -231,9 +233,6 @@ def test_a_memory_that_does_not_exist_is_refused(small: Design) -> None:
 
 
 def test_the_command_says_what_binds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    torch = pytest.importorskip("torch")
-    from safetensors.torch import save_file
-
     torch.manual_seed(0)
     save_file(torch.nn.LSTM(3, 4, batch_first=True).state_dict(), tmp_path / "model.safetensors")
     arguments = ["generate", str(tmp_path / "model.safetensors"), "-o", str(tmp_path / "d"), "--multipliers", "16"]
