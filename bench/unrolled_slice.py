@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from amaranth.hdl import Cat, ClockSignal, Instance, Module, Signal
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal
 
 from bench.cycle_law import Case, layer_of
 from bench.table import print_table
@@ -25,7 +25,8 @@ from rnngen.build.process import run_tool
 from rnngen.build.result import PathStep, read_report
 from rnngen.build.tools import console_script
 from rnngen.emit.images import table_image
-from rnngen.gateware.tails import make_tail, shifted_bias, sum_width
+from rnngen.gateware.array import engine_array
+from rnngen.gateware.tails import make_tail, shifted_bias
 from rnngen.gateware.verilog import to_verilog
 from rnngen.ir.network import Network
 from rnngen.ir.quantised import LstmFormats, QuantisedLayer
@@ -84,13 +85,9 @@ def circuit(layer: QuantisedLayer, plan: EnginePlan, shared: bool) -> tuple[Modu
         p_OUT_WIDTH=product.operand_width, i_clk=ClockSignal(), i_take=take, i_h=tail.ahead, i_start=first,
         i_h_start=0, o_kept=kept, o_operand=h,
     )  # fmt: skip
-    m.submodules.array = Instance(
-        "rnn_mac_array", p_ROWS=4, p_COLUMNS=plan.columns, p_GROUP_ROWS=4, p_WEIGHT_WIDTH=product.weight_width,
-        p_VECTOR_WIDTH=product.operand_width, p_ACC_WIDTH=sum_width(layer, plan),
-        p_PRODUCT_STAGES=plan.product_stages, p_TREE_STAGES_EVERY=plan.pipeline.tree_stages_every,
-        p_MULTIPLIER="ecp5", p_ACCUMULATE=0, p_ADDEND_WIDTH=bias_width + product.bias_shift, i_clk=ClockSignal(),
-        i_first=1, i_first_h=0, i_last=1, i_weights=weights, i_vector=Cat(x, *(h for _ in range(HIDDEN - others))),
-        i_addend=shifted_bias(product, biases), o_group=tail.sums, o_group_x=Signal(len(tail.sums) // 4),
+    m.submodules.array = engine_array(layer, plan, "ecp5").instance(
+        Const(1), Const(1), weights, Cat(x, *(h for _ in range(HIDDEN - others))), tail.sums,
+        addend=shifted_bias(product, biases),
     )  # fmt: skip
     state = Signal(state_width(layer))
     m.submodules.state = Instance(

@@ -8,6 +8,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from rnngen.gateware.array import ArrayShape
 from rnngen.gateware.buffers import write_layout
 from rnngen.gateware.context import CoreOptions, EngineContext
 from rnngen.gateware.engine import Engine
@@ -15,7 +16,6 @@ from rnngen.gateware.loader import LoadableMemory
 from rnngen.gateware.merge import MergeBuffer
 from rnngen.gateware.peek import PEEK
 from rnngen.gateware.post import ArgmaxStage, MapStage
-from rnngen.gateware.shared import ArrayShape
 from rnngen.gateware.starter import SequenceStarter, SpacedStarter, StartDelay, StepStarter
 from rnngen.gateware.tails import SATURATION_COUNTER_BITS
 from rnngen.ir.quantised import Block, Branch, QuantisedMap, QuantisedNetwork

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rnngen.gateware.shared import ArrayShape
+from rnngen.gateware.array import ArrayShape
 from rnngen.plan.external import WeightStream
 
 

@@ -6,6 +6,7 @@ from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Signal,
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from rnngen.gateware.array import ArrayShape, engine_array
 from rnngen.gateware.buffers import StepBuffer, VectorMemory, address_width, fit_address, write_layout
 from rnngen.gateware.context import EngineContext
 from rnngen.gateware.external import WeightBuffer, beat_layout
@@ -21,14 +22,13 @@ from rnngen.gateware.parameters import (
 from rnngen.gateware.peek import PEEK
 from rnngen.gateware.registers import WORD_BITS
 from rnngen.gateware.sequencer import Sequencer
-from rnngen.gateware.shared import ArrayShape, extended, own_sums, padded_weights
+from rnngen.gateware.shared import extended, own_sums, padded_weights, word_layout
 from rnngen.gateware.tails import (
     SATURATION_COUNTER_BITS,
     TailSignals,
     count_saturations,
     make_tail,
     shifted_bias,
-    sum_width,
 )
 from rnngen.ir.quantised import QuantisedLayer
 from rnngen.plan.engine import EnginePlan, ceil_div
@@ -91,7 +91,7 @@ class Engine(wiring.Component):
         h = {"feedback": In(write_layout(product.h.width, context.h_lanes, streams))} if plan.shape.hidden else {}
         spaced = {"go_h": In(1), "stale": Out(1)} if plan.shape.spaced else {}
         array, coming = context.array, context.weights
-        ways = {"word": Out(array.word_layout), "group": In(array.sums_width)} if array else {}
+        ways = {"word": Out(word_layout(array)), "group": In(array.group_width)} if array else {}
         weights = {"beat": In(beat_layout(coming.data_bits)), "returned": Out(1), "held": Out(1)} if coming else {}
         super().__init__(
             {
@@ -169,7 +169,8 @@ class Engine(wiring.Component):
         gathered = (tail.sums, tail.sums_x) if self._plan.turns == 1 else turn_sums(self._layer, self._plan)
         sums = Signal.like(gathered[0], name="array_sums") if self._plan.keeps_sums else gathered[0]
         h_operand = self._forwarded(m, sequencer, tail)
-        self._operand_path(m, sequencer, buffer, sums, gathered[1], self._addend(tail), h_operand)
+        addend = tail.addend if self._plan.is_unrolled else None
+        self._operand_path(m, sequencer, buffer, sums, gathered[1], addend, h_operand)
         head, symbol = group_head(m, self._plan, self._context.streams, sequencer, buffer)
         if self._plan.keeps_sums:
             head = partial_sums(m, self._layer, self._plan, sums, head, *gathered)
@@ -201,7 +202,7 @@ class Engine(wiring.Component):
         return Mux(self.peek.now, address, own) if self.shows_state else own
 
     def _operand_path(
-        self, m: Module, sequencer: Sequencer, buffer: StepBuffer, sums: Signal, sums_x: Signal, addend: Value,
+        self, m: Module, sequencer: Sequencer, buffer: StepBuffer, sums: Signal, sums_x: Signal, addend: Value | None,
         h_operand: Signal | None,
     ) -> None:  # fmt: skip
         """Column word and weight word to the multiplier array, and its sums.
@@ -240,7 +241,7 @@ class Engine(wiring.Component):
         issue_late, first, last = Signal(), Signal(OPERAND_CYCLES), Signal(OPERAND_CYCLES)
         weights = self._weights(m, sequencer, issue_late)
         first_h = Signal(OPERAND_CYCLES)
-        split = self._layer.kind == "gru" and plan.shape.inputs > 0 and not plan.keeps_sums and plan.turns == 1
+        array = engine_array(self._layer, plan, self._context.options.multiplier)
         m.d.sync += [
             issue_late.eq(sequencer.issue),
             first.eq(Cat(sequencer.first, first)),
@@ -250,31 +251,10 @@ class Engine(wiring.Component):
         if self._context.array:
             self._share(m, self._context.array, issue_late, first[-1], last[-1], weights, operand, sums)
             return
-        m.submodules.array = Instance(
-            "rnn_mac_array",
-            p_ROWS=plan.rows * plan.gates_at_once,
-            p_COLUMNS=plan.columns,
-            p_GROUP_ROWS=plan.elements * plan.gates_at_once,
-            p_WEIGHT_WIDTH=product.weight_width,
-            p_VECTOR_WIDTH=product.operand_width,
-            p_ACC_WIDTH=sum_width(self._layer, plan),
-            p_PRODUCT_STAGES=plan.product_stages,
-            p_TREE_STAGES_EVERY=plan.pipeline.tree_stages_every,
-            p_MULTIPLIER=self._context.options.multiplier,
-            p_SPLIT=int(split),
-            **({"p_PAIR_WIDTH": plan.shape.pair_width} if plan.shape.pair_width else {}),
-            p_ACCUMULATE=int(not plan.is_unrolled),
-            p_ADDEND_WIDTH=product.bias.width + product.bias_shift,
-            i_clk=ClockSignal(),
-            i_first=first[-1],
-            i_first_h=first_h[-1] & split,
-            i_last=last[-1],
-            i_weights=weights,
-            i_vector=operand,
-            i_addend=addend,
-            o_group=sums,
-            o_group_x=sums_x if split else Signal(product.accumulator_width, name="no_sums_x"),
-        )
+        m.submodules.array = array.instance(
+            first[-1], last[-1], weights, operand, sums, sums_x if array.split else None,
+            first_h[-1] & array.split, addend,
+        )  # fmt: skip
 
     def _forwarded(self, m: Module, sequencer: Sequencer, tail: TailSignals) -> Signal | None:
         """h of an unrolled engine, kept where its way ends, as the array takes it."""
@@ -304,13 +284,6 @@ class Engine(wiring.Component):
         self._shown.append(kept)
         return operand
 
-    def _addend(self, tail: TailSignals) -> Value:
-        """Biases that enter the adder tree: of an engine that accumulates nothing."""
-        plan, product = self._plan, self._layer.formats.product
-        if plan.is_unrolled:
-            return tail.addend
-        return Const(0, plan.rows * plan.gates_at_once * (product.bias.width + product.bias_shift))
-
     def _share(
         self, m: Module, array: ArrayShape, issue_late: Value, first: Value, last: Value, weights: Value,
         operand: Value, sums: Signal,
@@ -318,7 +291,7 @@ class Engine(wiring.Component):
         """The word of this cycle to the shared array, 0 without an issue, and its sums as they come."""
         product, valid = self._layer.formats.product, Signal()
         vector = extended(operand, product.operand_width, array.vector_width)
-        own = Signal(array.word_layout, name="own_word")
+        own = Signal(word_layout(array), name="own_word")
         m.d.comb += [
             own.first.eq(first),
             own.last.eq(last),

@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from rnngen.gateware.buffers import address_width
 from rnngen.plan.engine import EnginePlan
+
+
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """Where in a step the sequencer is.
+
+    Attributes:
+        active: Words are issued.  column, tile: The word of the sweep, the tile.
+        x_base, h_base, h_word_base: Where a sweep of this pass begins.
+        moves: On to the next word.
+        tile_end, last_turn, last_sweep: The sweep ends; is of its tile's last gates; is the pass's last.
+        pass_end: The pass ends.
+    """
+
+    active: Signal
+    column: Signal
+    tile: Signal
+    x_base: Signal
+    h_base: Signal
+    h_word_base: Signal
+    moves: Signal = field(default_factory=lambda: Signal(name="moves"))
+    tile_end: Signal = field(default_factory=lambda: Signal(name="tile_end"))
+    last_turn: Signal = field(default_factory=lambda: Signal(name="last_turn"))
+    last_sweep: Signal = field(default_factory=lambda: Signal(name="last_sweep"))
+    pass_end: Signal = field(default_factory=lambda: Signal(name="pass_end"))
 
 
 class Sequencer(wiring.Component):
@@ -77,69 +104,91 @@ class Sequencer(wiring.Component):
         """Amaranth's hook: builds the circuit."""
         m = Module()
         plan = self._plan
-        shape = plan.shape
-        x_first, h_first = shape.x_offset // plan.x_columns, shape.h_offset // plan.h_columns
-        active = Signal()
-        moves = active & ~self.held if self._external else active
-        column = Signal(range(max(2, plan.spacing, plan.h_spacing if shape.spaced else 0, *plan.passes)))
-        tile = Signal(range(max(2, plan.tiles)))
-        x_base = Signal.like(self.base)
-        every = (1 << self._streams) - 1
-        h_slots, previous_last = Signal(self._streams), Signal(self._streams, init=every)
-        h_base, new_h_base = Signal.like(self.h_address), Signal.like(self.h_address)
-        tile_end, pass_end, last_sweep = Signal(), Signal(), Signal()
-        words, cycles, x_left = self._passes(m, pass_end)
-        h_word_base = Signal.like(self.h_word)
-        last_turn, ends_x, begins_h = self._turns(m, moves & tile_end, column)
+        place = _Place(
+            active=Signal(name="active"),
+            column=Signal(
+                range(max(2, plan.spacing, plan.h_spacing if plan.shape.spaced else 0, *plan.passes)), name="column"
+            ),
+            tile=Signal(range(max(2, plan.tiles)), name="tile"),
+            x_base=Signal.like(self.base, name="x_base"),
+            h_base=Signal.like(self.h_address, name="h_base"),
+            h_word_base=Signal.like(self.h_word, name="h_word_base"),
+        )
+        self._now(m, place)
+        self._advance(m, place)
+        self._begin(m, place)
+        return m
+
+    def _now(self, m: Module, place: _Place) -> None:
+        """What is issued in this cycle, and what of the sweep, the pass and the step ends with it."""
+        plan, column = self._plan, place.column
+        words, cycles, x_left = self._passes(m, place.pass_end)
+        moves = place.active & ~self.held if self._external else place.active
+        last_turn, ends_x, begins_h = self._turns(m, moves & place.tile_end, column)
         m.d.comb += [
-            tile_end.eq(column == cycles - 1),
-            self.last_tile.eq(tile == plan.tiles - 1),
-            last_sweep.eq(self.last_tile & last_turn),
-            pass_end.eq(moves & tile_end & last_sweep),
+            place.moves.eq(moves),
+            place.tile_end.eq(column == cycles - 1),
+            self.last_tile.eq(place.tile == plan.tiles - 1),
+            place.last_turn.eq(last_turn),
+            place.last_sweep.eq(self.last_tile & last_turn),
+            place.pass_end.eq(moves & place.tile_end & place.last_sweep),
             self.issue.eq(moves & (column < words)),
             self.from_x.eq(column < x_left),
             self.from_h.eq(column < plan.h_words if plan.x_lanes else ~self.from_x),
             self.first.eq(self.issue & ((column == 0) | begins_h)),
             self.last.eq(moves & ((column == words - 1) | ends_x)),
             self.first_h.eq(self.issue & (column == x_left)),
-            self.release.eq(moves & last_sweep & self._reads_last_x(column, x_left)),
+            self.release.eq(moves & place.last_sweep & self._reads_last_x(column, x_left)),
         ]
         if self._external:
-            m.d.comb += self.held.eq(active & (column < words) & ~self.ready)
-        stride = self._h_stride
-        # The step before wrote its h to the slot that this step reads.
-        slot = h_slots.bit_select(self.stream, 1)
-        m.d.comb += new_h_base.eq(self.stream * (2 * stride) + Mux(slot, 0, stride) + h_first)
-        peek_slot = h_slots.bit_select(self.peek_stream, 1)
-        m.d.comb += self.peek_base.eq(self.peek_stream * (2 * stride) + Mux(peek_slot, 0, stride))
-        x_next, h_next, h_word_next = Signal.like(x_base), Signal.like(h_base), Signal.like(self.h_word)
+            m.d.comb += self.held.eq(place.active & (column < words) & ~self.ready)
+
+    def _advance(self, m: Module, place: _Place) -> None:
+        """To the next word, sweep and pass."""
+        shape = self._plan.shape
+        x_next, h_next = Signal.like(place.x_base), Signal.like(place.h_base)
+        h_word_next = Signal.like(self.h_word)
         m.d.comb += [
             x_next.eq(self.x_address if shape.symbols else self.x_address + self.from_x),
             h_next.eq(self.h_address + (self.issue & self.from_h)),
             h_word_next.eq(self.h_word + (self.issue & self.from_h)),
         ]
-        with m.If(moves):
-            m.d.sync += column.eq(column + 1)
+        x_base, h_base, h_word_base = place.x_base, place.h_base, place.h_word_base
+        with m.If(place.moves):
+            m.d.sync += place.column.eq(place.column + 1)
             m.d.sync += [self.x_address.eq(x_next), self.h_address.eq(h_next), self.h_word.eq(h_word_next)]
-            with m.If(tile_end):
-                m.d.sync += [column.eq(0), tile.eq(tile + last_turn)]
-                with m.If(~last_sweep):
+            with m.If(place.tile_end):
+                m.d.sync += [place.column.eq(0), place.tile.eq(place.tile + place.last_turn)]
+                with m.If(~place.last_sweep):
                     m.d.sync += [self.x_address.eq(x_base), self.h_address.eq(h_base), self.h_word.eq(h_word_base)]
                 with m.Else():  # the next pass goes on where this one ends
-                    m.d.sync += [tile.eq(0), x_base.eq(x_next), h_base.eq(h_next), h_word_base.eq(h_word_next)]
+                    m.d.sync += [place.tile.eq(0), x_base.eq(x_next), h_base.eq(h_next), h_word_base.eq(h_word_next)]
                     with m.If(Const(1) if shape.spaced else self.last_pass):
-                        m.d.sync += active.eq(0)
-        begins = [active.eq(1), column.eq(0), tile.eq(0)]
+                        m.d.sync += place.active.eq(0)
+
+    def _begin(self, m: Module, place: _Place) -> None:
+        """A step starts, of a spaced engine one of its passes."""
+        plan, shape, stride = self._plan, self._plan.shape, self._h_stride
+        x_first, h_first = shape.x_offset // plan.x_columns, shape.h_offset // plan.h_columns
+        every = (1 << self._streams) - 1
+        h_slots, previous_last = Signal(self._streams), Signal(self._streams, init=every)
+        new_h_base = Signal.like(self.h_address)
+        # The step before wrote its h to the slot that this step reads.
+        slot = h_slots.bit_select(self.stream, 1)
+        m.d.comb += new_h_base.eq(self.stream * (2 * stride) + Mux(slot, 0, stride) + h_first)
+        peek_slot = h_slots.bit_select(self.peek_stream, 1)
+        m.d.comb += self.peek_base.eq(self.peek_stream * (2 * stride) + Mux(peek_slot, 0, stride))
+        begins = [place.active.eq(1), place.column.eq(0), place.tile.eq(0)]
         reads_x = [
-            x_base.eq(self.base + x_first),
+            place.x_base.eq(self.base + x_first),
             self.x_address.eq(self.base + x_first),
             h_slots.bit_select(self.stream, 1).eq(~slot),
         ]
         reads_h = [
-            h_base.eq(new_h_base),
+            place.h_base.eq(new_h_base),
             self.h_address.eq(new_h_base),
             self.h_word.eq(h_first),
-            h_word_base.eq(h_first),
+            place.h_word_base.eq(h_first),
             self.step_first.eq(previous_last.bit_select(self.stream, 1)),
         ]
         takes = [
@@ -155,7 +204,6 @@ class Sequencer(wiring.Component):
             m.d.sync += [*begins, *reads_x, *reads_h, *takes]
         with m.If(self.restart):
             m.d.sync += previous_last.eq(every)
-        return m
 
     def _turns(self, m: Module, sweep_end: Value, column: Signal) -> tuple[Value, Value, Value]:
         """Whether the gates of a sweep are its tile's last; whether a word ends a sum of x, and begins one of h."""

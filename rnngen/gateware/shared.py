@@ -3,55 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data
 
+from rnngen.gateware.array import ArrayShape
 from rnngen.ir.quantised import QuantisedNetwork
 from rnngen.plan.engine import EnginePlan
 from rnngen.plan.network import NetworkPlan
-from rnngen.plan.timing import Pipeline
 
 
-@dataclass(frozen=True)
-class ArrayShape:
-    """An array wide enough for every engine.
-
-    Attributes:
-        rows, columns: R and C.  elements: Rows of a group.
-        weight_width, vector_width, accumulator_width: Bits of a weight, an operand, a sum.
-    """
-
-    rows: int
-    columns: int
-    elements: int
-    weight_width: int
-    vector_width: int
-    accumulator_width: int
-
-    @property
-    def word_layout(self) -> data.StructLayout:
-        """What an engine presents in a cycle; all 0 while it is not its turn."""
-        weights, vector = self.rows * self.columns * self.weight_width, self.columns * self.vector_width
-        return data.StructLayout({"first": 1, "last": 1, "weights": weights, "vector": vector})
-
-    @property
-    def sums_width(self) -> int:
-        """Bits of a group."""
-        return self.elements * self.accumulator_width
+def word_layout(array: ArrayShape) -> data.StructLayout:
+    """What an engine presents to the shared array in a cycle; all 0 while it is not its turn."""
+    weights, vector = array.rows * array.columns * array.weight_width, array.columns * array.vector_width
+    return data.StructLayout({"first": 1, "last": 1, "weights": weights, "vector": vector})
 
 
-def array_shape(network: QuantisedNetwork, plan: NetworkPlan) -> ArrayShape | None:
-    """The shared array of a plan; None where every engine has its own."""
+def shared_array(network: QuantisedNetwork, plan: NetworkPlan, multiplier: str) -> ArrayShape | None:
+    """The array of all engines, wide enough for each; None where every engine has its own."""
     shared = plan.shared
     if shared is None:
         return None
     products = [layer.formats.product for layer in network.layers]
     weight, vector = (max(getattr(p, what) for p in products) for what in ("weight_width", "operand_width"))
     one_word = weight + vector + (shared.columns - 1).bit_length()
-    sums = max(one_word, *(product.accumulator_width for product in products))
-    return ArrayShape(shared.rows, shared.columns, shared.elements, weight, vector, sums)
+    return ArrayShape(
+        rows=shared.rows,
+        columns=shared.columns,
+        group_rows=shared.elements,
+        weight_width=weight,
+        vector_width=vector,
+        sum_width=max(one_word, *(product.accumulator_width for product in products)),
+        pipeline=plan.engines[0].pipeline,
+        multiplier=multiplier,
+    )
 
 
 def extended(word: Value, width: int, wide: int) -> Value:
@@ -74,42 +59,19 @@ def padded_weights(word: Value, plan: EnginePlan, width: int, array: ArrayShape)
 
 def own_sums(group: Value, elements: int, width: int, array: ArrayShape) -> Value:
     """The sums of an engine's rows of a group, which fit their own width."""
-    each = array.accumulator_width
+    each = array.sum_width
     return Cat(group[at : at + width] for at in range(0, elements * each, each))
 
 
-def make_array(
-    m: Module, array: ArrayShape, pipeline: Pipeline, multiplier: str, words: Sequence[Value], group: Signal
-) -> None:
+def make_array(m: Module, array: ArrayShape, words: Sequence[Value], group: Signal) -> None:
     """The array; of the engines' words at most one is not 0."""
-    layout = array.word_layout
+    layout = word_layout(array)
     word = Signal(layout, name="shared_word")
     met: Value = Const(0, layout.size)
     for one in words:
         met = met | one
     m.d.comb += word.as_value().eq(met)
-    m.submodules.array0 = Instance(
-        "rnn_mac_array",
-        p_ROWS=array.rows,
-        p_COLUMNS=array.columns,
-        p_GROUP_ROWS=array.elements,
-        p_WEIGHT_WIDTH=array.weight_width,
-        p_VECTOR_WIDTH=array.vector_width,
-        p_ACC_WIDTH=array.accumulator_width,
-        p_PRODUCT_STAGES=max(1, pipeline.product_stages),
-        p_TREE_STAGES_EVERY=pipeline.tree_stages_every,
-        p_ADDEND_WIDTH=2,
-        p_MULTIPLIER=multiplier,
-        i_clk=ClockSignal(),
-        i_first=word.first,
-        i_first_h=Const(0, 1),
-        i_last=word.last,
-        i_weights=word.weights,
-        i_vector=word.vector,
-        i_addend=Const(0, 2 * array.rows),
-        o_group=group,
-        o_group_x=Signal(array.accumulator_width, name="no_shared_x"),
-    )
+    m.submodules.array0 = array.instance(word.first, word.last, word.weights, word.vector, group)
 
 
 def make_frame(m: Module, cycles: int, idle: Value) -> Signal:

@@ -62,9 +62,7 @@ def part_width(formats: LayerFormats) -> int:
 def sum_width(layer: QuantisedLayer, plan: EnginePlan) -> int:
     """Bits of a sum at the array's output; where nothing is accumulated the bias is inside."""
     product = layer.formats.product
-    if not plan.is_unrolled:
-        return product.accumulator_width
-    return max(product.accumulator_width, product.bias.width + product.bias_shift) + 1
+    return product.total_width if plan.is_unrolled else product.accumulator_width
 
 
 def make_tail(layer: QuantisedLayer, plan: EnginePlan, table_file: str) -> tuple[Instance, TailSignals]:
@@ -100,9 +98,7 @@ def shifted_bias(product: ProductFormats, word: Signal) -> Value:
     return Cat(*((Const(0, product.bias_shift), word[at : at + width]) for at in range(0, len(word), width)))
 
 
-def _common(
-    product: ProductFormats, elements: int, signals: TailSignals, pipeline: Pipeline
-) -> dict[str, object]:
+def _common(product: ProductFormats, elements: int, signals: TailSignals, pipeline: Pipeline) -> dict[str, object]:
     return {
         "p_NARROW_STAGES": pipeline.narrow_stages,
         "p_LANES": elements,

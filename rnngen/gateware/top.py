@@ -14,7 +14,7 @@ from rnngen.gateware.control import AXIL_INPUTS, AXIL_OUTPUTS, DIGEST_BITS, Cont
 from rnngen.gateware.external import PAGE_BITS, WeightReader, read_port
 from rnngen.gateware.loader import LOAD_LIMIT, WIRE_LIMIT, LoadableMemory
 from rnngen.gateware.parameters import bus_widths, parameter_memories, state_memories
-from rnngen.gateware.shared import array_shape, make_array, make_frame
+from rnngen.gateware.shared import make_array, make_frame, shared_array
 from rnngen.gateware.verilog import to_verilog
 from rnngen.ir.quantised import QuantisedNetwork
 from rnngen.plan.external import MemoryPort
@@ -74,7 +74,7 @@ class Accelerator(Elaboratable):
 
     def __init__(self, network: QuantisedNetwork, plan: NetworkPlan, options: CoreOptions) -> None:
         self._network, self._plan, self._options = network, plan, options
-        self._array = array_shape(network, plan)
+        self._array = shared_array(network, plan, options.multiplier)
         self._control = ControlPort(loadable_memories(network, plan, options), plan.memory is not None)
         in_bits = word_lane_bits(network.input_format.width) * plan.input_words
         out_bits = word_lane_bits(network.output_format.width) * plan.output_words
@@ -126,9 +126,8 @@ class Accelerator(Elaboratable):
         if shared is None or array is None:
             return
         engines = [engine for block in blocks for engine in block.engines]
-        group = Signal(array.sums_width, name="shared_group")
-        pipeline, words = self._plan.engines[0].pipeline, [engine.word.as_value() for engine in engines]
-        make_array(m, array, pipeline, self._options.multiplier, words, group)
+        group = Signal(array.group_width, name="shared_group")
+        make_array(m, array, [engine.word.as_value() for engine in engines], group)
         m.d.comb += [engine.group.eq(group) for engine in engines]
         busy = Cat([block.busy for block in blocks]).any()
         cycle = make_frame(m, shared.frame, ~busy & rooms_free)

@@ -142,9 +142,7 @@ class EnginePlan:
             ("element-wise", self.elements, self.rows),
         ):
             if not 1 <= value <= largest:
-                raise PlanError(
-                    f"Layer '{self.shape.name}': {label} lanes must be within 1..{largest}, not {value}."
-                )
+                raise PlanError(f"Layer '{self.shape.name}': {label} lanes must be within 1..{largest}, not {value}.")
         if self.shape.spaced and not self._may_be_spaced():
             raise PlanError(
                 f"Layer '{self.shape.name}': its h-part cannot be computed before x comes; it needs a whole x and an h "
@@ -422,11 +420,6 @@ class EnginePlan:
         return self.result_cycles + (1 if not self.forwards else -OPERAND_CYCLES)
 
     @property
-    def product_stages(self) -> int:
-        """Registers of a product: an accumulator needs one."""
-        return self.pipeline.product_stages if self.is_unrolled else max(1, self.pipeline.product_stages)
-
-    @property
     def forwards(self) -> bool:
         """Whether h is kept where its way ends and multiplied from there: it is never read from a memory."""
         return self.is_unrolled and self.shape.hidden > 0
@@ -434,7 +427,7 @@ class EnginePlan:
     def latency_stages(self) -> list[tuple[str, int]]:
         """L stage by stage, from the issue of a tile's last word to the first issue that may read its first h."""
         pipeline = self.pipeline
-        product, array = self.product_stages, self.array_cycles - OPERAND_CYCLES
+        product, array = pipeline.product_registers(not self.is_unrolled), self.array_cycles - OPERAND_CYCLES
         tail = tail_stages(self.shape.kind, pipeline)
         if self.is_unrolled:
             way = [("product", product), ("adder tree", array - product), *tail]

@@ -79,6 +79,10 @@ class Pipeline:
             if not low <= getattr(self, what) <= high:
                 raise ValueError(f"Pipeline: {what} must be within {low}..{high}, not {getattr(self, what)}.")
 
+    def product_registers(self, accumulates: bool) -> int:
+        """Registers of a product of the array: an accumulator needs one."""
+        return max(1, self.product_stages) if accumulates else self.product_stages
+
     def array_cycles(self, columns: int, accumulates: bool = True) -> int:
         """Latency of the array: a tile's last word at its input to the tile's first sums at its output.
 
@@ -86,7 +90,7 @@ class Pipeline:
         """
         levels = (columns - 1 if accumulates else columns).bit_length()
         tree = -(-levels // self.tree_stages_every)
-        return max(1, self.product_stages) + tree + 1 if accumulates else self.product_stages + tree - 1
+        return self.product_registers(accumulates) + tree + (1 if accumulates else -1)
 
 
 _STAGES = {
