@@ -10,10 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-Netlist = dict[str, Any]
-"""Yosys' JSON netlist as plain data."""
+from rnngen.build.netlist import Netlist, flat_module
 
 MULTIPLIER_CELL = "MULT18X18D"
 _BLOCK = ((0, "MULT18_0"), (1, "MULT18_1"), (4, "MULT18_4"), (5, "MULT18_5"))
@@ -52,7 +50,7 @@ def place_multipliers(netlist: Netlist, part: str) -> int:
     over as few rows of the device as hold them, engine by engine.  A design with more multipliers than the device
     has is left alone: nextpnr says so.
     """
-    cells = max((module["cells"] for module in netlist["modules"].values()), key=len)
+    cells = flat_module(netlist)["cells"]
     groups = _groups([name for name, cell in cells.items() if cell["type"] == MULTIPLIER_CELL])
     sites = dict(_assign(groups, GRIDS[part]))
     for name, site in sites.items():

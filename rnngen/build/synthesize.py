@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rnngen.build.floorplan import place_multipliers
+from rnngen.build.hard_registers import absorb_registers
 from rnngen.build.process import run_tool
 from rnngen.build.result import Routed, SynthesisResult, read_report
 from rnngen.build.tools import console_script, package_version
@@ -139,9 +140,9 @@ def _synthesise(job: _Job) -> float:
     if seconds is None:
         raise ToolError(f"yosys had not finished after {_YOSYS_LIMIT_S:.0f} s: use fewer lanes.")
     netlist = json.loads((job.work / "netlist.json").read_text(encoding="utf-8"))
-    placed = place_multipliers(netlist, job.board.part)
+    moved, placed = absorb_registers(netlist), place_multipliers(netlist, job.board.part)
     (job.work / "netlist.json").write_text(json.dumps(netlist), encoding="utf-8")
-    job.progress(f"floorplan: {placed} multipliers have their sites")
+    job.progress(f"floorplan: {placed} multipliers have their sites, {moved} registers are in block RAM")
     return seconds
 
 

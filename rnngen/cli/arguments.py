@@ -116,8 +116,13 @@ def _add_generate(parser: _Parser) -> None:
         help="all layers share one array of multipliers in turns, or none (default: where multipliers are few)",
     )  # fmt: skip
     parser.add_argument(
-        "--pipeline", metavar="DEPTH", default="deep",
-        help=f"registers for a fast clock or for few cycles: {', '.join(PIPELINES)} (default: %(default)s)",
+        "--clock", metavar="MHZ", type=float, dest="clock_mhz",
+        help="the clock that the design is meant for (default: the board's, or 100)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--pipeline", metavar="DEPTH",
+        help=f"registers for a fast clock or for few cycles: {', '.join(PIPELINES)} (default: with --clock as few as "
+        "were routed at it, else deep)",
     )  # fmt: skip
     parser.add_argument(
         "--weights", metavar="WHERE", default="chip",

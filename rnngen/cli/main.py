@@ -81,6 +81,7 @@ def _generate(arguments: argparse.Namespace) -> Result:
         streams=arguments.streams,
         spaced=arguments.spaced,
         fold=arguments.fold,
+        clock_mhz=arguments.clock_mhz,
         pipeline=arguments.pipeline,
         weights=arguments.weights,
         memory_bits=arguments.memory_bits,

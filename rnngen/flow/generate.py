@@ -18,6 +18,7 @@ from rnngen.flow.arrays import read_array
 from rnngen.frontend import ImportOptions, Model, load
 from rnngen.frontend.identifier import check_identifier
 from rnngen.frontend.options import DEFAULT_IMPORT
+from rnngen.gateware.board_ulx3s import pll_settings
 from rnngen.ir.inputs import check_input
 from rnngen.ir.network import Network
 from rnngen.ir.quantised import QuantisedNetwork
@@ -29,7 +30,7 @@ from rnngen.plan.memory import total_memory_bits
 from rnngen.plan.network import NetworkPlan
 from rnngen.plan.search import DEFAULT_CAPACITY, Budget, plan_for_lanes, plan_for_streams, plan_with_folding
 from rnngen.plan.shapes import BlockShape, block_shapes
-from rnngen.plan.timing import PIPELINES
+from rnngen.plan.timing import DEFAULT_PIPELINE, PIPELINES, Pipeline, pipeline_for
 
 DEFAULT_BOARD = "ulx3s-85f"
 DEFAULT_CLOCK_HZ = 100_000_000
@@ -58,7 +59,9 @@ class GenerateOptions:
             holds only the x-part.
         fold: Whether all layers share one multiplier array in turns; None: where the budget is too small else, or small
             and the interval shorter so.
-        pipeline: A key of ``rnngen.plan.timing.PIPELINES``: registers for a fast clock, or for few cycles.
+        clock_mhz: The clock that the design is meant for; None: the board's, or 100 MHz.
+        pipeline: A key of ``rnngen.plan.timing.PIPELINES``: registers for a fast clock, or for few cycles; None: with
+            ``clock_mhz`` as few registers as place and route has shown to reach it, else the deepest.
         weights: ``"chip"``, or ``"external"``: all weights are read from external memory over AXI4.
         memory_bits, memory_latency, memory_burst: Of that memory's port, as in ``rnngen.plan.external.MemoryPort``.
         max_steps: Steps of the longest sequence, where sequences are stored (backward layers).
@@ -80,7 +83,8 @@ class GenerateOptions:
     streams: int | Literal["auto"] = 1
     spaced: bool = False
     fold: bool | None = None
-    pipeline: str = "deep"
+    clock_mhz: float | None = None
+    pipeline: str | None = None
     weights: str = "chip"
     memory_bits: int = MemoryPort.data_bits
     memory_latency: int = MemoryPort.latency
@@ -104,13 +108,14 @@ def generate(
     target = Path(folder)
     check_target(target)
     _check_choice(options)
-    board = _board(options)
+    board, pipeline = _board(options), _pipeline(options)
+    clock_hz = _clock_hz(options, board)
     top = check_identifier(options.name) if options.name is not None else None
     network = fold(load(model, options.imports))
     calibration, description = _calibration(options, network)
     quantised = quantise(network, options.weight_bits, options.activation_bits, calibration)
     dsp = _dsp(options, board)
-    plan = _plan(quantised, options, board, dsp)
+    plan = _plan(quantised, options, board, dsp, pipeline)
     if options.weights == "external":
         widths = [layer.formats.product.weight_width for layer in quantised.layers]
         plan = plan.with_memory(_memory_port(options), widths)
@@ -122,7 +127,7 @@ def generate(
         quantised,
         plan,
         top=top or network.name,
-        clock_hz=board.clock_target_hz if board else DEFAULT_CLOCK_HZ,
+        clock_hz=clock_hz,
         board=board.name if board else None,
         multiplier=dsp.multiplier if dsp else "generic",
         dsp=dsp,
@@ -146,8 +151,6 @@ def _check_choice(options: GenerateOptions) -> None:
             f"A board has DSP blocks of its own, so --dsp must not be given beside one, but is {options.dsp}; give "
             f"--multipliers, --dsps or --lanes instead of a board."
         )
-    if options.pipeline not in PIPELINES:
-        raise PlanError(f"--pipeline must be one of {', '.join(PIPELINES)}, not {options.pipeline}.")
     if options.spaced and options.streams != 1:
         raise PlanError(
             f"Spaced mode computes one stream's h-part ahead, so with --spaced --streams must be 1, not "
@@ -199,6 +202,26 @@ def _board(options: GenerateOptions) -> Board | None:
     return load_board(options.board or DEFAULT_BOARD)
 
 
+def _pipeline(options: GenerateOptions) -> Pipeline:
+    """Of the depth that is asked for, or that the clock needs."""
+    if options.clock_mhz is not None and not 0.001 <= options.clock_mhz <= 10_000:
+        raise PlanError(f"--clock must be within 0.001..10000 MHz, not {options.clock_mhz:g}.")
+    if options.pipeline is None:
+        return DEFAULT_PIPELINE if options.clock_mhz is None else pipeline_for(1e6 * options.clock_mhz)
+    if options.pipeline not in PIPELINES:
+        raise PlanError(f"--pipeline must be one of {', '.join(PIPELINES)}, not {options.pipeline}.")
+    return PIPELINES[options.pipeline]
+
+
+def _clock_hz(options: GenerateOptions, board: Board | None) -> int:
+    if options.clock_mhz is None:
+        return board.clock_target_hz if board else DEFAULT_CLOCK_HZ
+    clock_hz = round(1e6 * options.clock_mhz)
+    if board is not None:
+        pll_settings(board.clock_input_hz, clock_hz)
+    return clock_hz
+
+
 def _dsp(options: GenerateOptions, board: Board | None) -> Dsp | None:
     """The DSP block that products are put into, where it is known."""
     name = board.dsp if board is not None else options.dsp
@@ -217,10 +240,10 @@ def _calibration(options: GenerateOptions, network: Network) -> tuple[FloatArray
 
 
 def _plan(
-    quantised: QuantisedNetwork, options: GenerateOptions, board: Board | None, dsp: Dsp | None
+    quantised: QuantisedNetwork, options: GenerateOptions, board: Board | None, dsp: Dsp | None, pipeline: Pipeline
 ) -> NetworkPlan:
     def plan_of(streams: int) -> NetworkPlan:
-        return _planned(block_shapes(quantised, streams, options.spaced, dsp), options, board)
+        return _planned(block_shapes(quantised, streams, options.spaced, dsp), options, board, pipeline)
 
     if options.streams != "auto":
         return plan_of(options.streams)
@@ -229,8 +252,9 @@ def _plan(
     return plan_for_streams(plan_of)
 
 
-def _planned(shapes: Sequence[BlockShape], options: GenerateOptions, board: Board | None) -> NetworkPlan:
-    pipeline = PIPELINES[options.pipeline]
+def _planned(
+    shapes: Sequence[BlockShape], options: GenerateOptions, board: Board | None, pipeline: Pipeline
+) -> NetworkPlan:
     if options.lanes is not None:
         return plan_for_lanes(shapes, *options.lanes, pipeline, options.max_steps)
     may_fold = False if options.weights == "external" else options.fold

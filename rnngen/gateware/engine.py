@@ -10,7 +10,7 @@ from rnngen.gateware.array import ArrayShape, engine_array
 from rnngen.gateware.buffers import StepBuffer, VectorMemory, address_width, fit_address, write_layout
 from rnngen.gateware.context import EngineContext
 from rnngen.gateware.external import WeightBuffer, beat_layout
-from rnngen.gateware.groups import AHEAD, gather, group_counter, group_head, line, partial_sums, turn_sums
+from rnngen.gateware.groups import gather, group_ahead, group_counter, group_head, line, partial_sums, turn_sums
 from rnngen.gateware.loader import LoadableMemory, load_layout
 from rnngen.gateware.parameters import (
     bias_word_width,
@@ -176,11 +176,11 @@ class Engine(wiring.Component):
             head = partial_sums(m, self._layer, self._plan, sums, head, *gathered)
         if self._plan.turns > 1:
             head, symbol = gather(m, self._layer, self._plan, gathered[0], head, symbol, tail)
-        groups = line(m, head, "group", self._plan.tail.output + AHEAD + 1)
+        groups = line(m, head, "group", self._plan.tail.output + group_ahead(self._plan) + 1)
         m.d.comb += self._arrives.eq(groups[-2].valid)
         self._tail_memories(m, tail, groups, symbol)
         self._results(m, tail, groups)
-        passing = {delay: groups[delay + AHEAD].valid for _, delay in tail.saturated.values()}
+        passing = {delay: groups[delay + group_ahead(self._plan)].valid for _, delay in tail.saturated.values()}
         count_saturations(m, tail, passing, self.saturations, self.clear)
         self._probe(m, sequencer, tail, groups)
         self._show(m)
@@ -371,21 +371,29 @@ class Engine(wiring.Component):
         plan, timing, layer = self._plan, self._plan.tail, self._layer
         count = plan.group_count
         depth = count * max(1, plan.shape.symbols)
-        # Block RAM is slow, and the bias goes straight into an adder: a register stands between them.
-        bias = Signal(bias_word_width(layer, plan), name="bias_word")
-        m.d.sync += (tail.addend if plan.is_unrolled else tail.bias).eq(shifted_bias(layer.formats.product, bias))
+        ahead = group_ahead(plan)
+        bias = word = Signal(bias_word_width(layer, plan), name="bias_word")
+        for number in range(ahead - 1):
+            late = Signal.like(word, name=f"bias_word_{number}", reset_less=True)
+            m.d.sync += late.eq(word)
+            word = late
+        m.d.comb += (tail.addend if plan.is_unrolled else tail.bias).eq(shifted_bias(layer.formats.product, word))
         address = Signal(range(max(2, depth)), name="bias_address")
         m.d.comb += address.eq(symbol + group_counter(m, groups[0], count))
         m.submodules.bias = self._parameter_memory("bias", depth, address, bias)
         if timing.state_read is None or timing.state_write is None:
             return
         state = Signal.like(tail.state, name="old_state")
-        # A register stands behind this memory, too: the state goes straight into a product.
-        read, written = groups[timing.state_read + AHEAD - STATE_AHEAD], groups[timing.state_write + AHEAD]
+        # A register stands behind this memory, too, and one behind the choice: the state goes straight into a product.
+        wanted, written = timing.state_read + ahead, groups[timing.state_write + ahead]
+        read, kept = groups[wanted - STATE_AHEAD], Signal.like(state, name="state_word", reset_less=True)
         place = group_counter(m, read, count)
         depth = count * self._context.streams
-        begin = self._beginning(m, "state_0", place) if self._begins["state_0"] else Const(0, len(state))
-        m.d.sync += tail.state.eq(Mux(groups[timing.state_read + AHEAD - STATE_AHEAD + 1].first, begin, state))
+        begin: Value = Const(0, len(state))
+        if self._begins["state_0"]:
+            begin = Signal.like(state, name="state_0_kept", reset_less=True)
+            m.d.sync += begin.eq(self._beginning(m, "state_0", place))
+        m.d.sync += [kept.eq(state), tail.state.eq(Mux(groups[wanted - 1].first, begin, kept))]
         self._shown.append(state)
         read_address = self._peeking(self.peek.stream * count + self.peek.word, read.stream * count + place)
         write_address = written.stream * count + group_counter(m, written, count)
@@ -429,15 +437,15 @@ class Engine(wiring.Component):
 
         A ``..._valid`` probe tells that a group passes its point in this cycle.
         """
-        timing = self._plan.tail
+        timing, ahead = self._plan.tail, group_ahead(self._plan)
         points: dict[str, Value] = {"issue": sequencer.issue}
         points |= {"from_x": sequencer.from_x, "from_h": sequencer.from_h}
-        points["sums_valid"] = groups[AHEAD].valid
+        points["sums_valid"] = groups[ahead].valid
         if len(tail.parts):
-            points |= {"z_valid": groups[timing.narrow + AHEAD].valid, "z": tail.parts}
+            points |= {"z_valid": groups[timing.narrow + ahead].valid, "z": tail.parts}
         if timing.state_write is not None:
-            points |= {"c_valid": groups[timing.state_write + AHEAD].valid, "c": tail.state_new}
-        points |= {"h_valid": groups[timing.output + AHEAD].valid, "h": tail.output}
+            points |= {"c_valid": groups[timing.state_write + ahead].valid, "c": tail.state_new}
+        points |= {"h_valid": groups[timing.output + ahead].valid, "h": tail.output}
         for name, value in points.items():
             probe = Signal(len(value), name=f"probe_{name}")
             m.d.comb += probe.eq(value)

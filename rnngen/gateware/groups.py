@@ -11,8 +11,16 @@ from rnngen.gateware.tails import TailSignals
 from rnngen.ir.quantised import QuantisedLayer
 from rnngen.plan.engine import EnginePlan
 
-AHEAD = 2
-"""Cycles by which a group is known before its sums: the bias memory's address, and a register behind the memory."""
+_PARTIAL_AHEAD = 2
+"""Address of a partial sum to the sums that it is added to (``rnn_partial_sums``)."""
+
+
+def group_ahead(plan: EnginePlan) -> int:
+    """Cycles by which a group is known before its sums.
+
+    For its bias: the memory, a register that block RAM can hold and one beside the adder, as far as there is time.
+    """
+    return min(3, plan.array_cycles - (1 if plan.shape.symbols else 0))
 
 
 def group_layout(streams: int, turns: int) -> data.StructLayout:
@@ -24,7 +32,7 @@ def group_layout(streams: int, turns: int) -> data.StructLayout:
 def group_head(
     m: Module, plan: EnginePlan, streams: int, sequencer: Sequencer, buffer: StepBuffer
 ) -> tuple[Signal, Value]:
-    """The group, of any pass, whose sums will be at the array's output in AHEAD cycles.
+    """The group, of any pass, whose sums will be at the array's output in ``group_ahead`` cycles.
 
     With it the first word of the step's symbol in the bias memory (0 where x is no symbol).
     """
@@ -32,7 +40,7 @@ def group_head(
     passes = (sequencer.first_pass, ~sequencer.last_pass)
     tile = Signal(len(ends) + len(passes) + len(sequencer.step_stream) + len(sequencer.turn))
     m.d.comb += tile.eq(Cat(*ends, *passes, sequencer.step_stream, sequencer.turn))
-    delay = plan.array_cycles - AHEAD
+    delay = plan.array_cycles - group_ahead(plan)
     for _ in range(delay):
         later = Signal.like(tile)
         m.d.sync += later.eq(tile)
@@ -69,7 +77,7 @@ def gather(
 ) -> tuple[Signal, Value]:
     """Gathers the sums of a tile's turns; returns the head of the groups that are complete, and its symbol."""
     width = layer.formats.product.accumulator_width
-    here = line(m, head, "turn_group", AHEAD + 1)[-1]
+    here = line(m, head, "turn_group", group_ahead(plan) + 1)[-1]
     place = Signal(range(max(2, plan.groups)))
     with m.If(here.valid):
         m.d.sync += place.eq(Mux(here.tile_end, 0, place + 1))
@@ -113,7 +121,9 @@ def partial_sums(
         kept = [kept_out.word_select(lane, width) for lane in range(plan.elements)]
         m.d.comb += added.eq(Cat((rows[3 * k], rows[3 * k + 1], kept[k]) for k in range(plan.elements)))
         m.d.comb += added_x.eq(Cat(rows[2::3]))
-    address, here = group_counter(m, head, depth), line(m, head, "pass_group", AHEAD + 1)[-1]
+    coming = line(m, head, "pass_group", group_ahead(plan) + 1)
+    reads, here = coming[-1 - _PARTIAL_AHEAD], coming[-1]
+    address = group_counter(m, reads, depth)
     m.submodules.partial_sums = Instance(
         "rnn_partial_sums",
         p_ROWS=plan.elements * plan.gates_at_once,
@@ -124,7 +134,7 @@ def partial_sums(
         i_clk=ClockSignal(),
         i_group=sums,
         i_address=fit_address(m, address, depth),
-        i_fresh=head.fresh,
+        i_fresh=reads.fresh,
         i_write=here.valid & here.kept,
         o_sums=sums_out,
         o_sums_x=kept_out,

@@ -201,7 +201,7 @@ class UartBridge(wiring.Component):
         m.submodules.buffer = buffer = _memory(8, depth)
         write, read = buffer.write_port(), buffer.read_port()
         used, steady = Signal(range(depth + 1)), Signal(2)
-        head, head_valid, taken, stored = Signal(8), Signal(), Signal(), Signal()
+        head, head_valid, taken, stored = Signal(8, reset_less=True), Signal(), Signal(), Signal()
         m.d.comb += [
             write.data.eq(receiver.data),
             write.en.eq(stored),
@@ -231,13 +231,16 @@ class UartBridge(wiring.Component):
         write, read = step.write_port(), step.read_port()
         beat = Signal(range(max(2, shape.beats_per_step)))
         byte = Signal(range(max(2, shape.bytes_per_beat)))
-        word, fetched = Signal(shape.tdata_bits), Signal(shape.tdata_bits)
+        word, fetched = Signal(shape.tdata_bits), Signal(shape.tdata_bits, reset_less=True)
         last = Signal()
-        m.d.comb += [write.data.eq(self.m_axis_tdata), write.addr.eq(beat), read.addr.eq(beat)]
-        m.d.sync += fetched.eq(read.data)
+        # The core's output comes straight from block RAM: it does not go straight into another one.
+        taken, place, takes = Signal.like(self.m_axis_tdata, reset_less=True), Signal.like(beat), Signal()
+        m.d.sync += [taken.eq(self.m_axis_tdata), place.eq(beat), takes.eq(0), fetched.eq(read.data)]
+        m.d.comb += [read.addr.eq(beat), write.data.eq(taken), write.addr.eq(place), write.en.eq(takes)]
         with m.FSM(name="send"):
             with m.State("COLLECT"):
-                m.d.comb += [self.m_axis_tready.eq(1), write.en.eq(self.m_axis_tvalid)]
+                m.d.comb += self.m_axis_tready.eq(1)
+                m.d.sync += takes.eq(self.m_axis_tvalid)
                 with m.If(self.m_axis_tvalid):
                     m.d.sync += [beat.eq(beat + 1), last.eq(self.m_axis_tlast)]
                     with m.If(beat == shape.beats_per_step - 1):

@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+from rnngen.errors import PlanError
+
 OPERAND_CYCLES = 2
 """Issue to the multiplier array's input: memory read (1), choice of x or h and broadcast register (1)."""
 
@@ -26,8 +28,8 @@ OUTPUT_CYCLES = 2
 PARTIAL_CYCLES = 1
 """What an engine of several passes adds to its sums' latency: the partial sum of the pass before."""
 
-STATE_AHEAD = 2
-"""Address of an old state to its place at the element-wise path: memory read, and a register behind it."""
+STATE_AHEAD = 3
+"""Address of an old state to its place at the element-wise path: memory read, a register, and one behind the choice."""
 
 PARTIAL_GAP = 4
 """Sums of a pass to the sums of the next one that read them back: adder, write, read, and a register behind it."""
@@ -55,7 +57,7 @@ class Pipeline:
         tree_stages_every: Adder levels between two registers of the adder tree.
         narrow_stages: Of a narrowing of sums, 0, 1 (saturation) or 2 (and the sum with its bias).
         table_stages: Of an activation, 2 (table; result), 3 (and its product's operands), 4 (and the product), 5 (and
-            the sum).
+            the sum), 6 (and the operands once more).
         element_stages: Of a product of the element-wise path, 0, 1 (output) or 2 (and input).
         round_stages: Behind such products, 0 (what ends the path keeps its register), 1 (the rounded sum where a table
             follows, else saturation) or 2 (both).
@@ -94,7 +96,7 @@ class Pipeline:
 
 
 _STAGES = {
-    "product_stages": (0, 4), "tree_stages_every": (1, 16), "narrow_stages": (0, 2), "table_stages": (2, 5),
+    "product_stages": (0, 4), "tree_stages_every": (1, 16), "narrow_stages": (0, 2), "table_stages": (2, 6),
     "element_stages": (0, 2), "round_stages": (0, 2),
 }  # fmt: skip
 
@@ -165,14 +167,28 @@ DEFAULT_PIPELINE = Pipeline()
 
 PIPELINES = {
     "deep": DEFAULT_PIPELINE,
-    "balanced": Pipeline(4, 1, 1, 4, 2, 1),
+    "balanced": Pipeline(4, 1, 1, 4, 1, 1),
     "short": Pipeline(2, 2, 1, 2, 1, 1),
     "shortest": Pipeline(1, 3, 1, 2, 1, 1),
     "least": Pipeline(0, 3, 0, 2, 0, 0, signed_table=True),
 }
-"""Depths by name, from the most registers to the fewest cycles.
+"""Depths by name, from the most registers to the fewest cycles."""
 
-Routed on the LFE5U-85F-6 with LSTM(128,128), 128 multipliers: deep 115 MHz, balanced 121 (the limit is in front of the
-array in both, so the deep element-wise path buys nothing there), short 54 to 58.  least: one unit of LSTM(6,20), a step
-in 6 cycles, 52.6 MHz (``bench.unrolled_slice``).
-"""
+ROUTED_HZ = {"deep": 115_000_000, "balanced": 117_000_000, "short": 54_000_000}
+"""Clock that each reached on the LFE5U-85F-6 with LSTM(128,128), 128 multipliers (figures: ARCHITECTURE.md)."""
+
+
+def pipeline_for(clock_hz: float) -> Pipeline:
+    """The one of the fewest registers that place and route has shown to reach a clock.
+
+    Raises:
+        PlanError: if none has; the message names the fastest one.
+    """
+    for name in reversed(PIPELINES):
+        if ROUTED_HZ.get(name, 0) >= clock_hz:
+            return PIPELINES[name]
+    fastest = max(ROUTED_HZ, key=lambda name: ROUTED_HZ[name])
+    raise PlanError(
+        f"No pipeline was routed at {clock_hz / 1e6:g} MHz, the fastest, {fastest}, at {ROUTED_HZ[fastest] / 1e6:g} "
+        f"on an ECP5 of speed grade 6: ask for a slower --clock, or name a --pipeline for your device."
+    )

@@ -23,7 +23,7 @@ def netlist(arrays: list[tuple[int, int]], lanes: int) -> dict[str, Any]:
         names += [f"core.engine{engine}.tail.lane[{k}].unit.p{i}" for k in range(lanes) for i in range(8)]
     cells = {name: {"type": "MULT18X18D", "attributes": {}} for name in names}
     cells |= {f"lut{k}": {"type": "LUT4", "attributes": {}} for k in range(3)}
-    return {"modules": {"LUT4": {"cells": {}}, "board": {"cells": cells}}}
+    return {"modules": {"LUT4": {"attributes": {}}, "board": {"attributes": {"top": 1}, "cells": cells}}}
 
 
 def placed(given: dict[str, Any], part: str = "LFE5U-85F") -> dict[str, tuple[int, int]]:

@@ -1,0 +1,13 @@
+"""Yosys' JSON netlist as plain data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Netlist = dict[str, Any]
+
+
+def flat_module(netlist: Netlist) -> dict[str, Any]:
+    """The design itself, among the descriptions of primitives."""
+    top: dict[str, Any] = next(module for module in netlist["modules"].values() if "top" in module["attributes"])
+    return top
