@@ -1,5 +1,5 @@
 // tanh or sigmoid by a table of linear segments, in STAGES cycles: 2 (table; result), 3 (and the operands of its
-// product), 4 (and the product), 5 (and the sum), 6 (and the operands once more: from block RAM to the multiplier).
+// product), 4 (and the product), 5 (and the sum).
 //
 // T(in) = sign * ((base[a] + slope[a] * r) >> GUARD_BITS), with m = in < 0 ? ~in : in, a = m >> REST_BITS and
 // r = (m mod 2**REST_BITS) + (in < 0). SIGMOID = 0: out = T, signed, OUT_WIDTH = fraction + 1 bits. SIGMOID = 1:
@@ -67,7 +67,7 @@ module rnn_activation #(
     endgenerate
 
     // Operand registers, the product's and the sum's, as many as there are stages for.
-    rnn_delay #(.WIDTH(1+REST_WIDTH+SLOPE_WIDTH+ENTRY_BASE), .CYCLES(STAGES >= 6 ? 2 : STAGES >= 3 ? 1 : 0)) operands (
+    rnn_delay #(.WIDTH(1+REST_WIDTH+SLOPE_WIDTH+ENTRY_BASE), .CYCLES(STAGES >= 3 ? 1 : 0)) operands (
         .clk(clk), .in({sign1, rest1, entry}), .out({sign2, rest2, slope2, base2}));
     assign product2 = slope2 * rest2;
     rnn_delay #(.WIDTH(1+ENTRY_BASE+PRODUCT_WIDTH), .CYCLES(STAGES >= 4 ? 1 : 0)) product (

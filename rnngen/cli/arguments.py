@@ -121,8 +121,8 @@ def _add_generate(parser: _Parser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--pipeline", metavar="DEPTH",
-        help=f"registers for a fast clock or for few cycles: {', '.join(PIPELINES)} (default: with --clock as few as "
-        "were routed at it, else deep)",
+        help=f"registers for a fast clock or for few cycles: {', '.join(PIPELINES)} (default: as few as were routed at "
+        "the clock)",
     )  # fmt: skip
     parser.add_argument(
         "--weights", metavar="WHERE", default="chip",

@@ -30,7 +30,7 @@ from rnngen.plan.memory import total_memory_bits
 from rnngen.plan.network import NetworkPlan
 from rnngen.plan.search import DEFAULT_CAPACITY, Budget, plan_for_lanes, plan_for_streams, plan_with_folding
 from rnngen.plan.shapes import BlockShape, block_shapes
-from rnngen.plan.timing import DEFAULT_PIPELINE, PIPELINES, Pipeline, pipeline_for
+from rnngen.plan.timing import PIPELINES, Pipeline, pipeline_for
 
 DEFAULT_BOARD = "ulx3s-85f"
 DEFAULT_CLOCK_HZ = 100_000_000
@@ -60,8 +60,8 @@ class GenerateOptions:
         fold: Whether all layers share one multiplier array in turns; None: where the budget is too small else, or small
             and the interval shorter so.
         clock_mhz: The clock that the design is meant for; None: the board's, or 100 MHz.
-        pipeline: A key of ``rnngen.plan.timing.PIPELINES``: registers for a fast clock, or for few cycles; None: with
-            ``clock_mhz`` as few registers as place and route has shown to reach it, else the deepest.
+        pipeline: A key of ``rnngen.plan.timing.PIPELINES``: registers for a fast clock, or for few cycles; None: as few
+            registers as place and route has shown to reach the clock.
         weights: ``"chip"``, or ``"external"``: all weights are read from external memory over AXI4.
         memory_bits, memory_latency, memory_burst: Of that memory's port, as in ``rnngen.plan.external.MemoryPort``.
         max_steps: Steps of the longest sequence, where sequences are stored (backward layers).
@@ -108,8 +108,9 @@ def generate(
     target = Path(folder)
     check_target(target)
     _check_choice(options)
-    board, pipeline = _board(options), _pipeline(options)
+    board = _board(options)
     clock_hz = _clock_hz(options, board)
+    pipeline = _pipeline(options, clock_hz)
     top = check_identifier(options.name) if options.name is not None else None
     network = fold(load(model, options.imports))
     calibration, description = _calibration(options, network)
@@ -202,24 +203,24 @@ def _board(options: GenerateOptions) -> Board | None:
     return load_board(options.board or DEFAULT_BOARD)
 
 
-def _pipeline(options: GenerateOptions) -> Pipeline:
-    """Of the depth that is asked for, or that the clock needs."""
-    if options.clock_mhz is not None and not 0.001 <= options.clock_mhz <= 10_000:
-        raise PlanError(f"--clock must be within 0.001..10000 MHz, not {options.clock_mhz:g}.")
-    if options.pipeline is None:
-        return DEFAULT_PIPELINE if options.clock_mhz is None else pipeline_for(1e6 * options.clock_mhz)
-    if options.pipeline not in PIPELINES:
-        raise PlanError(f"--pipeline must be one of {', '.join(PIPELINES)}, not {options.pipeline}.")
-    return PIPELINES[options.pipeline]
-
-
 def _clock_hz(options: GenerateOptions, board: Board | None) -> int:
     if options.clock_mhz is None:
         return board.clock_target_hz if board else DEFAULT_CLOCK_HZ
+    if not 0.001 <= options.clock_mhz <= 10_000:
+        raise PlanError(f"--clock must be within 0.001..10000 MHz, not {options.clock_mhz:g}.")
     clock_hz = round(1e6 * options.clock_mhz)
     if board is not None:
         pll_settings(board.clock_input_hz, clock_hz)
     return clock_hz
+
+
+def _pipeline(options: GenerateOptions, clock_hz: int) -> Pipeline:
+    """Of the depth that is asked for, or that the clock needs."""
+    if options.pipeline is None:
+        return pipeline_for(clock_hz)
+    if options.pipeline not in PIPELINES:
+        raise PlanError(f"--pipeline must be one of {', '.join(PIPELINES)}, not {options.pipeline}.")
+    return PIPELINES[options.pipeline]
 
 
 def _dsp(options: GenerateOptions, board: Board | None) -> Dsp | None:

@@ -57,7 +57,7 @@ class Pipeline:
         tree_stages_every: Adder levels between two registers of the adder tree.
         narrow_stages: Of a narrowing of sums, 0, 1 (saturation) or 2 (and the sum with its bias).
         table_stages: Of an activation, 2 (table; result), 3 (and its product's operands), 4 (and the product), 5 (and
-            the sum), 6 (and the operands once more).
+            the sum).
         element_stages: Of a product of the element-wise path, 0, 1 (output) or 2 (and input).
         round_stages: Behind such products, 0 (what ends the path keeps its register), 1 (the rounded sum where a table
             follows, else saturation) or 2 (both).
@@ -96,7 +96,7 @@ class Pipeline:
 
 
 _STAGES = {
-    "product_stages": (0, 4), "tree_stages_every": (1, 16), "narrow_stages": (0, 2), "table_stages": (2, 6),
+    "product_stages": (0, 4), "tree_stages_every": (1, 16), "narrow_stages": (0, 2), "table_stages": (2, 5),
     "element_stages": (0, 2), "round_stages": (0, 2),
 }  # fmt: skip
 
@@ -163,7 +163,7 @@ def tail_stages(kind: str, pipeline: Pipeline) -> list[tuple[str, int]]:
 
 
 DEFAULT_PIPELINE = Pipeline()
-"""Deep enough for 100 MHz and more on the ECP5 with 128 multipliers."""
+"""Every register: of plans that are made for no clock, and of element-wise layers behind an engine."""
 
 PIPELINES = {
     "deep": DEFAULT_PIPELINE,
@@ -174,7 +174,7 @@ PIPELINES = {
 }
 """Depths by name, from the most registers to the fewest cycles."""
 
-ROUTED_HZ = {"deep": 115_000_000, "balanced": 117_000_000, "short": 54_000_000}
+ROUTED_HZ = {"deep": 115_000_000, "balanced": 133_600_000, "short": 54_000_000}
 """Clock that each reached on the LFE5U-85F-6 with LSTM(128,128), 128 multipliers (figures: ARCHITECTURE.md)."""
 
 

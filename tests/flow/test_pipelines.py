@@ -31,7 +31,6 @@ NETWORK = Network(
 )
 DEPTHS = [  # with the deepest one, every number of every stage
     Pipeline(2, 2, 1, 3, 1, 1),
-    Pipeline(3, 1, 2, 6, 2, 1),
     Pipeline(1, 3, 2, 4, 0, 2, signed_table=True),
     Pipeline(3, 1, 1, 2, 2, 1),
     Pipeline(0, 3, 0, 2, 0, 0, signed_table=True),
