@@ -13,12 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from rnngen.arith.points import GATES
 from rnngen.errors import ModelError
 
 FloatArray = npt.NDArray[np.float64]
-
-GATES = {"lstm": ("i", "f", "g", "o"), "gru": ("r", "z", "n"), "rnn_tanh": ("n",), "rnn_relu": ("n",)}
-"""Gate names of each cell, in the row order of its weights."""
 
 ACTIVATIONS = ("relu", "sigmoid", "tanh", "hardsigmoid", "hardtanh")
 """Element-wise functions; hardtanh has limits, the others have none."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from rnngen.arith.points import GATES
 from rnngen.errors import ModelError
 from rnngen.ir.layers import (
-    GATES,
     ActivationLayer,
     AffineLayer,
     ArgmaxLayer,

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from rnngen.arith.points import GATES
 from rnngen.errors import ModelError
 from rnngen.frontend.npz_format.arrays import NpzArrays
 from rnngen.frontend.npz_format.mapping import Entry
 from rnngen.ir.layers import (
     ACTIVATIONS,
-    GATES,
     ActivationLayer,
     AffineLayer,
     ArgmaxLayer,

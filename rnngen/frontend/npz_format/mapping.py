@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rnngen.arith.points import GATES
 from rnngen.errors import ModelError
-from rnngen.ir.layers import GATES
 
 ADVICE = "see rnngen.frontend.npz_model for the keys of each kind"
 
