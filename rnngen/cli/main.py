@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rnngen.build import find_tools
-from rnngen.cli import check, factorize
+from rnngen.cli import check, factorize, prune
 from rnngen.cli.arguments import make_parser
 from rnngen.cli.text import design_lines, emulation_lines, inspect_lines, simulation_lines, synthesis_lines, tool_lines
 from rnngen.errors import RnngenError, VerificationError
@@ -151,6 +151,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], Result]] = {
     "synthesize": _synthesize,
     "report": _report,
     "factorize": factorize.run,
+    "prune": prune.run,
     "doctor": _doctor,
 }
 

@@ -5,21 +5,29 @@ from rnngen.flow.check import CheckOptions, CheckReport, check
 from rnngen.flow.emulate import EmulationReport, emulate
 from rnngen.flow.factorize import FactorizeReport, factorize
 from rnngen.flow.generate import GenerateOptions, generate
+from rnngen.flow.prune import PruneReport, fit, prune, prune_masks
 from rnngen.flow.report import report
 from rnngen.flow.simulate import SimulationReport, simulate
 from rnngen.flow.synthesize import synthesize
+from rnngen.passes.prune_layers import FitOptions, PruneOptions
 
 __all__ = [
     "CheckOptions",
     "CheckReport",
     "EmulationReport",
     "FactorizeReport",
+    "FitOptions",
     "GenerateOptions",
+    "PruneOptions",
+    "PruneReport",
     "SimulationReport",
     "check",
     "emulate",
     "factorize",
+    "fit",
     "generate",
+    "prune",
+    "prune_masks",
     "report",
     "simulate",
     "simulate_board",

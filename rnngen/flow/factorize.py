@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from rnngen.emit.folder import write_atomically
-from rnngen.errors import ModelError
+from rnngen.flow.state_dict import check_output
 from rnngen.frontend.exchange import exchange, read_dense, rounded
 from rnngen.passes.factorise import FactorReport, compare, factorise
-
-SUFFIX = ".safetensors"
 
 
 @dataclass(frozen=True)
@@ -67,10 +65,7 @@ def factorize(model: Path | str, rank: int, output: Path | str, select: str | No
         ToolError: if reading the model needs PyTorch and that is not installed.
     """
     model, output = Path(model), Path(output)
-    if output.suffix.lower() != SUFFIX:
-        raise ModelError(f"Output '{output.name}' must end in {SUFFIX}, the only format that is written.")
-    if output.exists() and model.exists() and output.samefile(model):
-        raise ModelError(f"Output '{output}' is the model itself, which is never overwritten; give another name.")
+    check_output(model, output)
     stack = read_dense(model, select)
     made = [rounded(stack, factorise(layer, rank)[0]) for layer in stack.layers]
     reports = [compare(layer, factorised) for layer, factorised in zip(stack.layers, made)]

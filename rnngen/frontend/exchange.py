@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,24 +11,10 @@ import numpy as np
 from rnngen.errors import ModelError
 from rnngen.frontend.assemble import build_stack, choose_recurrent, find_recurrent
 from rnngen.frontend.naming import Stack
-from rnngen.frontend.options import ImportOptions
+from rnngen.frontend.raw import CODES, Raw, encode, open_tensors, read_raw
 from rnngen.frontend.recurrent import read_facts
-from rnngen.frontend.safetensors_file import TYPE_NAMES
-from rnngen.frontend.source import TENSORS, open_model
 from rnngen.frontend.tensors import Checkpoint
 from rnngen.ir.layers import FactorisedLayer, RecurrentLayer, parameters
-
-_CODES = {name: code for code, name in TYPE_NAMES.items()}
-_HEADER_LENGTH_BYTES = 8
-
-
-@dataclass(frozen=True)
-class _Raw:
-    """A tensor as a safetensors file holds it: code of its type, shape, little-endian bytes."""
-
-    dtype: str
-    shape: tuple[int, ...]
-    data: bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,12 +51,7 @@ def read_dense(path: Path, select: str | None) -> DenseStack:
             the layer is no dense forward LSTM, or if there is something else where the new parameters go.
         ToolError: if reading it needs PyTorch and that is not installed.
     """
-    checkpoint = open_model(path, ImportOptions()).checkpoint
-    if checkpoint is None:
-        raise ModelError(
-            f"Model file '{path.name}' must be a state dict ({', '.join(TENSORS)}) to have a layer exchanged, not a "
-            f"{path.suffix} file; save the parameters with safetensors or with torch.save(model.state_dict(), path)."
-        )
+    checkpoint = open_tensors(path, "to have a layer exchanged")
     stack = choose_recurrent(checkpoint, find_recurrent(checkpoint), select)
     if not isinstance(stack, Stack):
         raise ModelError(f"Layer '{stack.name}' is a {stack.kind} LSTM already; select a dense one.")
@@ -113,66 +92,10 @@ def exchange(stack: DenseStack, layers: Sequence[FactorisedLayer]) -> bytes:
     Raises:
         ModelError: if another parameter is of a type that the format does not have.
     """
-    metadata, tensors = _raw(stack)
+    metadata, tensors = read_raw(stack.path, stack.checkpoint, stack.names)
     for prefix, layer in zip(stack.prefixes, layers):
         for field, array in parameters(layer).items():
             values = np.ascontiguousarray(array, dtype=np.dtype(stack.dtype).newbyteorder("<"))
             name = f"{prefix}.{field}" if prefix else field
-            tensors[name] = _Raw(_CODES[stack.dtype], array.shape, values.tobytes())
-    return _encode(metadata, tensors)
-
-
-def _raw(stack: DenseStack) -> tuple[Mapping[str, str], dict[str, _Raw]]:
-    """The metadata and all tensors but those of the LSTM."""
-    if stack.checkpoint.kind == "safetensors":
-        return _raw_safetensors(stack)
-    return _raw_torch(stack)
-
-
-def _raw_safetensors(stack: DenseStack) -> tuple[Mapping[str, str], dict[str, _Raw]]:
-    content = stack.path.read_bytes()
-    length = int.from_bytes(content[:_HEADER_LENGTH_BYTES], "little")
-    header = json.loads(content[_HEADER_LENGTH_BYTES : _HEADER_LENGTH_BYTES + length])
-    data = content[_HEADER_LENGTH_BYTES + length :]
-    metadata = header.pop("__metadata__", None) or {}
-    return metadata, {
-        name: _Raw(entry["dtype"], tuple(entry["shape"]), data[slice(*entry["data_offsets"])])
-        for name, entry in header.items()
-        if name not in stack.names
-    }
-
-
-def _raw_torch(stack: DenseStack) -> tuple[Mapping[str, str], dict[str, _Raw]]:
-    import torch
-
-    kept = [tensor for name, tensor in stack.checkpoint.tensors.items() if name not in stack.names]
-    for tensor in kept:
-        if tensor.dtype not in _CODES:
-            raise ModelError(
-                f"Parameter '{tensor.name}' has the type {tensor.dtype}, which is not one of {', '.join(_CODES)}, "
-                f"so it cannot be copied; remove it from the state dict."
-            )
-    state = torch.load(stack.path, map_location="cpu", weights_only=True)
-    raw = {}
-    for tensor in kept:
-        values = state[tensor.name].detach().contiguous().reshape(-1).view(torch.uint8)
-        raw[tensor.name] = _Raw(_CODES[tensor.dtype], tensor.shape, values.numpy().tobytes())
-    return {"format": "pt"}, raw
-
-
-def _encode(metadata: Mapping[str, str], tensors: Mapping[str, _Raw]) -> bytes:
-    """A safetensors file; the same tensors give the same bytes.  The widest types stand first: all are aligned."""
-
-    def order(item: tuple[str, _Raw]) -> tuple[float, str]:
-        return -len(item[1].data) / max(1, math.prod(item[1].shape)), item[0]
-
-    header: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
-    offset = 0
-    ordered = sorted(tensors.items(), key=order)
-    for name, tensor in ordered:
-        end = offset + len(tensor.data)
-        header[name] = {"dtype": tensor.dtype, "shape": list(tensor.shape), "data_offsets": [offset, end]}
-        offset = end
-    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % _HEADER_LENGTH_BYTES)
-    return b"".join([len(text).to_bytes(_HEADER_LENGTH_BYTES, "little"), text, *(tensor.data for _, tensor in ordered)])
+            tensors[name] = Raw(CODES[stack.dtype], array.shape, values.tobytes())
+    return encode(metadata, tensors)

@@ -63,7 +63,10 @@ def check_banks(
     if gates < 1 or rows % gates:
         raise ModelError(f"{title} has {rows} rows, which are not {gates} gates of equal size; give the cell's gates.")
     if not 1 <= banks <= columns:
-        raise ModelError(f"{title} has rows of {columns}, so its banks must be within 1..{columns}, not {banks}.")
+        raise ModelError(
+            f"{title} has rows of {columns}, so its banks must be within 1..{columns}, not {banks}; "
+            f"choose another number, or leave it dense."
+        )
     if not 0 <= kept <= columns // banks:
         raise ModelError(
             f"{title} must keep 0..{columns // banks} non-zeros in a bank (rows of {columns} in {banks} banks, the "
@@ -201,7 +204,7 @@ class WeightMatrix:
     Attributes:
         name: Of the parameter, for instance ``encoder.lstm.weight_ih_l0``.
         layer: Of its layer, for instance ``encoder.lstm.l0``.
-        model: Of the module that holds the layer, for instance ``encoder.lstm``.
+        names: All by which a user means it: its own, its layer's, those of what holds the layer.
         role: One of ``ROLES``.
         weights: (gates * H, columns).
         gates: Equal parts of its rows.
@@ -209,7 +212,7 @@ class WeightMatrix:
 
     name: str
     layer: str
-    model: str
+    names: tuple[str, ...]
     role: str
     weights: FloatArray
     gates: int

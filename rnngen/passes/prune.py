@@ -257,6 +257,10 @@ def fit_banks(
     return BankedMask(banks, kept, shared_rows, present, gates)
 
 
+def _banks(number: int) -> str:
+    return f"{number} bank{'s' * (number != 1)}"
+
+
 def _some(items: list[str]) -> str:
     """The first few, and how many there are."""
     shown = ", ".join(items[:SHOWN])
@@ -269,7 +273,7 @@ def _check_counts(counts: IndexArray, kept: int, title: str) -> None:
     faults = [f"row {row} bank {bank} ({counts[row, bank]})" for row, bank in np.argwhere(counts != kept)]
     if faults:
         raise ModelError(
-            f"{title} does not fit {banks} banks of equal numbers of non-zeros: most hold {kept}, but not "
+            f"{title} does not fit {_banks(banks)} of equal numbers of non-zeros: most hold {kept}, but not "
             f"{_some(faults)}; prune it to banks, give another number of them, or let zeros be added (pad)."
         )
 
@@ -281,12 +285,12 @@ def _padded(present: BoolArray, banks: int, shared_rows: int, gates: int, title:
     columns = present.shape[1]
     if kept > columns // banks:
         raise ModelError(
-            f"{title} does not fit {banks} banks: {kept} non-zeros a bank are needed, but rows of {columns} have "
+            f"{title} does not fit {_banks(banks)}: {kept} non-zeros a bank are needed, but rows of {columns} have "
             f"banks of {bank_length(columns, banks)} and of {columns // banks}; give a number of banks that divides "
             f"{columns}, or leave the layer dense."
         )
-    there = in_banks(np.ones((len(starts), columns), dtype=np.bool_), banks, False)
-    rank = np.where(used, 0, np.where(there, 1, 2))  # non-zeros, then free places from the lowest on, never padding
+    # Non-zeros first, then free places from the lowest on; padding is the last place, which is out of k's reach.
+    order = np.argsort(~used, axis=1, kind="stable")[:, :kept]
     chosen = np.zeros(used.shape, dtype=np.bool_)
-    np.put_along_axis(chosen, np.argsort(rank, axis=1, kind="stable")[:, :kept], True, axis=1)
+    np.put_along_axis(chosen, order, True, axis=1)
     return BankedMask(banks, kept, shared_rows, _spread(chosen, starts, present.shape), gates)

@@ -93,8 +93,8 @@ def test_frozen():
             "A mask must keep 0..2 non-zeros in a bank (rows of 10 in 4 banks, the shortest of which has 2), not 3.",
         ),
         ((4, -1, 1, UNEVEN), "A mask must keep 0..2 non-zeros in a bank"),
-        ((11, 0, 1, UNEVEN), "A mask has rows of 10, so its banks must be within 1..10, not 11."),
-        ((0, 0, 1, UNEVEN), "A mask has rows of 10, so its banks must be within 1..10, not 0."),
+        ((11, 0, 1, UNEVEN), "A mask has rows of 10, so its banks must be within 1..10, not 11; choose another number"),
+        ((0, 0, 1, UNEVEN), "A mask has rows of 10, so its banks must be within 1..10, not 0; choose another number"),
         ((4, 1, 0, UNEVEN), "A mask must have at least 1 row with an index set, not 0."),
         (
             (4, 1, 2, UNEVEN),

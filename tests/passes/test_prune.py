@@ -108,8 +108,14 @@ def test_values_that_are_not_finite(value):
 @pytest.mark.parametrize(
     "banks, kept, shared, gates, sentence",
     [
-        (7, 1, 1, 1, "W has rows of 6, so its banks must be within 1..6, not 7."),
-        (0, 1, 1, 1, "W has rows of 6, so its banks must be within 1..6, not 0."),
+        (
+            *(7, 1, 1, 1),
+            "W has rows of 6, so its banks must be within 1..6, not 7; choose another number, or leave it dense.",
+        ),
+        (
+            *(0, 1, 1, 1),
+            "W has rows of 6, so its banks must be within 1..6, not 0; choose another number, or leave it dense.",
+        ),
         (
             *(4, 2, 1, 1),
             "W must keep 0..1 non-zeros in a bank (rows of 6 in 4 banks, the shortest of which has 1), not 2.",
@@ -227,7 +233,8 @@ def test_legal_ratios_are_taken():
 
 
 def test_banks_that_exceed_the_row():
-    refused("W has rows of 12, so its banks must be within 1..12, not 16.", kept_of, 0.5, 12, 16, "W")
+    sentence = "W has rows of 12, so its banks must be within 1..12, not 16; choose another number, or leave it dense."
+    refused(sentence, kept_of, 0.5, 12, 16, "W")
 
 
 # --- weights that are sparse already
@@ -285,7 +292,7 @@ def test_refused_where_banks_differ():
     faults = r"not row 0 bank 0 \(4\), row 0 bank 1 \(4\), row 3 bank 0 \(1\) and 1 more \(4 in all\);"
     with pytest.raises(ModelError, match=faults):
         fit_banks(weights, 2)
-    with pytest.raises(ModelError, match="does not fit 1 banks of equal numbers"):
+    with pytest.raises(ModelError, match="does not fit 1 bank of equal numbers"):
         fit_banks(weights)
 
 
@@ -341,4 +348,5 @@ def test_padding_needs_the_number_of_banks():
 
 
 def test_banks_beyond_the_row_are_not_fitted():
-    refused("W has rows of 4, so its banks must be within 1..4, not 5.", fit_banks, np.ones((2, 4)), 5, title="W")
+    sentence = "W has rows of 4, so its banks must be within 1..4, not 5; choose another number, or leave it dense."
+    refused(sentence, fit_banks, np.ones((2, 4)), 5, title="W")
