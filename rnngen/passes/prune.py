@@ -94,6 +94,18 @@ def kept_of(sparsity: Ratio, columns: int, banks: int, title: str = "The matrix"
     )
 
 
+def nearest_kept(sparsity: Ratio, columns: int, banks: int, title: str = "The matrix") -> int:
+    """The legal number of non-zeros of a bank whose share of zeros is nearest, the larger one of two equally near.
+
+    For ratios on the way to one that is legal, as in a schedule that prunes little by little.
+
+    Raises:
+        ModelError: if the banks exceed the row, or the ratio is none.
+    """
+    check_banks(title, (1, columns), banks)
+    return min(math.floor((1 - ratio(sparsity)) * columns / banks + Fraction(1, 2)), columns // banks)
+
+
 def _magnitudes(weights: FloatArray, title: str) -> FloatArray:
     values = np.asarray(weights, dtype=np.float64)
     bad = np.argwhere(~np.isfinite(values))

@@ -324,6 +324,15 @@ def test_refused_outputs(save, capsys):
     refused(capsys, sentence, path, "-o", path, *LEGAL)
 
 
+def test_output_that_cannot_be_written(save, tmp_path, capsys):
+    path = save(torch.nn.LSTM(8, 4).state_dict())
+    (tmp_path / "file").write_text("")
+    target = tmp_path / "file" / "out.safetensors"
+    assert prune(path, "-o", target, *LEGAL) == 2
+    assert re.fullmatch(rf"rnngen: '{re.escape(str(target))}' cannot be written: .*\.\n", capsys.readouterr().err)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["file", "model.safetensors"]
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_weights_that_are_not_finite(save, tmp_path, capsys, value):
     lstm = torch.nn.LSTM(8, 4)

@@ -116,3 +116,31 @@ def test_weights_of_another_shape():
     for use in (banked.values, banked.apply):
         with pytest.raises(ModelError, match=r"^A mask of shape \(2, 10\) does not match weights of shape \(10, 2\);"):
             use(np.ones((10, 2)))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_random_masks_against_the_definition(seed):
+    rng = np.random.default_rng(seed)
+    columns, gates, height = int(rng.integers(1, 20)), int(rng.integers(1, 5)), int(rng.integers(1, 6))
+    banks, shared = int(rng.integers(1, columns + 1)), int(rng.integers(1, 4))
+    kept = int(rng.integers(0, columns // banks + 1))
+    mask = np.zeros((gates * height, columns), dtype=bool)
+    groups = 0
+    for gate in range(gates):
+        for first in range(0, height, shared):
+            groups += 1
+            for bank in range(banks):
+                places = rng.choice(np.arange(bank, columns, banks), kept, replace=False)
+                for row in range(first, min(first + shared, height)):
+                    mask[gate * height + row, places] = True
+    banked = BankedMask(banks, kept, shared, mask, gates)
+    weights = rng.normal(size=mask.shape)
+    places = -(-columns // banks)
+    assert banked.index_memory_bits == groups * banks * kept * int(np.ceil(np.log2(places)))
+    assert banked.nonzeros == mask.sum()
+    for row in range(len(mask)):
+        for bank in range(banks):
+            there = [j for j in range(columns) if mask[row, j] and j % banks == bank]  # ascending: the newest last
+            assert banked.indices[row, :, bank].tolist() == [j // banks for j in there]
+            assert banked.columns[row, :, bank].tolist() == there
+            assert banked.values(weights)[row, :, bank].tolist() == weights[row, there].tolist()

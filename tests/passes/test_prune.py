@@ -17,6 +17,7 @@ from rnngen.passes.prune import (
     find_banks,
     fit_banks,
     kept_of,
+    nearest_kept,
     ratio,
     unstructured_mask,
 )
@@ -230,6 +231,27 @@ def test_legal_ratios_are_taken():
         for kept in range(1, columns // banks + 1):
             assert kept_of(Fraction(columns - kept * banks, columns), columns, banks) == kept
             assert kept_of((columns - kept * banks) / columns, columns, banks) == kept
+
+
+@pytest.mark.parametrize(
+    "sparsity, columns, banks, kept",
+    [
+        (0.875, 64, 4, 2),
+        (0.9, 64, 4, 2),  # 1.6
+        (0.92, 64, 4, 1),  # 1.28
+        ("29/32", 64, 4, 2),  # 1.5
+        (0.99, 64, 4, 0),  # 0.16
+        (0, 10, 4, 2),  # 2.5, but a bank of the four has two places only
+        (0, 12, 4, 3),
+    ],
+)
+def test_nearest_kept(sparsity, columns, banks, kept):
+    assert nearest_kept(sparsity, columns, banks) == kept
+
+
+def test_nearest_kept_refuses_what_is_no_ratio():
+    sentence = "Sparsity must be at least 0 and below 1, such as 0.875, 7/8 or 87.5%, not '1'."
+    refused(sentence, nearest_kept, 1, 64, 4)
 
 
 def test_banks_that_exceed_the_row():
