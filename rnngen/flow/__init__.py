@@ -3,6 +3,7 @@
 from rnngen.flow.board import simulate_board
 from rnngen.flow.check import CheckOptions, CheckReport, check
 from rnngen.flow.emulate import EmulationReport, emulate
+from rnngen.flow.exact import exact_network
 from rnngen.flow.factorize import FactorizeReport, factorize
 from rnngen.flow.generate import GenerateOptions, generate
 from rnngen.flow.prune import PruneReport, fit, prune, prune_masks
@@ -23,6 +24,7 @@ __all__ = [
     "SimulationReport",
     "check",
     "emulate",
+    "exact_network",
     "factorize",
     "fit",
     "generate",

@@ -113,7 +113,7 @@ def generate(
     pipeline = _pipeline(options, clock_hz)
     top = check_identifier(options.name) if options.name is not None else None
     network = fold(load(model, options.imports))
-    calibration, description = _calibration(options, network)
+    calibration, description = calibration_input(options, network)
     quantised = quantise(network, options.weight_bits, options.activation_bits, calibration)
     dsp = _dsp(options, board)
     plan = _plan(quantised, options, board, dsp, pipeline)
@@ -229,7 +229,7 @@ def _dsp(options: GenerateOptions, board: Board | None) -> Dsp | None:
     return DSPS[name] if name is not None else None
 
 
-def _calibration(options: GenerateOptions, network: Network) -> tuple[FloatArray | None, str]:
+def calibration_input(options: GenerateOptions, network: Network) -> tuple[FloatArray | None, str]:
     """The calibration input, and what it is."""
     if options.calibrate is None:
         return None, "ranges proved from the weights, input in [-1, 1]"

@@ -1,5 +1,6 @@
-"""What a user trains with: modules used as torch.nn.LSTM is, and masks that hold weights at 0."""
+"""What a user trains with: modules used as torch.nn.LSTM is, masks that hold weights at 0, the exact arithmetic."""
 
+from rnngen.nn.exact_network import ExactNetwork
 from rnngen.nn.factorised import FactorisedLSTM
 from rnngen.nn.grouped import GroupedLSTM
 from rnngen.nn.masks import (
@@ -15,6 +16,7 @@ from rnngen.nn.masks import (
 
 __all__ = [
     "CubicSchedule",
+    "ExactNetwork",
     "FactorisedLSTM",
     "GradualPruning",
     "GroupedLSTM",
