@@ -24,6 +24,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +41,7 @@ IntArray = npt.NDArray[np.int64]
 
 SPEAKERS = 9
 CHANNELS = 12
+BATCH = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +133,42 @@ def accuracy(scores: npt.ArrayLike, split: Split) -> float:
     return float(np.mean(last.argmax(axis=1) == split.labels))
 
 
+def fit(
+    model: torch.nn.Module,
+    data: Split,
+    epochs: int,
+    rate: float,
+    seed: int = 0,
+    forward: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    behind_step: Callable[[], None] | None = None,
+) -> None:
+    """The training loop: Adam, batches of ``BATCH`` sequences, the last valid step's score; the rate falls as a cosine.
+
+    Args:
+        model: Its parameters are trained.
+        data: Training set.
+        epochs: Passes over it.
+        rate: At the start.
+        seed: Of the order of the sequences.
+        forward: Scores (sequences, steps, speakers) of x (sequences, steps, channels); None: the model's own.
+        behind_step: Called behind each step of the optimiser.
+    """
+    order = torch.Generator().manual_seed(seed)
+    optimiser = torch.optim.Adam(model.parameters(), lr=rate, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
+    features = torch.from_numpy(data.features).float()
+    last, labels = torch.from_numpy(data.lengths) - 1, torch.from_numpy(data.labels)
+    for _ in range(epochs):
+        for batch in torch.randperm(len(labels), generator=order).split(BATCH):
+            scores = (forward or model)(features[batch])[torch.arange(len(batch)), last[batch]]
+            optimiser.zero_grad()
+            torch.nn.functional.cross_entropy(scores, labels[batch]).backward()
+            optimiser.step()
+            if behind_step is not None:
+                behind_step()
+        schedule.step()
+
+
 def train(data: Split, hidden: int = 32, epochs: int = 30, seed: int = 0) -> Classifier:
     """A trained classifier; the same arguments give the same one. Sets PyTorch to one thread.
 
@@ -142,19 +180,8 @@ def train(data: Split, hidden: int = 32, epochs: int = 30, seed: int = 0) -> Cla
     """
     torch.set_num_threads(1)  # faster for so small a network, and the same result on any number of cores
     torch.manual_seed(seed)
-    order = torch.Generator().manual_seed(seed)
     model = Classifier(hidden)
-    optimiser = torch.optim.Adam(model.parameters(), lr=5e-3, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
-    features = torch.from_numpy(data.features).float()
-    last, labels = torch.from_numpy(data.lengths) - 1, torch.from_numpy(data.labels)
-    for _ in range(epochs):
-        for batch in torch.randperm(len(labels), generator=order).split(30):
-            scores = model(features[batch])[torch.arange(len(batch)), last[batch]]
-            optimiser.zero_grad()
-            torch.nn.functional.cross_entropy(scores, labels[batch]).backward()
-            optimiser.step()
-        schedule.step()
+    fit(model, data, epochs, 5e-3, seed)
     return model.eval()
 
 

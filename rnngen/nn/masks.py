@@ -80,7 +80,7 @@ def hold_mask(model: torch.nn.Module, name: str, keep: Keep) -> None:
     if module is None or leaf not in _names(module):
         raise ModelError(f"The model has no parameter '{name}' to mask; its weights are {', '.join(maskable(model))}.")
     weight = getattr(module, leaf)
-    mask = torch.as_tensor(keep, device=weight.device)
+    mask = torch.as_tensor(keep if isinstance(keep, torch.Tensor) else np.array(keep), device=weight.device)
     if mask.dtype != torch.bool or mask.shape != weight.shape:
         raise ModelError(
             f"The mask of '{name}' must be bool of the shape {tuple(weight.shape)}, not {mask.dtype} of the shape "

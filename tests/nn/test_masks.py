@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import warnings
 
+import numpy as np
 import pytest
 import torch
 
@@ -127,6 +129,16 @@ def test_a_mask_is_replaced():
     assert all(torch.equal(keep, second[name]) for name, keep in masks_of(model).items())
     assert len(masks_of(model)) == len(second)
     assert torch.equal(model(x), plain(x))
+
+
+def test_a_mask_may_be_a_read_only_array():
+    model = torch.nn.Linear(2, 2)
+    keep = np.array([[True, False], [False, True]])
+    keep.flags.writeable = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        hold_mask(model, "weight", keep)
+    assert ((model.weight != 0).numpy() == keep).all()
 
 
 def test_released_copy_leaves_the_model_alone():
