@@ -35,6 +35,7 @@ WEIGHT = "lstm.weight_hh_l0"
 GATES = 4
 BLOCK = (4, 4)
 RATE = 3e-3
+EXACT_RATE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def trained_through(model: Classifier, data: Split, options: GenerateOptions, ep
     """A copy trained on through the exact arithmetic; weights that are 0 stay so."""
     model = copy.deepcopy(model).train()
     hold_mask(model, WEIGHT, model.lstm.weight_hh_l0.detach() != 0)
-    fit(model, data, epochs, RATE, seed, forward=exact_network(model, options))
+    fit(model, data, epochs, EXACT_RATE, seed, forward=exact_network(model, options))
     release_masks(model)
     return model.eval()
 
