@@ -175,6 +175,13 @@ def _module_source(module: torch.nn.Module, options: ImportOptions, example: Any
     return Source(source.stem, source.name, source.kind, checkpoint, read)
 
 
+def _released(module: torch.nn.Module) -> torch.nn.Module:
+    """The module itself, or where masks are held (``rnngen.nn``) a copy with plain weights."""
+    from rnngen import nn
+
+    return nn.released_copy(module) if nn.masks_of(module) else module
+
+
 def open_model(model: Model, options: ImportOptions, example: Any = None) -> Source:
     """A model file or a live module, made ready to read.
 
@@ -188,5 +195,5 @@ def open_model(model: Model, options: ImportOptions, example: Any = None) -> Sou
             raise ModelError("An example input is for live modules; a file needs none, so leave it out.")
         return _file_source(Path(model), options)
     if is_module(model):
-        return _module_source(model, options, example)
+        return _module_source(_released(model), options, example)
     raise ModelError(f"Model must be a file path or a torch.nn.Module, not a {type(model).__name__}.")

@@ -84,8 +84,8 @@ class ExactNetwork(torch.nn.Module):
     """A model as its circuit computes it, bit for bit, with straight-through gradients.
 
     It holds no parameters of its own: each pass quantises those of the model, with masks applied where they are held,
-    to formats that are fixed.  So any optimiser over ``model.parameters()`` trains it, and what is saved is the
-    model.  ``rnngen.flow.exact_network`` makes one.
+    to formats that are fixed.  So any optimiser over ``model.parameters()`` trains it, and what is saved is the model.
+    Dropout is left out, as in the circuit.  ``rnngen.flow.exact_network`` makes one.
 
     Attributes:
         model: The user's model, which is not called.

@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from rnngen.errors import ModelError
+from rnngen.frontend import load
+from rnngen.ir.network import parameters
 from rnngen.nn import CubicSchedule, GradualPruning, hold_mask, maskable, masks_of, release_masks, released_copy
 
 torch.set_num_threads(1)
@@ -156,6 +158,22 @@ def test_released_copy_leaves_the_model_alone():
     train(model, torch.optim.SGD(model.parameters(), lr=0.1))
     assert not torch.equal(model(x), y)
     assert torch.equal(plain(x), y)
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_model_is_imported_with_its_masks(alone):
+    model = Model("LSTM")
+    x = torch.rand(6, 5, 3)
+    model = model.rnn if alone else model
+    masks = random_masks(model)
+    plain = masked_copy(model, masks)
+    hold_all(model, masks)
+    model(x)
+    imported, expected = load(model), load(plain)
+    for layer, other in zip(imported.layers, expected.layers):
+        pairs = zip(parameters(layer).values(), parameters(other).values())
+        assert all(np.array_equal(one, two) for one, two in pairs)
+    assert set(masks_of(model)) == set(masks)
 
 
 def test_what_is_masked_may_be_no_number():
