@@ -29,7 +29,7 @@ def exact_network(model: Model, options: GenerateOptions = DEFAULT_OPTIONS) -> E
         options: ``imports``, ``calibrate``, ``weight_bits`` and ``activation_bits`` count.
 
     Raises:
-        ModelError: if the model is no live module, or holds what cannot be trained so (an embedding, folded scalings,
+        ModelError: if the model is no live module, or holds what cannot be trained so (folded scalings,
             a state that sequences begin with, an argmax).
         RnngenError: as ``generate``.
     """
@@ -52,7 +52,7 @@ def _engine(layer: QuantisedLayer, places: Places) -> EngineSource:
 
     return EngineSource(
         layer.name, layer.formats, layer.output_size, places.weight_x, places.weight_h, places.bias, places.part,
-        layer.x_offset, layer.h_offset,
+        layer.x_offset, layer.h_offset, places.table,
     )  # fmt: skip
 
 

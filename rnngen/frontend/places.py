@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,6 +39,7 @@ class Places:
     weight_h: str | None = None
     bias: tuple[str, ...] = ()
     part: int | None = None
+    table: str = ""
 
 
 def as_module(model: Model) -> torch.nn.Module:
@@ -71,16 +72,26 @@ def find_places(model: torch.nn.Module, network: Network) -> dict[str, Places]:
         raise ModelError("The model was trained with integers of its own already; train it on as it is.")
     values = _Values(model)
     found: dict[str, Places] = {}
+    table = ""
     for layer, following in zip(network.layers, (*network.layers[1:], None)):
         if isinstance(layer, EmbeddingLayer):
-            raise _refused(layer.name, "is an embedding, whose table is computed before it is narrowed")
+            table = values.table(layer)
         if isinstance(layer, LinearLayer):
             if isinstance(following, ActivationLayer) and following.function == "hardsigmoid":
                 raise _refused(layer.name, "takes in the 1/6 of a hard sigmoid")
             found[layer.name] = values.linear(layer)
         for name, places in values.recurrent(layer):
-            found[name] = places
+            found[name] = replace(places, table=table if _reads_x(name, layer) else "")
+        if found:
+            table = ""
     return found
+
+
+def _reads_x(engine: str, layer: Layer) -> bool:
+    """Whether an engine of a recurrent layer multiplies x; the second stage does not."""
+    if isinstance(layer, FactorisedLayer):
+        return engine != layer.name
+    return not engine.endswith(".projection")
 
 
 def _refused(name: str, why: str) -> ModelError:
@@ -92,6 +103,9 @@ class _Values:
 
     def __init__(self, model: torch.nn.Module) -> None:
         self._model = dict(model.named_parameters())
+
+    def table(self, layer: EmbeddingLayer) -> str:
+        return self._checked(layer.name, f"{_start(layer.name)}weight", layer.table)
 
     def linear(self, layer: LinearLayer) -> Places:
         start = _start(layer.name)

@@ -44,7 +44,7 @@ class Weights:
 
     Attributes:
         weight_x: (gates * units, I).  weight_h: (gates * units, P), None where no h is multiplied.
-        bias: (bias slots * units,), float64.
+        bias: (bias slots * units,), float64; one row a symbol where x is one, and weight_x has no columns then.
     """
 
     weight_x: torch.Tensor
@@ -108,7 +108,13 @@ class Engine(torch.nn.Module):
         return weight * self._scales[:, None]
 
     def project(self, x: torch.Tensor) -> torch.Tensor:
-        """What x (..., I) and the biases give of the sums (..., bias slots * units), not yet floored."""
+        """What x and the biases give of the sums (..., bias slots * units), not yet floored.
+
+        Args:
+            x: (..., I), or symbols (..., 1).
+        """
+        if self._bias.dim() == 2:
+            return self._bias[x[..., 0].long()]
         return linear(x, self._matrix_x, self._bias)
 
     def step(self, sums: torch.Tensor, h: torch.Tensor) -> torch.Tensor:

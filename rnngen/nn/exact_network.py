@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -25,6 +25,7 @@ class EngineSource:
         bias: None, (b,) or (b_ih, b_hh), as torch.nn has them.
         part: Of weights and biases with a leading dimension, which entry; None: they have none.
         x_offset, h_offset: First word of x and of h that it reads.
+        table: (V, D) of an embedding before it; weight_x is then a part of the biases, a row a symbol.
     """
 
     name: str
@@ -36,6 +37,7 @@ class EngineSource:
     part: int | None = None
     x_offset: int = 0
     h_offset: int = 0
+    table: str = ""
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -108,20 +110,22 @@ class ExactNetwork(torch.nn.Module):
             torch.nn.Sequential(*(_Map(source) for source in block.maps)) for block in blocks
         )
         first = blocks[0].branches[0].stages[0]
-        self.input_size = sum(self._sources[index].formats.product.input_size for index in first)
+        symbols = bool(engines[0].table)
+        self.input_size = 1 if symbols else sum(self._sources[index].formats.product.input_size for index in first)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The network's output.
 
         Args:
-            x: (sequences, steps, features), real values; each sequence begins from zeros.
+            x: (sequences, steps, features), real values; (sequences, steps, 1), symbols before an embedding.  Each
+                sequence begins from zeros.
 
         Returns:
             (sequences, steps or 1, words), real values that are exactly the circuit's: float64 for x in float64, else
             float32, which holds every word exactly.
 
         Raises:
-            DataError: if x has another shape or is not finite.
+            DataError: if x has another shape, is not finite, or is no symbol.
             ModelError: if a parameter is not finite.
         """
         y = self.integers(x) * self.output_format.step
@@ -139,16 +143,29 @@ class ExactNetwork(torch.nn.Module):
         for source, engine in zip(self._sources, self._engines):
             assert isinstance(engine, Engine)
             engine.load(self._weights(source))
+        if self._sources[0].table:
+            self._check_symbols(x)
         values = quantise(x, self.input_format).transpose(0, 1)
         for block, maps in zip(self._blocks, self._maps):
             values = maps(self._select(block, [self._run(branch, values) for branch in block.branches]))
         return values.transpose(0, 1)
 
+    def _check_symbols(self, x: torch.Tensor) -> None:
+        symbols = len(parameter_value(self.model, self._sources[0].table))
+        if not bool(((x >= 0) & (x < symbols) & (x == x.floor())).all()):
+            raise DataError(f"The input must hold symbols, integers within 0..{symbols - 1}.")
+
     def _weights(self, source: EngineSource) -> Weights:
         values = [self._value(source, name) for name in source.parameters]
         weight_h = None if source.weight_h is None else values[1]
         biases = values[1 if weight_h is None else 2 :]
-        return Weights(values[0], weight_h, _bias(source, biases, values[0]))
+        if not source.table:
+            return Weights(values[0], weight_h, _bias(source, biases, values[0]))
+        size = values[0].shape[1]
+        table = self._value(replace(source, part=None), source.table)
+        rows = _product(_slice(table, (source.part or 0) * size, size), values[0])
+        biases = [rows + biases[0], *biases[1:]] if biases else [rows, rows.new_zeros(rows.shape[1])]
+        return Weights(values[0][:, :0], weight_h, _bias(source, biases, values[0]))
 
     def _value(self, source: EngineSource, name: str) -> torch.Tensor:
         value = parameter_value(self.model, name)
@@ -166,8 +183,7 @@ class ExactNetwork(torch.nn.Module):
     def _run(self, branch: BranchSource, x: torch.Tensor) -> torch.Tensor:
         """Output (steps, sequences, words) of x (steps, sequences, words)."""
         first = [self._engine(index) for index in branch.stages[0]]
-        offsets = [self._sources[index].x_offset for index in branch.stages[0]]
-        sums = [engine.project(_slice(x, o, engine.formats.product.input_size)) for engine, o in zip(first, offsets)]
+        sums = [engine.project(self._own_x(index, x)) for engine, index in zip(first, branch.stages[0])]
         if len(branch.stages) == 1 and isinstance(first[0].formats, LinearFormats) and not _recurrent(first[0]):
             return torch.cat([engine.step(part, x) for engine, part in zip(first, sums)], dim=-1)
         for index in (index for stage in branch.stages for index in stage):
@@ -182,6 +198,10 @@ class ExactNetwork(torch.nn.Module):
             h = values
             outputs.append(h)
         return torch.stack(outputs[::-1] if branch.reverse else outputs)
+
+    def _own_x(self, index: int, x: torch.Tensor) -> torch.Tensor:
+        source = self._sources[index]
+        return x if source.table else _slice(x, source.x_offset, source.formats.product.input_size)
 
     def _stage(self, stage: Sequence[int], sums: Sequence[torch.Tensor], h: torch.Tensor) -> torch.Tensor:
         results = []
@@ -201,6 +221,13 @@ class ExactNetwork(torch.nn.Module):
         return whole[-1:] if block.select == "last" else whole
 
 
+def _product(table: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """table @ weight.T in numpy's order of summation, which decides the last bit of what is rounded; with gradients."""
+    through = table @ weight.T
+    values = table.detach().cpu().numpy() @ weight.detach().cpu().numpy().T
+    return torch.as_tensor(values, device=through.device) + (through - through.detach())
+
+
 def _recurrent(engine: Engine) -> bool:
     return engine.formats.product.hidden_size > 0
 
@@ -210,11 +237,11 @@ def _slice(values: torch.Tensor, first: int, size: int) -> torch.Tensor:
 
 
 def _bias(source: EngineSource, biases: Sequence[torch.Tensor], weight: torch.Tensor) -> torch.Tensor:
-    """(bias slots * units,): both vectors added, but for gate n of a GRU, whose parts of h and of x are two slots."""
+    """(bias slots * units,), or a row a symbol: the sum; of a GRU's gate n the parts of h and x are slots apart."""
     formats, units = source.formats, source.units
     if not biases:
         return weight.new_zeros(len(formats.bias_slots) * units)
     if len(formats.bias_slots) == len(formats.gates):
         return biases[0] if len(biases) == 1 else biases[0] + biases[1]
-    of_x, of_h = (bias.split(units) for bias in biases)
-    return torch.cat([of_x[0] + of_h[0], of_x[1] + of_h[1], of_h[2], of_x[2]])
+    of_x, of_h = (bias.split(units, dim=-1) for bias in biases)
+    return torch.cat([of_x[0] + of_h[0], of_x[1] + of_h[1], of_h[2].expand_as(of_x[2]), of_x[2]], dim=-1)
