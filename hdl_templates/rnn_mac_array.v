@@ -22,6 +22,8 @@
 // PRODUCT_STAGES 0 (only without ACCUMULATE): no register; 1: output register; 2: input and output; 3: input, pipeline,
 // output; 4: and a fabric register ("ecp5": before the multiplier, where it takes the slow output of block RAM).
 // MULTIPLIER "generic" (inferred, any width) or "ecp5" (MULT18X18D, both widths at most 18).
+// SETS 1: all rows multiply the same vector; else row r multiplies vector s = r/GATES/SHARED*GATES + r%GATES of SETS,
+// element c of it at c*SETS+s: GATES rows to a unit, and SHARED units share vectors (ACCUMULATE 1, PAIR_WIDTH 0).
 // PAIR_WIDTH 0: a multiplier for each product; else two neighbouring rows share one ("ecp5": 18), whose wide operand
 // has so many bits, at least 2*WEIGHT_WIDTH + VECTOR_WIDTH; of an odd number of rows the last one has its own.
 //
@@ -41,14 +43,17 @@ module rnn_mac_array #(
     parameter PAIR_WIDTH        = 0,
     parameter SPLIT             = 0,
     parameter ACCUMULATE        = 1,
-    parameter ADDEND_WIDTH      = 2
+    parameter ADDEND_WIDTH      = 2,
+    parameter SETS              = 1,
+    parameter GATES             = 1,
+    parameter SHARED            = 1
 ) (
     input  wire                                  clk,
     input  wire                                  first,
     input  wire                                  first_h,
     input  wire                                  last,
     input  wire [ROWS*COLUMNS*WEIGHT_WIDTH-1:0]  weights,
-    input  wire [COLUMNS*VECTOR_WIDTH-1:0]       vector,
+    input  wire [SETS*COLUMNS*VECTOR_WIDTH-1:0]  vector,
     input  wire [ROWS*ADDEND_WIDTH-1:0]          addend,
     output wire [GROUP_ROWS*ACC_WIDTH-1:0]        group,
     output wire [(SPLIT ? GROUP_ROWS/3 : 1)*ACC_WIDTH-1:0] group_x
@@ -70,7 +75,7 @@ module rnn_mac_array #(
                 .ROWS(ROWS), .COLUMNS(COLUMNS), .GROUP_ROWS(GROUP_ROWS), .WEIGHT_WIDTH(WEIGHT_WIDTH),
                 .VECTOR_WIDTH(VECTOR_WIDTH), .ACC_WIDTH(ACC_WIDTH), .PRODUCT_STAGES(PRODUCT_STAGES),
                 .TREE_STAGES_EVERY(TREE_STAGES_EVERY), .MULTIPLIER(MULTIPLIER), .PAIR_WIDTH(PAIR_WIDTH), .SPLIT(SPLIT),
-                .ACCUMULATE(ACCUMULATE), .ADDEND_WIDTH(ADDEND_WIDTH)
+                .ACCUMULATE(ACCUMULATE), .ADDEND_WIDTH(ADDEND_WIDTH), .SETS(SETS), .GATES(GATES), .SHARED(SHARED)
             ) lanes (
                 .clk(clk), .first(first), .first_h(first_h), .last(last), .weights(weights), .vector(vector),
                 .addend(addend), .group(group), .group_x(group_x)
@@ -88,7 +93,7 @@ module rnn_mac_array #(
             rnn_mac_model #(
                 .ROWS(ROWS), .COLUMNS(COLUMNS), .GROUP_ROWS(GROUP_ROWS), .WEIGHT_WIDTH(WEIGHT_WIDTH),
                 .VECTOR_WIDTH(VECTOR_WIDTH), .ACC_WIDTH(ACC_WIDTH), .PRODUCT_STAGES(PRODUCT_STAGES),
-                .TREE_STAGES_EVERY(TREE_STAGES_EVERY), .SPLIT(SPLIT)
+                .TREE_STAGES_EVERY(TREE_STAGES_EVERY), .SPLIT(SPLIT), .SETS(SETS), .GATES(GATES), .SHARED(SHARED)
             ) model (
                 .clk(clk), .first(first), .first_h(first_h), .last(last), .weights(weights), .vector(vector),
                 .group(group), .group_x(group_x)

@@ -14,6 +14,9 @@ module rnn_mac_lanes #(
     parameter [63:0] MULTIPLIER = "generic",
     parameter PAIR_WIDTH        = 0,
     parameter SPLIT             = 0,
+    parameter SETS              = 1,
+    parameter GATES             = 1,
+    parameter SHARED            = 1,
     parameter ACCUMULATE        = 1,
     parameter ADDEND_WIDTH      = 2
 ) (
@@ -22,13 +25,14 @@ module rnn_mac_lanes #(
     input  wire                                  first_h,
     input  wire                                  last,
     input  wire [ROWS*COLUMNS*WEIGHT_WIDTH-1:0]  weights,
-    input  wire [COLUMNS*VECTOR_WIDTH-1:0]       vector,
+    input  wire [SETS*COLUMNS*VECTOR_WIDTH-1:0]  vector,
     input  wire [ROWS*ADDEND_WIDTH-1:0]          addend,
     output wire [GROUP_ROWS*ACC_WIDTH-1:0]        group,
     output wire [(SPLIT ? GROUP_ROWS/3 : 1)*ACC_WIDTH-1:0] group_x
 );
     localparam PER_SLICE = SPLIT ? (PAIR_WIDTH != 0 ? 12 : 9) : 8;
     localparam ROW_BITS  = COLUMNS * WEIGHT_WIDTH;
+    localparam WORD_BITS = COLUMNS * VECTOR_WIDTH;
 
     // `held` is a shift register of groups; zeros follow the last one.
     wire [(ROWS+GROUP_ROWS)*ACC_WIDTH-1:0] held;
@@ -42,7 +46,7 @@ module rnn_mac_lanes #(
     assign held_x[X_ROWS*ACC_WIDTH +: X_GROUP*ACC_WIDTH] = 0;
     assign group_x = held_x[X_GROUP*ACC_WIDTH-1:0];
 
-    genvar s;
+    genvar s, r, c;
     generate
         for (s = 0; s < ROWS; s = s + PER_SLICE) begin : g_slice
             localparam COUNT = ROWS - s < PER_SLICE ? ROWS - s : PER_SLICE;
@@ -54,14 +58,22 @@ module rnn_mac_lanes #(
             end else begin : g_no_x
                 wire unused = &{1'b0, own_x};
             end
+            wire [(SETS == 1 ? 1 : COUNT)*WORD_BITS-1:0] own;
+            for (r = 0; r < (SETS == 1 ? 1 : COUNT); r = r + 1) begin : g_own
+                localparam SET = SETS == 1 ? 0 : (s+r)/GATES/SHARED*GATES + (s+r)%GATES;
+                for (c = 0; c < COLUMNS; c = c + 1) begin : g_column
+                    assign own[r*WORD_BITS+c*VECTOR_WIDTH +: VECTOR_WIDTH] =
+                        vector[(c*SETS+SET)*VECTOR_WIDTH +: VECTOR_WIDTH];
+                end
+            end
             rnn_mac_slice #(
-                .ROWS(COUNT), .COLUMNS(COLUMNS), .SHIFT(GROUP_ROWS < ROWS), .WEIGHT_WIDTH(WEIGHT_WIDTH),
+                .ROWS(COUNT), .OWN(SETS != 1), .COLUMNS(COLUMNS), .SHIFT(GROUP_ROWS < ROWS), .WEIGHT_WIDTH(WEIGHT_WIDTH),
                 .VECTOR_WIDTH(VECTOR_WIDTH), .ACC_WIDTH(ACC_WIDTH), .PRODUCT_STAGES(PRODUCT_STAGES),
                 .TREE_STAGES_EVERY(TREE_STAGES_EVERY), .MULTIPLIER(MULTIPLIER), .PAIR_WIDTH(PAIR_WIDTH), .SPLIT(SPLIT),
                 .ACCUMULATE(ACCUMULATE), .ADDEND_WIDTH(ADDEND_WIDTH)
             ) slice (
                 .clk(clk), .first(first), .first_h(first_h), .last(last),
-                .weights(weights[s*ROW_BITS +: COUNT*ROW_BITS]), .vector(vector),
+                .weights(weights[s*ROW_BITS +: COUNT*ROW_BITS]), .vector(own),
                 .addend(addend[s*ADDEND_WIDTH +: COUNT*ADDEND_WIDTH]),
                 .above(held[(s+GROUP_ROWS)*ACC_WIDTH +: COUNT*ACC_WIDTH]),
                 .held(held[s*ACC_WIDTH +: COUNT*ACC_WIDTH]),

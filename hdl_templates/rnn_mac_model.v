@@ -12,14 +12,17 @@ module rnn_mac_model #(
     parameter ACC_WIDTH         = 36,
     parameter PRODUCT_STAGES    = 3,
     parameter TREE_STAGES_EVERY = 1,
-    parameter SPLIT             = 0
+    parameter SPLIT             = 0,
+    parameter SETS              = 1,
+    parameter GATES             = 1,
+    parameter SHARED            = 1
 ) (
     input  wire                                  clk,
     input  wire                                  first,
     input  wire                                  first_h,
     input  wire                                  last,
     input  wire [ROWS*COLUMNS*WEIGHT_WIDTH-1:0]  weights,
-    input  wire [COLUMNS*VECTOR_WIDTH-1:0]       vector,
+    input  wire [SETS*COLUMNS*VECTOR_WIDTH-1:0]  vector,
     output reg  [GROUP_ROWS*ACC_WIDTH-1:0]        group,
     output reg  [(SPLIT ? GROUP_ROWS/3 : 1)*ACC_WIDTH-1:0] group_x
 );
@@ -39,7 +42,7 @@ module rnn_mac_model #(
 
     function signed [ACC_WIDTH-1:0] dot(
         input [COLUMNS*WEIGHT_WIDTH-1:0] row,
-        input [COLUMNS*VECTOR_WIDTH-1:0] columns
+        input integer set
     );
         reg signed [PRODUCT_WIDTH-1:0] product;
         integer c;
@@ -47,7 +50,7 @@ module rnn_mac_model #(
             dot = 0;
             for (c = 0; c < COLUMNS; c = c + 1) begin
                 product = $signed(row[c*WEIGHT_WIDTH +: WEIGHT_WIDTH])
-                        * $signed(columns[c*VECTOR_WIDTH +: VECTOR_WIDTH]);
+                        * $signed(vector[(c*SETS+set)*VECTOR_WIDTH +: VECTOR_WIDTH]);
                 dot = dot + {{(ACC_WIDTH-PRODUCT_WIDTH){product[PRODUCT_WIDTH-1]}}, product};
             end
         end
@@ -71,7 +74,8 @@ module rnn_mac_model #(
                 sums[3*r+2] = 0;
             end
         for (r = 0; r < ROWS; r = r + 1)
-            sums[r] = (first ? 0 : sums[r]) + dot(weights[r*COLUMNS*WEIGHT_WIDTH +: COLUMNS*WEIGHT_WIDTH], vector);
+            sums[r] = (first ? 0 : sums[r]) + dot(weights[r*COLUMNS*WEIGHT_WIDTH +: COLUMNS*WEIGHT_WIDTH],
+                SETS == 1 ? 0 : r/GATES/SHARED*GATES + r%GATES);
         if (last) begin
             for (r = 0; r < ROWS; r = r + 1) finished[fill + r] = sums[r];
             if (SPLIT != 0) for (r = 0; r < X_ROWS; r = r + 1) finished_x[fill / 3 + r] = sums_x[r];

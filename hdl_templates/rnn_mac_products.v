@@ -1,6 +1,7 @@
 // The products of rnn_mac_slice: weight (r, c) times column c of the vector, PRODUCT_STAGES cycles later; the weights as
 // they come, a product at (r*COLUMNS+c)*(WEIGHT_WIDTH+VECTOR_WIDTH).
 //
+//   OWN            1: each row has a vector of its own, one behind the other (without PAIR_WIDTH)
 //   PRODUCT_STAGES, MULTIPLIER, PAIR_WIDTH as in rnn_mac_array; rows 0 and 1 share multipliers, 2 and 3, ...
 `default_nettype none
 module rnn_mac_products #(
@@ -10,11 +11,12 @@ module rnn_mac_products #(
     parameter VECTOR_WIDTH      = 16,
     parameter PRODUCT_STAGES    = 3,
     parameter [63:0] MULTIPLIER = "generic",
-    parameter PAIR_WIDTH        = 0
+    parameter PAIR_WIDTH        = 0,
+    parameter OWN               = 0
 ) (
     input  wire                                                 clk,
     input  wire [ROWS*COLUMNS*WEIGHT_WIDTH-1:0]                 weights,
-    input  wire [COLUMNS*VECTOR_WIDTH-1:0]                      vector,
+    input  wire [(OWN ? ROWS : 1)*COLUMNS*VECTOR_WIDTH-1:0]     vector,
     output wire [ROWS*COLUMNS*(WEIGHT_WIDTH+VECTOR_WIDTH)-1:0]  products
 );
     localparam PRODUCT_WIDTH = WEIGHT_WIDTH + VECTOR_WIDTH;
@@ -25,11 +27,11 @@ module rnn_mac_products #(
     localparam IN_FRONT = MULTIPLIER == ECP5 && PRODUCT_STAGES >= 4;
     localparam STAGES   = IN_FRONT ? PRODUCT_STAGES - 1 : PRODUCT_STAGES;
     wire [ROWS*COLUMNS*WEIGHT_WIDTH-1:0] weights_in;
-    wire [COLUMNS*VECTOR_WIDTH-1:0]      vector_in;
+    wire [(OWN ? ROWS : 1)*COLUMNS*VECTOR_WIDTH-1:0] vector_in;
     generate
         if (IN_FRONT) begin : g_front
             reg [ROWS*COLUMNS*WEIGHT_WIDTH-1:0] weights_reg;
-            reg [COLUMNS*VECTOR_WIDTH-1:0]      vector_reg;
+            reg [(OWN ? ROWS : 1)*COLUMNS*VECTOR_WIDTH-1:0] vector_reg;
             always @(posedge clk) begin
                 weights_reg <= weights;
                 vector_reg  <= vector;
@@ -57,7 +59,7 @@ module rnn_mac_products #(
                 rnn_multipliers #(
                     .COUNT(COUNT), .A_WIDTH(WEIGHT_WIDTH), .B_WIDTH(VECTOR_WIDTH), .STAGES(STAGES),
                     .MULTIPLIER(MULTIPLIER), .PAIR_WIDTH(PAIR_WIDTH)
-                ) multipliers (.clk(clk), .a(a), .b(vector_in[c*VECTOR_WIDTH +: VECTOR_WIDTH]), .products(own));
+                ) multipliers (.clk(clk), .a(a), .b(vector_in[((OWN ? r : 0)*COLUMNS+c)*VECTOR_WIDTH +: VECTOR_WIDTH]), .products(own));
             end
         end
     endgenerate

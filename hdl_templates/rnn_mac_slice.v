@@ -7,6 +7,7 @@
 //   above        what `held` takes in a cycle without a finished sum (SHIFT 1)
 //   PAIR_WIDTH   as in rnn_mac_array; rows 0 and 1 share multipliers, 2 and 3, ...
 //   ACCUMULATE   0: held is the sum of the word of cycle n and addend, without a register behind the last levels
+//   OWN          1: each row has a vector of its own, one behind the other
 //   SPLIT        rows in threes, the third begins a new sum at first_h; held_x, above_x: as held and above, for the
 //                sums that ended there
 //
@@ -25,6 +26,7 @@ module rnn_mac_slice #(
     parameter [63:0] MULTIPLIER = "generic",
     parameter PAIR_WIDTH        = 0,
     parameter SPLIT             = 0,
+    parameter OWN               = 0,
     parameter ACCUMULATE        = 1,
     parameter ADDEND_WIDTH      = 2
 ) (
@@ -33,7 +35,7 @@ module rnn_mac_slice #(
     input  wire                                  first_h,
     input  wire                                  last,
     input  wire [ROWS*COLUMNS*WEIGHT_WIDTH-1:0]  weights,
-    input  wire [COLUMNS*VECTOR_WIDTH-1:0]       vector,
+    input  wire [(OWN ? ROWS : 1)*COLUMNS*VECTOR_WIDTH-1:0] vector,
     input  wire [ROWS*ADDEND_WIDTH-1:0]          addend,
     input  wire [ROWS*ACC_WIDTH-1:0]             above,
     output wire [ROWS*ACC_WIDTH-1:0]             held,
@@ -70,7 +72,7 @@ module rnn_mac_slice #(
     wire [ROWS*COLUMNS*PRODUCT_WIDTH-1:0] found;  // products, row by row
     rnn_mac_products #(
         .ROWS(ROWS), .COLUMNS(COLUMNS), .WEIGHT_WIDTH(WEIGHT_WIDTH), .VECTOR_WIDTH(VECTOR_WIDTH),
-        .PRODUCT_STAGES(PRODUCT_STAGES), .MULTIPLIER(MULTIPLIER), .PAIR_WIDTH(PAIR_WIDTH)
+        .PRODUCT_STAGES(PRODUCT_STAGES), .MULTIPLIER(MULTIPLIER), .PAIR_WIDTH(PAIR_WIDTH), .OWN(OWN)
     ) multiply (.clk(clk), .weights(weights), .vector(vector), .products(found));
 
     genvar r, c;

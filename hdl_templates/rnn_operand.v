@@ -17,15 +17,20 @@ module rnn_operand #(
     input  wire [COLUMNS*H_WIDTH-1:0]   h,
     output reg  [COLUMNS*OUT_WIDTH-1:0] operand
 );
-    genvar c;
-    generate
-        for (c = 0; c < COLUMNS; c = c + 1) begin : column
-            wire [X_WIDTH-1:0]   x_element = x[c*X_WIDTH +: X_WIDTH];
-            wire [H_WIDTH-1:0]   h_element = h[c*H_WIDTH +: H_WIDTH] & {H_WIDTH{~first_step}};
-            wire [OUT_WIDTH-1:0] x_wide = {{(OUT_WIDTH-X_WIDTH){x_element[X_WIDTH-1]}}, x_element};
-            wire [OUT_WIDTH-1:0] h_wide = {{(OUT_WIDTH-H_WIDTH){h_element[H_WIDTH-1]}}, h_element};
-            always @(posedge clk)
-                operand[c*OUT_WIDTH +: OUT_WIDTH] <= from_x ? x_wide << SHIFT_X : h_wide << SHIFT_H;
+    // One loop, as there may be thousands of columns.
+    integer c;
+    reg [X_WIDTH-1:0]   x_element;
+    reg [H_WIDTH-1:0]   h_element;
+    reg [OUT_WIDTH-1:0] x_wide, h_wide;
+    reg [COLUMNS*OUT_WIDTH-1:0] chosen;
+    always @* begin
+        for (c = 0; c < COLUMNS; c = c + 1) begin
+            x_element = x[c*X_WIDTH +: X_WIDTH];
+            h_element = h[c*H_WIDTH +: H_WIDTH] & {H_WIDTH{~first_step}};
+            x_wide = {{(OUT_WIDTH-X_WIDTH){x_element[X_WIDTH-1]}}, x_element};
+            h_wide = {{(OUT_WIDTH-H_WIDTH){h_element[H_WIDTH-1]}}, h_element};
+            chosen[c*OUT_WIDTH +: OUT_WIDTH] = from_x ? x_wide << SHIFT_X : h_wide << SHIFT_H;
         end
-    endgenerate
+    end
+    always @(posedge clk) operand <= chosen;
 endmodule

@@ -5,6 +5,9 @@
 // the bank wraps around. read_data holds word read_word one cycle after it was presented. The schedule never
 // reads an element in the cycle in which it is written.
 //
+// INDEXED = 1: each bank is read SETS times at once, and read s of bank b, element b*SETS+s of read_data, is at word
+// read_word + read_index[b*SETS+s] (INDEX_WIDTH at most WORD_WIDTH).
+//
 // ALIGNED = 1 promises that LANES divides BANKS and that write_bank is a multiple of LANES: then no lane
 // needs a multiplexer.
 module rnn_vector_memory #(
@@ -15,11 +18,15 @@ module rnn_vector_memory #(
     parameter WORD_WIDTH = 1,
     parameter BANK_WIDTH = 2,
     parameter COUNT_WIDTH = 1,
-    parameter ALIGNED = 1
+    parameter ALIGNED = 1,
+    parameter INDEXED = 0,
+    parameter SETS = 1,
+    parameter INDEX_WIDTH = 1
 ) (
     input  wire                   clk,
     input  wire [WORD_WIDTH-1:0]  read_word,
-    output wire [BANKS*WIDTH-1:0] read_data,
+    input  wire [SETS*BANKS*INDEX_WIDTH-1:0] read_index,
+    output wire [SETS*BANKS*WIDTH-1:0] read_data,
     input  wire                   write_enable,
     input  wire [WORD_WIDTH-1:0]  write_word,
     input  wire [BANK_WIDTH-1:0]  write_bank,
@@ -28,13 +35,16 @@ module rnn_vector_memory #(
 );
     genvar b;
     generate
+        if (INDEXED == 0) begin : g_one
+            wire unused = &{1'b0, read_index};
+        end
         for (b = 0; b < BANKS; b = b + 1) begin : bank
             wire             enable;
             wire [WORD_WIDTH-1:0] word;
             wire [WIDTH-1:0] data;
             (* no_rw_check *)
             reg  [WIDTH-1:0] memory [0:DEPTH-1];
-            reg  [WIDTH-1:0] q;
+            reg  [SETS*WIDTH-1:0] q;
 
             if (ALIGNED != 0) begin : aligned
                 wire mine = {{(32-BANK_WIDTH){1'b0}}, write_bank} == (b / LANES) * LANES;
@@ -62,11 +72,16 @@ module rnn_vector_memory #(
                 assign data   = selected;
             end
 
+            wire [SETS*INDEX_WIDTH-1:0] index =
+                INDEXED != 0 ? read_index[b*SETS*INDEX_WIDTH +: SETS*INDEX_WIDTH] : {SETS*INDEX_WIDTH{1'b0}};
+            assign read_data[b*SETS*WIDTH +: SETS*WIDTH] = q;
+            integer s;
             always @(posedge clk) begin
-                q <= memory[read_word];
+                for (s = 0; s < SETS; s = s + 1)
+                    q[s*WIDTH +: WIDTH] <= memory[
+                        read_word + {{(WORD_WIDTH-INDEX_WIDTH){1'b0}}, index[s*INDEX_WIDTH +: INDEX_WIDTH]}];
                 if (enable) memory[word] <= data;
             end
-            assign read_data[b*WIDTH +: WIDTH] = q;
         end
     endgenerate
 endmodule

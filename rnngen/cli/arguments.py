@@ -103,6 +103,14 @@ def _add_generate(parser: _Parser) -> None:
     )  # fmt: skip
     parser.add_argument("--weight-bits", metavar="N", type=int, default=8, help="2..18 (default: %(default)s)")
     parser.add_argument("--activation-bits", metavar="N", type=int, default=16, help="4..18 (default: %(default)s)")
+    parser.add_argument(
+        "--banks", metavar="B", type=int,
+        help="the model is sparse, each row balanced over B banks: zeros are not multiplied (see rnngen prune)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--share-rows", metavar="N", type=int, default=1, help="with --banks: N neighbouring rows have the same columns"
+    )
+    parser.add_argument("--pad", action="store_true", help="with --banks: zeros are added where rows do not fit")
     parser.add_argument("--loadable", action="store_true", help="weights can also be loaded over the control port")
     parser.add_argument("--state", action="store_true", help="states can be given and read over the control port")
     parser.add_argument(

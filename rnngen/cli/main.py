@@ -13,8 +13,8 @@ from rnngen.build import find_tools
 from rnngen.cli import check, factorize, prune
 from rnngen.cli.arguments import make_parser
 from rnngen.cli.text import design_lines, emulation_lines, inspect_lines, simulation_lines, synthesis_lines, tool_lines
-from rnngen.errors import RnngenError, VerificationError
-from rnngen.flow import GenerateOptions, emulate, generate, report, simulate, synthesize
+from rnngen.errors import PlanError, RnngenError, VerificationError
+from rnngen.flow import FitOptions, GenerateOptions, emulate, generate, report, simulate, synthesize
 from rnngen.flow.arrays import read_lengths, write_array
 from rnngen.flow.states import write_states
 from rnngen.frontend import ImportOptions, inspect
@@ -76,6 +76,7 @@ def _generate(arguments: argparse.Namespace) -> Result:
         lanes=arguments.lanes,
         weight_bits=arguments.weight_bits,
         activation_bits=arguments.activation_bits,
+        banks=_banks(arguments),
         loadable=arguments.loadable,
         state_access=arguments.state,
         streams=arguments.streams,
@@ -92,6 +93,14 @@ def _generate(arguments: argparse.Namespace) -> Result:
     )
     design = generate(arguments.model, arguments.design, options)
     return design.document, design_lines(design)
+
+
+def _banks(arguments: argparse.Namespace) -> FitOptions | None:
+    if arguments.banks is None:
+        if arguments.pad or arguments.share_rows != 1:
+            raise PlanError("--pad and --share-rows say how zeros lie in banks: give --banks with them.")
+        return None
+    return FitOptions(arguments.banks, arguments.share_rows, arguments.pad)
 
 
 def _lengths(arguments: argparse.Namespace) -> list[int] | None:

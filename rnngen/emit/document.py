@@ -25,9 +25,10 @@ from rnngen.ir.quantised import (
     QuantisedMap,
     QuantisedNetwork,
 )
+from rnngen.ir.sparse import BankedMask
 from rnngen.plan.branch import BranchPlan
 from rnngen.plan.dsp import Dsp, pairing_sentence
-from rnngen.plan.engine import EnginePlan, LayerShape
+from rnngen.plan.engine import BankedShape, EnginePlan, LayerShape
 from rnngen.plan.external import PAGE_BYTES, MemoryPort
 from rnngen.plan.network import BlockPlan, NetworkPlan, SharedArray
 from rnngen.plan.options import engine_dsps
@@ -87,6 +88,7 @@ def layer_dict(layer: QuantisedLayer, plan: EnginePlan, memory_bits: Mapping[str
         "recurrence_hidden": plan.is_hidden(),
         "latency_cycles": plan.last_write_cycle + 1,
         "memory_bits": dict(memory_bits),
+        **_masks_dict(layer, plan),
     }
 
 
@@ -170,7 +172,40 @@ def _read_layer(index: int, layer: Mapping[str, Any], arrays: Mapping[str, Any])
         layer["offsets"]["x"],
         layer["offsets"]["h"],
         **{what: _array(arrays, f"{index}.{what}") for what in layer["begins"]},
+        mask_x=_read_mask(index, "mask_x", layer, arrays),
+        mask_h=_read_mask(index, "mask_h", layer, arrays),
     )
+
+
+def _masks(layer: QuantisedLayer) -> dict[str, BankedMask]:
+    masks = {"mask_x": layer.mask_x, "mask_h": layer.mask_h}
+    return {what: mask for what, mask in masks.items() if mask is not None}
+
+
+def _masks_dict(layer: QuantisedLayer, plan: EnginePlan) -> dict[str, Any]:
+    """Of a layer whose zeros are not multiplied: its banks; nothing else."""
+    if plan.shape.banked is None:
+        return {}
+    masks = {
+        what: {
+            "banks": mask.banks,
+            "kept": mask.kept,
+            "shared_rows": mask.shared_rows,
+            "gates": mask.gates,
+            "nonzeros": mask.nonzeros,
+            "index_bits": mask.index_bits,
+        }
+        for what, mask in _masks(layer).items()
+    }
+    return {"banked": asdict(plan.shape.banked), "masks": masks, "index_sets": plan.index_sets}
+
+
+def _read_mask(index: int, what: str, layer: Mapping[str, Any], arrays: Mapping[str, Any]) -> BankedMask | None:
+    given = layer.get("masks", {}).get(what)
+    if given is None:
+        return None
+    mask = _array(arrays, f"{index}.{what}") != 0
+    return BankedMask(given["banks"], given["kept"], given["shared_rows"], mask, given["gates"])
 
 
 def integer_arrays(network: QuantisedNetwork) -> dict[str, Any]:
@@ -183,6 +218,7 @@ def integer_arrays(network: QuantisedNetwork) -> dict[str, Any]:
             arrays[f"{index}.weight_h"] = layer.weight_h
         arrays[f"{index}.bias"] = layer.bias
         arrays |= {f"{index}.{what}": state for what, state in _begins(layer).items()}
+        arrays |= {f"{index}.{what}": mask.mask.astype(np.int64) for what, mask in _masks(layer).items()}
     return arrays
 
 
@@ -302,6 +338,7 @@ def _read_engine(layer: Mapping[str, Any], stages: int, streams: int) -> EngineP
         streams,
         layer.get("spaced", False),
         layer.get("pair_width", 0),
+        BankedShape(**layer["banked"]) if "banked" in layer else None,
     )
     pipeline = Pipeline(**layer["pipeline"])
     return EnginePlan(

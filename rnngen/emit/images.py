@@ -11,6 +11,7 @@ import numpy.typing as npt
 from rnngen.arith.activation import TanhTable
 from rnngen.arith.format import IntArray
 from rnngen.ir.quantised import LinearFormats, QuantisedLayer
+from rnngen.ir.sparse import stored
 from rnngen.plan.branch import BranchPlan
 from rnngen.plan.engine import EnginePlan, unit_order
 from rnngen.plan.memory import state_width
@@ -26,7 +27,11 @@ def hex_lines(words: IntArray, width: int) -> str:
         words: (depth, fields) integers; field 0 goes to the low bits.
         width: Bits of a field, two's complement.
     """
-    bits = _bits(words, width)
+    return _hex(_bits(words, width))
+
+
+def _hex(bits: BitArray) -> str:
+    """Bits of memory words, the lowest first, as a ``$readmemh`` file."""
     depth = len(bits)
     padding = -bits.shape[1] % 4
     if padding:
@@ -56,25 +61,60 @@ def weight_words(layer: QuantisedLayer, plan: EnginePlan) -> IntArray:
     column runs fastest, then the gate, then the row.  Where x and h are multiplied side by side, a word's columns are
     those of its x, then those of its h.
     """
+    return _in_order(_stored(layer, plan)[0], plan, 1)
+
+
+def index_words(layer: QuantisedLayer, plan: EnginePlan) -> IntArray:
+    """Places of non-zeros in their banks, word by word as ``weight_words``: those of rows that share them once.
+
+    In a word the gate runs fastest, then the row, then the bank.
+    """
+    shared = plan.shape.banked.shared_rows if plan.shape.banked else 1
+    words = _in_order(_stored(layer, plan)[1], plan, shared)
+    return words.reshape(len(words), -1, plan.columns).transpose(0, 2, 1).reshape(len(words), -1)
+
+
+def _stored(layer: QuantisedLayer, plan: EnginePlan) -> tuple[list[IntArray], list[IntArray]]:
+    """Weights of x and of h, (rows, columns of whole words), and of banked rows the non-zeros and their places."""
+    matrices = [(layer.weight_x, layer.mask_x)]
+    if layer.weight_h is not None:
+        matrices.append((layer.weight_h, layer.mask_h))
+    if plan.shape.banked is None:
+        return [weights for weights, _ in matrices], []
+    pairs = [stored(weights, mask, layer.banks) for weights, mask in matrices]
+    values, places = ([part.reshape(len(part), -1) for part in parts] for parts in zip(*pairs))
+    return values, places
+
+
+def _in_order(matrices: list[IntArray], plan: EnginePlan, row_step: int) -> IntArray:
+    """Elements of x and of h, (gates * units, columns), as memory words; of ``row_step`` rows of a tile the first."""
     gates, units, at_once = plan.shape.gates, plan.shape.units, plan.gates_at_once
     side_by_side = plan.x_lanes > 0
-    parts = [(layer.weight_x, plan.sweep if side_by_side else plan.x_words, plan.x_columns)]
-    if layer.weight_h is not None:
-        parts.append((layer.weight_h, plan.sweep if side_by_side else plan.h_words, plan.h_columns))
+    sizes = [(plan.x_words, plan.x_columns), (plan.h_words, plan.h_columns)]
     blocks = []
-    for weight, words, columns in parts:
-        cube = _pad(weight.reshape(gates, units, -1), (gates, plan.tiles * plan.rows, words * columns))
-        cube = cube.reshape(plan.turns, at_once, plan.tiles, plan.rows, words, columns)
+    for matrix, (own_words, columns) in zip(matrices, sizes):
+        words = plan.sweep if side_by_side else own_words
+        cube = _pad(matrix.reshape(gates, units, -1), (gates, plan.tiles * plan.rows, words * columns))
+        cube = cube.reshape(plan.turns, at_once, plan.tiles, plan.rows, words, columns)[:, :, :, ::row_step]
+        rows = cube.shape[3]
         cube = cube.transpose(2, 0, 4, 3, 1, 5)  # tile, turn, word, row, gate, column
-        blocks.append(cube.reshape(plan.sweeps, words, plan.rows, at_once, columns))
+        blocks.append(cube.reshape(plan.sweeps, words, rows, at_once, columns))
     passes = plan.passes
     if plan.shape.spaced:
         blocks, passes = blocks[::-1], (plan.h_words, plan.x_words)
     sweeps = np.concatenate(blocks, axis=4 if side_by_side else 1)
     ends = np.cumsum(np.array(passes[:-1], dtype=np.int64))
     parts_of_passes = np.split(sweeps, ends, axis=1)
-    each = plan.rows * at_once * plan.columns
+    each = rows * at_once * plan.columns
     return np.concatenate([part.reshape(-1, each) for part in parts_of_passes])
+
+
+def _weight_bits(layer: QuantisedLayer, plan: EnginePlan) -> BitArray:
+    """Weight memory words as bits: weights, and behind them the places of non-zeros."""
+    bits = _bits(weight_words(layer, plan), layer.formats.product.weight_width)
+    if plan.shape.banked is None:
+        return bits
+    return np.concatenate([bits, _bits(index_words(layer, plan), plan.shape.banked.index_bits)], axis=1)
 
 
 def as_handed_over(layer: QuantisedLayer, branch: BranchPlan) -> QuantisedLayer:
@@ -131,7 +171,7 @@ def external_image(layers: Sequence[QuantisedLayer], plan: NetworkPlan) -> bytes
     parts: list[bytes] = []
     length = 0
     for layer, engine, stream in zip(layers, plan.engines, plan.weights, strict=True):
-        words = _bits(weight_words(layer, engine), layer.formats.product.weight_width)
+        words = _weight_bits(layer, engine)
         # Words to entries: several in a beat, or one in several beats; what is left over is 0.
         entries = -(-stream.words // stream.words_per_beat)
         words = np.pad(words, ((0, entries * stream.words_per_beat - len(words)), (0, 0))).reshape(entries, -1)
@@ -149,7 +189,7 @@ def memory_images(
     has them, ``table``, ``h_0`` and ``state_0``; with ``state_access`` the last two are there even if they are zeros.
     """
     product, formats = layer.formats.product, layer.formats
-    images = {} if external else {"weights": hex_lines(weight_words(layer, plan), product.weight_width)}
+    images = {} if external else {"weights": _hex(_weight_bits(layer, plan))}
     images["bias"] = hex_lines(bias_words(layer, plan), product.bias.width)
     if not isinstance(formats, LinearFormats) or formats.preactivation is not None:
         images["table"] = table_image(formats.table, plan.pipeline.signed_table)

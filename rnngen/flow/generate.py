@@ -22,7 +22,9 @@ from rnngen.gateware.board_ulx3s import pll_settings
 from rnngen.ir.inputs import check_input
 from rnngen.ir.network import Network
 from rnngen.ir.quantised import QuantisedNetwork
+from rnngen.passes.banked import fit_network, with_masks
 from rnngen.passes.fold import fold
+from rnngen.passes.prune_layers import FitOptions
 from rnngen.passes.quantise import quantise
 from rnngen.plan.dsp import DSPS, Dsp
 from rnngen.plan.external import MemoryPort
@@ -51,6 +53,7 @@ class GenerateOptions:
         dsp: A key of ``rnngen.plan.dsp.DSPS``: the device's DSP block, which may give two products; a board knows its.
         lanes: (gates, rows, columns) of every recurrent layer.
         weight_bits: 2..18.  activation_bits: 4..18.
+        banks: The model is sparse, and its zeros are not multiplied: how they lie in banks; None: all are multiplied.
         loadable: Weights and biases can be written over the control port at run time, besides being initialised.
         state_access: The state that sequences begin with can be given at run time, and each stream's be read.
         streams: Interleaved sequences that keep a state each; TID names them.  ``"auto"``: the fewest that keep the
@@ -78,6 +81,7 @@ class GenerateOptions:
     lanes: tuple[int, int, int] | None = None
     weight_bits: int = 8
     activation_bits: int = 16
+    banks: FitOptions | None = None
     loadable: bool = False
     state_access: bool = False
     streams: int | Literal["auto"] = 1
@@ -115,6 +119,9 @@ def generate(
     network = fold(load(model, options.imports))
     calibration, description = calibration_input(options, network)
     quantised = quantise(network, options.weight_bits, options.activation_bits, calibration)
+    if options.banks is not None:
+        _check_sparse(options, network)
+        quantised = with_masks(quantised, fit_network(network, options.banks))
     dsp = _dsp(options, board)
     plan = _plan(quantised, options, board, dsp, pipeline)
     if options.weights == "external":
@@ -167,6 +174,16 @@ def _check_choice(options: GenerateOptions) -> None:
         raise PlanError(
             f"A board's UART bridge carries one stream, so --streams must be 1, not {options.streams}; for more give "
             f"--multipliers, --dsps or --lanes instead of a board, and wire TID in your own design."
+        )
+
+
+def _check_sparse(options: GenerateOptions, network: Network) -> None:
+    if options.weights == "external":
+        raise PlanError("--weights external reads dense rows only; leave it or --banks away.")
+    if options.state_access or network.caller_state:
+        raise PlanError(
+            "Sparse rows read h at places of their own, so no h can be given or read over the control port; leave "
+            "--state (or the states of the model's forward) or --banks away."
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import ClockSignal, Instance, Module, Mux, Signal, Value
+from amaranth.hdl import ClockSignal, Const, Instance, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -39,8 +39,21 @@ def write_layout(width: int, lanes: int, streams: int) -> data.StructLayout:
     )
 
 
-class VectorMemory(wiring.Component):
-    """Ring of ``slots`` vectors of ``size`` words in ``banks`` banks; the write position is kept here.
+def write_port_layout(width: int, lanes: int, banks: int, depth: int) -> data.StructLayout:
+    """The write port of ``rnn_vector_memory``."""
+    return data.StructLayout(
+        {
+            "enable": 1,
+            "word": address_width(depth),
+            "bank": range(max(2, banks)),
+            "count": range(lanes + 1),
+            "data": width * lanes,
+        }
+    )
+
+
+class VectorWriter(wiring.Component):
+    """Where the words of vectors go: a ring of ``slots`` vectors of ``size`` words in ``banks`` banks.
 
     ``by_stream``: each stream has a ring of ``slots`` of its own, one behind the other.
 
@@ -48,8 +61,7 @@ class VectorMemory(wiring.Component):
         write: One write a cycle; a step's words come in order, and after ``last`` the next slot begins.
         write_base: First word of the slot that is being written.
         rewind: Everything since the last ``sequence_last`` is forgotten; what is written in this cycle, too.
-        address: Column word to read, over the whole ring (slot * column words + column word).
-        data: The column word, one cycle later.
+        port: To the memory.
 
     ``aligned``: every write begins at a multiple of ``lanes``, and ``lanes`` divides ``banks``.
     """
@@ -68,10 +80,21 @@ class VectorMemory(wiring.Component):
                 "write": In(write_layout(width, lanes, streams)),
                 "write_base": Out(range(max(2, self.depth))),
                 "rewind": In(1),
-                "address": In(address_width(self.depth)),
-                "data": Out(width * banks),
+                "port": Out(write_port_layout(width, lanes, banks, self.depth)),
             }
         )
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        """Of the memory's leaf; without its banks."""
+        return {
+            "WIDTH": self._width,
+            "LANES": self._lanes,
+            "DEPTH": self.depth,
+            "WORD_WIDTH": address_width(self.depth),
+            "COUNT_WIDTH": len(self.port.count),
+            "ALIGNED": int(self._aligned),
+        }
 
     def elaborate(self, platform: object) -> Module:
         """Amaranth's hook: builds the circuit."""
@@ -103,27 +126,14 @@ class VectorMemory(wiring.Component):
                     m.d.sync += start.eq(next_base)
             with m.If(self.rewind):
                 m.d.sync += [bank.eq(0), word.eq(start), base.eq(start)]
-        m.submodules.memory = Instance(
-            "rnn_vector_memory",
-            p_WIDTH=self._width,
-            p_BANKS=banks,
-            p_LANES=self._lanes,
-            p_DEPTH=self.depth,
-            p_WORD_WIDTH=address_width(self.depth),
-            p_BANK_WIDTH=len(bank),
-            p_COUNT_WIDTH=len(self.write.count),
-            p_ALIGNED=int(self._aligned),
-            i_clk=ClockSignal(),
-            i_read_word=self.address,
-            o_read_data=self.data,
-            i_write_enable=self.write.enable,
-            i_write_word=word_now,
-            i_write_bank=bank,
-            i_write_count=self.write.count,
-            i_write_data=self.write.data,
-        )
+        m.d.comb += [
+            self.port.enable.eq(self.write.enable),
+            self.port.word.eq(word_now),
+            self.port.bank.eq(bank),
+            self.port.count.eq(self.write.count),
+            self.port.data.eq(self.write.data),
+        ]
         return m
-
 
     def _place(self, m: Module, base: Value, word: Signal) -> Value:
         """Word that is written: ``word`` of the slot whose turn it is in the ring of the write's stream."""
@@ -135,9 +145,63 @@ class VectorMemory(wiring.Component):
         return fit_address(m, base + word, self.depth)
 
 
+class VectorMemory(wiring.Component):
+    """A memory of vectors with the writer in front of it (``VectorWriter``, which has the arguments).
+
+    Ports:
+        write, write_base, rewind: As for ``VectorWriter``.
+        address: Column word to read, over the whole ring (slot * column words + column word).
+        data: The column word, one cycle later.
+    """
+
+    def __init__(
+        self, width: int, lanes: int, banks: int, size: int, slots: int, aligned: bool, streams: int,
+        by_stream: bool = False,
+    ) -> None:  # fmt: skip
+        self._writer = VectorWriter(width, lanes, banks, size, slots, aligned, streams, by_stream)
+        self._banks, self.words, self.depth = banks, self._writer.words, self._writer.depth
+        super().__init__(
+            {
+                "write": In(write_layout(width, lanes, streams)),
+                "write_base": Out(range(max(2, self.depth))),
+                "rewind": In(1),
+                "address": In(address_width(self.depth)),
+                "data": Out(width * banks),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Amaranth's hook: builds the circuit."""
+        m = Module()
+        m.submodules.writer = writer = self._writer
+        port = writer.port
+        m.d.comb += [
+            writer.write.eq(self.write),
+            writer.rewind.eq(self.rewind),
+            self.write_base.eq(writer.write_base),
+        ]
+        m.submodules.memory = Instance(
+            "rnn_vector_memory",
+            **{f"p_{name}": value for name, value in writer.parameters.items()},
+            p_BANKS=self._banks,
+            p_BANK_WIDTH=len(port.bank),
+            i_clk=ClockSignal(),
+            i_read_word=self.address,
+            i_read_index=Const(0, self._banks),
+            o_read_data=self.data,
+            i_write_enable=port.enable,
+            i_write_word=port.word,
+            i_write_bank=port.bank,
+            i_write_count=port.count,
+            i_write_data=port.data,
+        )
+        return m
+
+
 class StepBuffer(wiring.Component):
     """An engine's input: whole steps are handed over, slot by slot.
 
+    ``outside``: the memory is somewhere else; ``port`` writes it, and nothing is read here.
     ``stored``: whole sequences are; who writes and who reads them is somebody else's business, and ``full`` and
     ``available`` say nothing.  ``reverse``: each stored sequence is read from its end.
 
@@ -153,11 +217,13 @@ class StepBuffer(wiring.Component):
 
     def __init__(
         self, width: int, lanes: int, banks: int, size: int, slots: int, aligned: bool, stored: bool, reverse: bool,
-        streams: int,
+        streams: int, outside: bool = False,
     ) -> None:  # fmt: skip
         self._slots, self._stored, self._reverse, self._streams = slots, stored, reverse, streams
-        self._memory = VectorMemory(width, lanes, banks, size, slots, aligned, streams)
-        self.depth = self._memory.depth
+        kind = VectorWriter if outside else VectorMemory
+        self.memory = kind(width, lanes, banks, size, slots, aligned, streams)
+        self.depth = self.memory.depth
+        reads = {"address": In(address_width(self.depth)), "data": Out(width * banks)}
         super().__init__(
             {
                 "write": In(write_layout(width, lanes, streams)),
@@ -170,8 +236,7 @@ class StepBuffer(wiring.Component):
                 "slot": Out(range(max(2, slots))),
                 "take": In(1),
                 "take_last": In(1),
-                "address": In(address_width(self.depth)),
-                "data": Out(width * banks),
+                **({} if outside else reads),
                 "release": In(1),
             }
         )
@@ -179,13 +244,10 @@ class StepBuffer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Amaranth's hook: builds the circuit."""
         m = Module()
-        m.submodules.memory = memory = self._memory
-        m.d.comb += [
-            memory.write.eq(self.write),
-            memory.rewind.eq(self.rewind),
-            memory.address.eq(self.address),
-            self.data.eq(memory.data),
-        ]
+        m.submodules.memory = memory = self.memory
+        m.d.comb += [memory.write.eq(self.write), memory.rewind.eq(self.rewind)]
+        if isinstance(memory, VectorMemory):
+            m.d.comb += [memory.address.eq(self.address), self.data.eq(memory.data)]
         step_written = self.write.enable & self.write.last
         if not self._stored:
             self._count_steps(m, step_written)
@@ -220,11 +282,11 @@ class StepBuffer(wiring.Component):
         with m.If(self.take):
             wraps = self.slot == self._slots - 1
             m.d.sync += self.slot.eq(Mux(wraps, 0, self.slot + 1))
-            m.d.sync += self.base.eq(Mux(wraps, 0, self.base + self._memory.words))
+            m.d.sync += self.base.eq(Mux(wraps, 0, self.base + self.memory.words))
 
     def _read_backwards(self, m: Module, step_written: Value) -> None:
         """From where the sequence ends; two ends are known at once at most."""
-        words, slots = self._memory.words, self._slots
+        words, slots = self.memory.words, self._slots
         place = data.StructLayout({"base": self.base.shape(), "slot": self.slot.shape()})
         ends = [Signal(place, name=f"end_{k}") for k in range(2)]
         written, read, inside = Signal(), Signal(), Signal()
@@ -235,7 +297,7 @@ class StepBuffer(wiring.Component):
             with m.If(self.write.sequence_last):
                 for number, end in enumerate(ends):
                     with m.If(written == number):
-                        m.d.sync += [end.base.eq(self._memory.write_base), end.slot.eq(write_slot)]
+                        m.d.sync += [end.base.eq(self.memory.write_base), end.slot.eq(write_slot)]
                 m.d.sync += [written.eq(~written), start_slot.eq(next_slot)]
         with m.If(self.rewind):
             m.d.sync += write_slot.eq(start_slot)

@@ -7,7 +7,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from rnngen.gateware.array import ArrayShape, engine_array
-from rnngen.gateware.buffers import StepBuffer, VectorMemory, address_width, fit_address, write_layout
+from rnngen.gateware.banked import make_banked_array
+from rnngen.gateware.buffers import StepBuffer, VectorMemory, VectorWriter, address_width, fit_address, write_layout
 from rnngen.gateware.context import EngineContext
 from rnngen.gateware.external import WeightBuffer, beat_layout
 from rnngen.gateware.groups import gather, group_ahead, group_counter, group_head, line, partial_sums, turn_sums
@@ -89,6 +90,7 @@ class Engine(wiring.Component):
             context.capacity > 0,
             context.reverse,
             context.streams,
+            plan.shape.banked is not None and not layer.symbols,
         )
         streams = context.streams
         h = {"feedback": In(write_layout(product.h.width, context.h_lanes, streams))} if plan.shape.hidden else {}
@@ -162,7 +164,6 @@ class Engine(wiring.Component):
             sequencer.restart.eq(self.restart),
             sequencer.peek_stream.eq(self.peek.stream),
             sequencer.base.eq(buffer.base),
-            buffer.address.eq(sequencer.x_address),
         ]
         if self._plan.shape.spaced:
             loads = [getattr(self, f"load_{what}").enable for what in ("weights", "h_0") if what in self._memories]
@@ -173,7 +174,12 @@ class Engine(wiring.Component):
         sums = Signal.like(gathered[0], name="array_sums") if self._plan.keeps_sums else gathered[0]
         h_operand = self._forwarded(m, sequencer, tail)
         addend = tail.addend if self._plan.is_unrolled else None
-        self._operand_path(m, sequencer, buffer, sums, gathered[1], addend, h_operand)
+        if isinstance(buffer.memory, VectorMemory):
+            m.d.comb += buffer.address.eq(sequencer.x_address)
+        if self._plan.shape.banked:
+            self._banked_path(m, sequencer, buffer, sums, gathered[1])
+        else:
+            self._operand_path(m, sequencer, buffer, sums, gathered[1], addend, h_operand)
         head, symbol = group_head(m, self._plan, self._context.streams, sequencer, buffer)
         if self._plan.keeps_sums:
             head = partial_sums(m, self._layer, self._plan, sums, head, *gathered)
@@ -259,6 +265,25 @@ class Engine(wiring.Component):
             first_h[-1] & array.split, addend,
         )  # fmt: skip
 
+    def _banked_path(
+        self, m: Module, sequencer: Sequencer, buffer: StepBuffer, sums: Signal, sums_x: Signal
+    ) -> None:
+        """Weights and places of non-zeros to the rows, which read their own words of x and h."""
+        plan, context, product = self._plan, self._context, self._layer.formats.product
+        hidden = None
+        if plan.shape.hidden:
+            m.submodules.hidden = hidden = VectorWriter(
+                product.h.width, context.h_lanes, plan.h_columns, context.h_size, 2, context.h_aligned, context.streams,
+                context.streams > 1,
+            )  # fmt: skip
+            m.d.comb += hidden.write.eq(self.feedback)
+        read = buffer.memory if isinstance(buffer.memory, VectorWriter) and plan.shape.inputs else None
+        array = engine_array(self._layer, plan, context.options.multiplier)
+        word = self._weights(m, sequencer, sequencer.issue)
+        m.submodules.array = make_banked_array(
+            m, self._layer, plan, array, sequencer, word, read, hidden, sums, sums_x
+        )
+
     def _forwarded(self, m: Module, sequencer: Sequencer, tail: TailSignals) -> Signal | None:
         """h of an unrolled engine, kept where its way ends, as the array takes it."""
         if tail.ahead is None:
@@ -304,8 +329,8 @@ class Engine(wiring.Component):
         ]
         m.d.sync += [valid.eq(issue_late), self.word.eq(Mux(valid, own.as_value(), 0))]
 
-    def _weights(self, m: Module, sequencer: Sequencer, issue_late: Signal) -> Signal:
-        """The weight word of each issue, at the multiplier array OPERAND_CYCLES behind it."""
+    def _weights(self, m: Module, sequencer: Sequencer, taken: Value) -> Signal:
+        """The word of weights of each issue, two cycles behind it, one where ``taken`` is the issue itself."""
         plan, coming = self._plan, self._context.weights
         weights = Signal(weight_word_width(self._layer, plan))
         if coming is not None:
@@ -320,12 +345,12 @@ class Engine(wiring.Component):
             ]
             return weights
         address = Signal(range(max(2, plan.words)))
-        with m.If(issue_late):
+        with m.If(taken):
             m.d.sync += address.eq(Mux(address == plan.words - 1, 0, address + 1))
         if plan.shape.spaced:  # an h pass that is done again begins with the first word again
             begins_h = Signal()
             m.d.sync += begins_h.eq(self.go_h)
-            with m.If(begins_h):
+            with m.If(self.go_h if plan.shape.banked else begins_h):
                 m.d.sync += address.eq(0)
         m.submodules.weights = self._parameter_memory("weights", plan.words, address, weights)
         return weights

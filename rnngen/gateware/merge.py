@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import ClockSignal, Instance, Module, Mux, Signal, Value
+from amaranth.hdl import ClockSignal, Const, Instance, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -117,6 +117,7 @@ class MergeBuffer(wiring.Component):
             p_ALIGNED=int(self._aligned and banks % self._elements == 0),
             i_clk=ClockSignal(),
             i_read_word=read_word,
+            i_read_index=Const(0, banks),
             o_read_data=read_data,
             i_write_enable=write.enable,
             i_write_word=fit_address(m, now * self._words + word, depth),

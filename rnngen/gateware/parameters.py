@@ -15,8 +15,8 @@ def image_names(index: int) -> dict[str, str]:
 
 
 def weight_word_width(layer: QuantisedLayer, plan: EnginePlan) -> int:
-    """Bits of one weight memory word."""
-    return plan.multipliers * layer.formats.product.weight_width
+    """Bits of one weight memory word: weights, and of banked rows their places behind them."""
+    return plan.multipliers * layer.formats.product.weight_width + plan.index_width
 
 
 def bias_word_width(layer: QuantisedLayer, plan: EnginePlan) -> int:

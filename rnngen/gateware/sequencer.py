@@ -48,7 +48,8 @@ class Sequencer(wiring.Component):
         sequence_last: It is its sequence's last one.  base: Its first word in the input buffer.
         stream: Whose step it is.  restart: The next step of every stream is the first one of a sequence.
         release: The step's input is read for the last time.
-        issue: A column word is read in this cycle, at x_address where from_x, at h_address where from_h.
+        issue: A column word is read in this cycle, at x_address where from_x, at h_address where from_h (of banked rows
+            the words of a bank begin there).
         h_word: Number of the word of h at h_address.
         first, last: A sum begins, ends with it: a sweep's in this pass, or one of the two of a sweep that is halved.
         first_h: It is its sweep's first word of h.  turn: Number of that sum, of those of its tile.
@@ -149,8 +150,8 @@ class Sequencer(wiring.Component):
         x_next, h_next = Signal.like(place.x_base), Signal.like(place.h_base)
         h_word_next = Signal.like(self.h_word)
         m.d.comb += [
-            x_next.eq(self.x_address if shape.symbols else self.x_address + self.from_x),
-            h_next.eq(self.h_address + (self.issue & self.from_h)),
+            x_next.eq(self.x_address if shape.symbols or shape.banked else self.x_address + self.from_x),
+            h_next.eq(self.h_address if shape.banked else self.h_address + (self.issue & self.from_h)),
             h_word_next.eq(self.h_word + (self.issue & self.from_h)),
         ]
         x_base, h_base, h_word_base = place.x_base, place.h_base, place.h_word_base

@@ -25,6 +25,7 @@ from rnngen.arith.points import (
     ProductFormats,
     rounding_constants,
 )
+from rnngen.ir.sparse import BankedMask
 
 __all__ = [
     "Block",
@@ -52,6 +53,7 @@ class QuantisedLayer:
         bias: (bias slots * units,); one row a symbol, (V, bias slots * units), where x is a symbol.
         x_offset, h_offset: First word of x and of h that the engine reads, where it reads a slice of a longer vector.
         h_0: The whole h that a sequence begins with, and state_0 (units,): what the units remember then; None: zeros.
+        mask_x, mask_h: The places of non-zeros, where zeros are not multiplied; None beside another one: all places.
     """
 
     name: str
@@ -63,6 +65,14 @@ class QuantisedLayer:
     h_offset: int = 0
     h_0: IntArray | None = None
     state_0: IntArray | None = None
+    mask_x: BankedMask | None = None
+    mask_h: BankedMask | None = None
+
+    @property
+    def banks(self) -> int:
+        """Banks over which the rows are balanced; 0: rows are dense."""
+        mask = self.mask_x or self.mask_h
+        return mask.banks if mask else 0
 
     @property
     def kind(self) -> str:
@@ -91,8 +101,10 @@ class QuantisedLayer:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of one step."""
-        return int(self.weight_x.size) + (0 if self.weight_h is None else int(self.weight_h.size))
+        """Multiply-accumulates of one step, without those of zeros that are known to be such."""
+        of_x = self.mask_x.nonzeros if self.mask_x else int(self.weight_x.size)
+        of_h = 0 if self.weight_h is None else int(self.weight_h.size)
+        return of_x + (self.mask_h.nonzeros if self.mask_h else of_h)
 
     def rounded_bias(self) -> IntArray:
         """Biases (V or 1, bias slots * units) with the rounding constants of their narrowings added."""

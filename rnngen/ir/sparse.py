@@ -185,6 +185,20 @@ class BankedMask:
             )
 
 
+def stored(weights: IndexArray, mask: BankedMask | None, banks: int) -> tuple[IndexArray, IndexArray]:
+    """Weights (rows, columns) as an engine reads them: values and places (rows, k, B), k at least 1.
+
+    Without a mask every place is kept; places that are padding hold 0.
+    """
+    if mask is not None and mask.kept:
+        return mask.values(weights), mask.indices
+    values = in_banks(weights, banks, 0)
+    if mask is not None:
+        values = np.zeros_like(values[:, :1])
+    places = np.broadcast_to(np.arange(values.shape[1])[:, None], values.shape)
+    return values, places
+
+
 def unlike_rows(mask: BoolArray, gates: int, shared_rows: int) -> list[int]:
     """Rows whose columns are not those of the first row of their group."""
     starts = group_starts(mask.shape[0], gates, shared_rows)

@@ -15,6 +15,7 @@ from rnngen.errors import PlanError
 from rnngen.plan.timing import (
     DEFAULT_PIPELINE,
     GATHER_CYCLES,
+    INDEX_CYCLES,
     OPERAND_CYCLES,
     PARTIAL_CYCLES,
     PARTIAL_GAP,
@@ -36,7 +37,7 @@ def ceil_div(a: int, b: int) -> int:
 
 
 def result_cycles(kind: str, columns: int, pipeline: Pipeline) -> int:
-    """Issue of a tile's last word to the write of its first group's output words, in one pass."""
+    """Issue of a tile's last word to the write of its first group's output words, in one pass, at least."""
     return OPERAND_CYCLES + pipeline.array_cycles(columns) + tail_timing(kind, pipeline).output
 
 
@@ -44,6 +45,37 @@ def at_most(value: Cycle, limit: int) -> Cycle:
     """The smaller one."""
     # Plain integers stay plain: NumPy's are slow, one by one.
     return min(value, limit) if isinstance(value, int) else np.minimum(value, limit)
+
+
+@dataclass(frozen=True)
+class BankedShape:
+    """Bank-balanced rows: the elements of a row lie in ``banks`` banks (element j in bank j mod banks), and of each
+    bank as many are not zero (Cao et al., FPGA 2019).
+
+    Attributes:
+        banks: B, multiplied at once.
+        kept_x, kept_h: Non-zeros of a bank of W_ih, of W_hh.
+        shared_rows: N, neighbouring units whose rows of a gate have the same places (SIBBS 2022).
+        index_bits: Of a non-zero's place in its bank.
+    """
+
+    banks: int
+    kept_x: int
+    kept_h: int
+    shared_rows: int
+    index_bits: int
+
+    def allows(self, rows: int) -> bool:
+        """Whether row lanes and rows that share their places fit each other."""
+        return not (rows % self.shared_rows and self.shared_rows % rows)
+
+    def words(self, size: int, kept: int) -> int:
+        """Words of a sweep over so many elements: one for each non-zero of a bank, and one where there are none."""
+        return max(1, kept) if size else 0
+
+    def products(self, size: int, kept: int) -> int:
+        """Non-zeros of a row of so many elements: a bank has no more than it has places."""
+        return sum(min(kept, ceil_div(size - bank, self.banks)) for bank in range(self.banks))
 
 
 @dataclass(frozen=True)
@@ -63,6 +95,7 @@ class LayerShape:
         spaced: The h-part of a step is computed as soon as h is there, before its x comes.
         pair_width: Bits of a multiplier's wide operand where each gives two products, of neighbouring rows of the
             matrix; else 0.
+        banked: The non-zeros of its rows, where zeros are not multiplied; the banks are its columns.
     """
 
     name: str
@@ -79,6 +112,21 @@ class LayerShape:
     streams: int = 1
     spaced: bool = False
     pair_width: int = 0
+    banked: BankedShape | None = None
+
+    def x_words(self, columns: int) -> int:
+        """Words of x that a sweep multiplies."""
+        banked = self.banked
+        return ceil_div(self.inputs, columns) if banked is None else banked.words(self.inputs, banked.kept_x)
+
+    def h_words(self, columns: int) -> int:
+        """Words of h that a sweep multiplies."""
+        banked = self.banked
+        return ceil_div(self.hidden, columns) if banked is None else banked.words(self.hidden, banked.kept_h)
+
+    def words(self, columns: int) -> int:
+        """Words that a sweep multiplies."""
+        return self.x_words(columns) + self.h_words(columns)
 
     def array_dsps(self, rows: Cycle, columns: Cycle) -> Cycle:
         """DSP blocks of a multiplier array, or of many: of an odd number of rows the last one shares none."""
@@ -86,8 +134,11 @@ class LayerShape:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of a step."""
-        return self.gates * self.units * (self.inputs - self.padding + self.hidden)
+        """Multiply-accumulates of a step; of banked rows those of non-zeros."""
+        if self.banked is None:
+            return self.gates * self.units * (self.inputs - self.padding + self.hidden)
+        return self.gates * self.units * (self.banked.products(self.inputs, self.banked.kept_x)
+                                          + self.banked.products(self.hidden, self.banked.kept_h))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -143,6 +194,8 @@ class EnginePlan:
         ):
             if not 1 <= value <= largest:
                 raise PlanError(f"Layer '{self.shape.name}': {label} lanes must be within 1..{largest}, not {value}.")
+        if self.shape.banked:
+            self._check_banked(self.shape.banked)
         if self.shape.spaced and not self._may_be_spaced():
             raise PlanError(
                 f"Layer '{self.shape.name}': its h-part cannot be computed before x comes; it needs a whole x and an h "
@@ -169,6 +222,24 @@ class EnginePlan:
                 f"Layer '{self.shape.name}': with its gates in turn, element-wise lanes must be at least "
                 f"{self.fewest_elements}, so that a tile's groups take no longer than its {self.h_words} words of h, "
                 f"not {self.elements}."
+            )
+
+    def _check_banked(self, banked: BankedShape) -> None:
+        if self.columns != banked.banks or self.x_lanes:
+            raise PlanError(
+                f"Layer '{self.shape.name}': its rows are balanced over {banked.banks} banks, so its column lanes must "
+                f"be {banked.banks}, not {self.columns}."
+            )
+        if not banked.allows(self.rows):
+            raise PlanError(
+                f"Layer '{self.shape.name}': {banked.shared_rows} rows share their places, so its row lanes must be a "
+                f"multiple or a divisor of that, not {self.rows}."
+            )
+        plain = self.shape.alone and not (self.shape.x_offset or self.shape.h_offset or self.shape.pair_width)
+        if not plain or self.shared:
+            raise PlanError(
+                f"Layer '{self.shape.name}': rows of a projected, factorised or grouped layer, or of one on a shared "
+                f"array, cannot be sparse; take a layer and an array of its own."
             )
 
     def _may_be_side_by_side(self) -> bool:
@@ -198,7 +269,7 @@ class EnginePlan:
         """Whether all of a step is one word: nothing is accumulated, and h goes straight back to the multipliers."""
         shape = self.shape
         whole = self.sweeps == 1 and self.sweep == 1 and self.elements == shape.units
-        whole = whole and bool(self.x_lanes or not shape.hidden)
+        whole = whole and bool(self.x_lanes or not shape.hidden) and not shape.banked
         read_in_order = not (shape.symbols or shape.x_offset or shape.h_offset)
         one = shape.kind != "gru" and shape.alone and shape.streams == 1 and not self.shared
         return whole and one and read_in_order
@@ -247,12 +318,23 @@ class EnginePlan:
     @cached_property
     def x_words(self) -> int:
         """Column words of the x-part of a sweep."""
-        return ceil_div(self.shape.inputs, self.x_columns)
+        return self.shape.x_words(self.x_columns)
 
     @cached_property
     def h_words(self) -> int:
         """Column words of the h-part of a sweep."""
-        return ceil_div(self.shape.hidden, self.h_columns)
+        return self.shape.h_words(self.h_columns)
+
+    @cached_property
+    def operand_cycles(self) -> int:
+        """Issue to the array's input; where zeros are not multiplied the place of an operand is read first."""
+        return OPERAND_CYCLES + (INDEX_CYCLES if self.shape.banked else 0)
+
+    @cached_property
+    def index_sets(self) -> int:
+        """Sets of places in a weight word: rows that share one read the same words of x and h."""
+        banked = self.shape.banked
+        return ceil_div(self.rows, banked.shared_rows) * self.gates_at_once if banked else 0
 
     @cached_property
     def h_first(self) -> int:
@@ -391,7 +473,7 @@ class EnginePlan:
     def array_cycles(self) -> int:
         """Issue of the last word of a tile of any pass to the first group at the multiplier array's output."""
         own = self.share_cycles + self.pipeline.array_cycles(self.array_columns, not self.is_unrolled)
-        return OPERAND_CYCLES + own
+        return self.operand_cycles + own
 
     @cached_property
     def array_columns(self) -> int:
@@ -417,7 +499,7 @@ class EnginePlan:
     @property
     def recurrence_latency(self) -> int:
         """L: issue of a tile's last word to the first issue that may read its first group's h."""
-        return self.result_cycles + (1 if not self.forwards else -OPERAND_CYCLES)
+        return self.result_cycles + (1 if not self.forwards else -self.operand_cycles)
 
     @property
     def forwards(self) -> bool:
@@ -427,7 +509,7 @@ class EnginePlan:
     def latency_stages(self) -> list[tuple[str, int]]:
         """L stage by stage, from the issue of a tile's last word to the first issue that may read its first h."""
         pipeline = self.pipeline
-        product, array = pipeline.product_registers(not self.is_unrolled), self.array_cycles - OPERAND_CYCLES
+        product, array = pipeline.product_registers(not self.is_unrolled), self.array_cycles - self.operand_cycles
         tail = tail_stages(self.shape.kind, pipeline)
         if self.is_unrolled:
             way = [("product", product), ("adder tree", array - product), *tail]
@@ -437,7 +519,9 @@ class EnginePlan:
         way = [("way into the shared array", self.share_cycles)] if self.shared else []
         kept = [("partial sums", PARTIAL_CYCLES)] if self.keeps_sums else []
         kept += [("gates gathered", self.gather_cycles)] if self.gather_cycles else []
+        index = [("place in the bank", INDEX_CYCLES)] if self.shape.banked else []
         return [
+            *index,
             ("memory read", 1),
             ("choice of x or h, broadcast", OPERAND_CYCLES - 1),
             *way,
@@ -459,6 +543,11 @@ class EnginePlan:
         return first + group // self.groups * (self.turns * self.spacing) + group % self.groups
 
     @cached_property
+    def index_width(self) -> int:
+        """Bits of the places in a weight word."""
+        return self.index_sets * self.columns * self.shape.banked.index_bits if self.shape.banked else 0
+
+    @cached_property
     def unhidden_interval(self) -> int:
         """The least interval that the recurrence alone allows: each h word is written before the next step reads it."""
         if not self.shape.hidden or not self.shape.alone:
@@ -477,8 +566,13 @@ class EnginePlan:
         return self.h_first, self.h_first + self.h_words
 
     def unit_of(self, word: Cycle) -> Cycle:
-        """The last word of a whole h that is in a word of a sweep."""
-        return self.shape.h_offset + at_most((word - self.h_first + 1) * self.h_columns, self.shape.hidden) - 1
+        """The last word of a whole h that may be in a word of a sweep.
+
+        The places of a bank's non-zeros ascend, so behind each as many places are left as non-zeros.
+        """
+        left_out = ceil_div(self.shape.hidden, self.h_columns) - self.h_words
+        last = (word - self.h_first + 1 + left_out) * self.h_columns
+        return self.shape.h_offset + at_most(last, self.shape.hidden) - 1
 
     @cached_property
     def interval(self) -> int:

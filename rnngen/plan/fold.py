@@ -35,6 +35,8 @@ def can_fold(shapes: Sequence[BlockShape]) -> str:
         if len(shape.branches[0][0]) > 1:
             return f"the groups of layer '{shape.layers[0].name}' work side by side"
         layer = shape.layers[0]
+        if any(layer.banked for layer in shape.layers):
+            return f"the rows of layer '{layer.name}' are sparse, each with columns of its own"
         if layer.spaced:
             return "the h-part of a spaced layer is computed whenever nothing else is"
         if layer.streams > 1:
@@ -120,7 +122,7 @@ def _groups(shapes: Sequence[BlockShape], rows: int, columns: int, dsps: int | N
     layers = [layer for shape in shapes for layer in shape.layers]
     most, fewest, enough = _most_elements(shapes, _Lanes(rows, columns, 1)), 1, 1
     for layer in layers:
-        own, x_words, h_words = min(rows, layer.units), ceil_div(layer.inputs, columns), ceil_div(layer.hidden, columns)
+        own, x_words, h_words = min(rows, layer.units), layer.x_words(columns), layer.h_words(columns)
         enough = max(enough, ceil_div(rows, x_words + h_words))
         if layer.kind == "gru":  # two sums in one sweep
             fewest = max(fewest, ceil_div(own, h_words))
@@ -135,7 +137,7 @@ def _groups(shapes: Sequence[BlockShape], rows: int, columns: int, dsps: int | N
 def _issues(shapes: Sequence[BlockShape], rows: int, columns: int) -> int:
     """Words that the array takes in a frame, at least."""
     return sum(
-        layer.gates * ceil_div(layer.units, rows) * (ceil_div(layer.inputs, columns) + ceil_div(layer.hidden, columns))
+        layer.gates * ceil_div(layer.units, rows) * layer.words(columns)
         for shape in shapes
         for layer in shape.layers
     )

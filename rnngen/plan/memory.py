@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rnngen.arith.format import Format
 from rnngen.ir.quantised import Block, GruFormats, LstmFormats, QuantisedLayer, QuantisedNetwork
-from rnngen.plan.engine import EnginePlan
+from rnngen.plan.engine import EnginePlan, ceil_div
 from rnngen.plan.network import BlockPlan, NetworkPlan
 
 TABLE_COPIES = {"lstm": 5, "gru": 3, "linear": 0, "table": 1}
@@ -25,15 +25,20 @@ def engine_memory_bits(
     """Bits of every memory of an engine, by what it holds; stored_steps: steps of its input that are stored."""
     product, shape = layer.formats.product, plan.shape
     slots = stored_steps or plan.input_slots
-    x_words = slots if shape.symbols else slots * plan.x_words * plan.x_columns
+    x_words = slots if shape.symbols else slots * ceil_div(shape.inputs, plan.x_columns) * plan.x_columns
     slots_of_bias = max(1, shape.symbols) * len(layer.formats.bias_slots)
     bits = {
         "weights": plan.words * plan.multipliers * product.weight_width,
         "bias": plan.group_count * plan.elements * slots_of_bias * product.bias.width,
         "input": x_words * product.x.width,
     }
+    copies = max(1, plan.index_sets)
+    bits["input"] *= 1 if shape.symbols else copies
+    if plan.index_width:
+        bits["indices"] = plan.words * plan.index_width
     if shape.hidden:
-        bits["hidden"] = streams * 2 * plan.h_words * plan.h_columns * product.h.width
+        words = ceil_div(shape.hidden, plan.h_columns) * plan.h_columns
+        bits["hidden"] = copies * streams * 2 * words * product.h.width
     if state_width(layer):
         bits["state"] = streams * plan.group_count * plan.elements * state_width(layer)
     if plan.keeps_sums:

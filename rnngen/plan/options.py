@@ -18,7 +18,7 @@ from rnngen.plan.branch import BranchPlan
 from rnngen.plan.engine import EnginePlan, LayerShape, ceil_div, result_cycles, turn_choices
 from rnngen.plan.order import orders
 from rnngen.plan.shapes import BlockShape
-from rnngen.plan.sizes import column_choices, distinct_divisions
+from rnngen.plan.sizes import column_choices, distinct_divisions, row_divisions
 from rnngen.plan.staged import staged
 from rnngen.plan.timing import Pipeline
 
@@ -112,7 +112,7 @@ class RowLanes:
 
 def row_choices(shape: LayerShape) -> list[RowLanes]:
     """The fewest rows for each number of tiles; of gates in turn those that need fewer lanes for as few sweeps."""
-    divisions = distinct_divisions(shape.units)
+    divisions = row_divisions(shape)
     kept: list[RowLanes] = []
     for turns in turn_choices(shape):
         at_once, others = shape.gates // turns, sorted(kept, key=lambda one: one.lanes)
@@ -187,7 +187,7 @@ def _weighed(
     for _, least, turns, rows, columns in ranked:
         if not chained and least > fastest:
             break
-        alike = turns * ceil_div(shape.units, rows), ceil_div(shape.hidden or shape.inputs, columns)
+        alike = turns * ceil_div(shape.units, rows), shape.h_words(columns) or shape.x_words(columns)
         if not chained and alike in reached:
             continue
         plan = widest(shape, rows, columns, pipeline, turns)
@@ -208,7 +208,7 @@ def _side_by_side(
     Args:
         fastest: Interval that is reached without them; 0: all are wanted.
     """
-    if shape.kind == "gru" or shape.spaced or not (shape.alone and shape.hidden and shape.inputs):
+    if shape.kind == "gru" or shape.spaced or shape.banked or not (shape.alone and shape.hidden and shape.inputs):
         return
     sizes = (shape.inputs, shape.hidden)
     sweeps = sorted({ceil_div(size, columns) for size in sizes for columns in distinct_divisions(size)})
@@ -233,7 +233,8 @@ def _pairs(
         at_once, most = shape.gates // row.turns, min(limit // row.dsps, choices[-1])
         if not most or not faster(0, _issues(shape, row.sweeps, most)):
             continue
-        for columns, next_columns in pairwise((*choices, max(shape.inputs, shape.hidden) + 1)):
+        most_columns = shape.banked.banks if shape.banked else max(shape.inputs, shape.hidden)
+        for columns, next_columns in pairwise((*choices, most_columns + 1)):
             if row.dsps * columns > limit:
                 break
             least = _least_interval(shape, row.sweeps, columns, pipeline)
@@ -242,7 +243,7 @@ def _pairs(
             yield row.dsps * columns, least, row.turns, row.rows, columns
             if not shape.hidden or widest(shape, row.rows, columns, pipeline, row.turns).is_hidden():
                 continue
-            for more_rows in range(row.rows, row.next_rows):
+            for more_rows in (n for n in range(row.rows, row.next_rows) if not shape.banked or shape.banked.allows(n)):
                 each = shape.array_dsps(at_once * more_rows, 1)
                 most = min(next_columns - 1, limit // each)
                 for more in range(columns, most + 1):
@@ -256,7 +257,7 @@ def _least_interval(shape: LayerShape, sweeps: int, columns: int, pipeline: Pipe
 
     The last sweep reads the last word of h an h-part a sweep behind the first one, and its results take their way.
     """
-    issues, h_words = _issues(shape, sweeps, columns), ceil_div(shape.hidden, columns)
+    issues, h_words = _issues(shape, sweeps, columns), shape.h_words(columns)
     if not shape.hidden or not shape.alone:
         return issues
     return max(issues, (sweeps - 1) * h_words + result_cycles(shape.kind, columns, pipeline) + 1)
@@ -264,7 +265,7 @@ def _least_interval(shape: LayerShape, sweeps: int, columns: int, pipeline: Pipe
 
 def _issues(shape: LayerShape, sweeps: int, columns: int) -> int:
     """Words that the array takes for a step of each stream."""
-    return shape.streams * sweeps * (ceil_div(shape.inputs, columns) + ceil_div(shape.hidden, columns))
+    return shape.streams * sweeps * shape.words(columns)
 
 
 def _faster(plans: Sequence[EnginePlan], others: Sequence[EnginePlan]) -> list[EnginePlan]:

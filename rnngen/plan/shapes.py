@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import gcd
 
 from rnngen.errors import PlanError
 from rnngen.ir.quantised import Block, QuantisedArgmax, QuantisedLayer, QuantisedNetwork
+from rnngen.ir.sparse import bank_length
 from rnngen.plan.dsp import Dsp, pair_width
-from rnngen.plan.engine import LayerShape
+from rnngen.plan.engine import BankedShape, LayerShape
 from rnngen.plan.schedule import post_cycles
 from rnngen.plan.timing import DEFAULT_PIPELINE, tail_timing
 
@@ -74,8 +76,19 @@ def _layer_shape(
         h_offset=layer.h_offset,
         streams=streams,
         spaced=spaced and product.hidden_size > 0,
-        pair_width=pair_width(product, dsp),
+        pair_width=0 if layer.banks else pair_width(product, dsp),
+        banked=_banked(layer) if layer.banks else None,
     )
+
+
+def _banked(layer: QuantisedLayer) -> BankedShape:
+    """The non-zeros of a layer's rows."""
+    sizes = (layer.formats.product.input_size, layer.formats.product.hidden_size)
+    parts = [(mask, bank_length(size, layer.banks)) for mask, size in zip((layer.mask_x, layer.mask_h), sizes)]
+    kept_x, kept_h = (length if mask is None else mask.kept for mask, length in parts)
+    shared = {mask.shared_rows for mask, _ in parts if mask is not None}
+    bits = max((length - 1).bit_length() for _, length in parts if length)
+    return BankedShape(layer.banks, kept_x, kept_h, gcd(*shared), max(1, bits))
 
 
 def _block_shape(

@@ -13,8 +13,22 @@ def distinct_divisions(size: int) -> list[int]:
     return sorted(smallest.values())
 
 
+def row_divisions(shape: LayerShape) -> list[int]:
+    """The fewest rows for every number of tiles, of those that are legal, ascending."""
+    banked = shape.banked
+    if banked is None:
+        return distinct_divisions(shape.units)
+    fewest: dict[int, int] = {}
+    for rows in range(1, shape.units + 1):
+        if banked.allows(rows):
+            fewest.setdefault(ceil_div(shape.units, rows), rows)
+    return sorted(fewest.values())
+
+
 def column_choices(shape: LayerShape) -> list[int]:
     """Column counts worth a look: the smallest for each pair of x and h word counts."""
+    if shape.banked:
+        return [shape.banked.banks]
     largest = max(shape.inputs, shape.hidden)
     smallest: dict[tuple[int, int], int] = {}
     for n in range(1, largest + 1):

@@ -120,7 +120,7 @@ def _all_lanes(shape: LayerShape, count: int, limit: int) -> Iterator[_Lanes]:
     """Lanes of one stage; engines side by side read slices, which their columns divide."""
     step = gcd(shape.inputs, shape.hidden) if count > 1 else 0
     sweeps = [
-        (columns, ceil_div(shape.inputs, columns) + ceil_div(shape.hidden, columns))
+        (columns, shape.words(columns))
         for columns in column_choices(shape)
         if not step or step % columns == 0
     ]
@@ -149,7 +149,7 @@ class _Seconds:
     def __init__(self, shape: LayerShape, count: int) -> None:
         # Words of a sweep, ascending, and the columns for them: the fewest first where words are equal.
         self._sweeps = sorted(
-            (ceil_div(shape.inputs, c) + ceil_div(shape.hidden, c), -c) for c in column_choices(shape)
+            (shape.words(c), -c) for c in column_choices(shape)
         )
         self._rows = [
             (rows, ceil_div(shape.units, rows), count * shape.array_dsps(shape.gates * rows, 1))

@@ -33,6 +33,11 @@ FORMS: list[tuple[str, list[str]]] = [
     *((leaf, []) for leaf in LEAVES),
     ("rnn_mac_array", ["-DRNN_MAC_LANES"]),
     ("rnn_mac_lanes", ["-GROWS=19", "-GGROUP_ROWS=9"]),
+    ("rnn_mac_lanes", ["-GROWS=20", "-GGROUP_ROWS=8", "-GSETS=12", "-GGATES=4", "-GSHARED=2"]),
+    ("rnn_vector_memory", ["-GINDEXED=1", "-GSETS=3", "-GINDEX_WIDTH=2", "-GDEPTH=8", "-GWORD_WIDTH=3"]),
+    ("rnn_banked_array", ["-GROWS=20", "-GGROUP_ROWS=8", "-GSETS=12", "-GGATES=4", "-GSHARED=2", "-DRNN_MAC_LANES"]),
+    ("rnn_banked_array", ["-GROWS=6", "-GGROUP_ROWS=3", "-GSETS=6", "-GGATES=3", "-GSPLIT=1", "-GHAS_X=0"]),
+    ("rnn_banked_array", ["-GHAS_H=0", "-GX_DEPTH=6", "-GX_WORD_WIDTH=3", "-GINDEX_WIDTH=2"]),
     *(
         (leaf, ["-GSPLIT=1", f"-GROWS={rows}", f"-GGROUP_ROWS={group}"])
         for leaf in ("rnn_mac_model", "rnn_mac_lanes")

@@ -38,6 +38,15 @@ class Case:
     primitive: bool = True
     split: int = 0
     addend_width: int = 0  # without ACCUMULATE
+    sets: int = 1  # vectors
+    gates: int = 1
+    shared: int = 1
+
+    @property
+    def vectors(self) -> np.ndarray:
+        """The vector of each row: units of so many gates, and of neighbouring units the same ones."""
+        rows = np.arange(self.rows)
+        return rows // self.gates // self.shared * self.gates + rows % self.gates if self.sets > 1 else 0 * rows
 
     @property
     def latency(self) -> int:
@@ -61,7 +70,7 @@ class Case:
     @property
     def word_bits(self) -> int:
         """Bits of first, last, first_h, weights and vector."""
-        return 3 + self.columns * (self.rows * self.weight_width + self.vector_width)
+        return 3 + self.columns * (self.rows * self.weight_width + self.sets * self.vector_width)
 
     @property
     def group_bits(self) -> int:
@@ -82,6 +91,8 @@ class Case:
     def forms(self) -> list[str]:
         """Module names and multiplier of each form under test; ``pairs``: of two products."""
         ecp5 = ["lanes_ecp5"] if self.primitive else []
+        if self.sets > 1:
+            return ["model", "lanes_generic", *ecp5]
         ecp5 += ["pairs_ecp5"] if self.pair_width <= 18 else []
         return ["model", "lanes_generic", "pairs_generic", *ecp5]
 
@@ -116,6 +127,9 @@ CASES = [
     Case(2, 1, 2, 5, 6, 14, 0, 1, addend_width=3),
     Case(1, 3, 1, 8, 8, 30, 0, 4, addend_width=12),
     Case(10, 4, 10, 8, 16, 32, 4, 1, addend_width=12),
+    Case(12, 3, 4, 8, 16, 36, 4, 1, sets=12, gates=4),
+    Case(20, 2, 8, 4, 7, 20, 2, 1, sets=12, gates=4, shared=2),
+    Case(18, 4, 9, 8, 16, 36, 3, 2, split=1, sets=6, gates=3, shared=3),
 ]
 
 
@@ -134,7 +148,8 @@ def top_verilog() -> str:
         parameters = (
             f".ROWS({case.rows}), .COLUMNS({case.columns}), .GROUP_ROWS({case.group_rows}), "
             f".WEIGHT_WIDTH({case.weight_width}), .VECTOR_WIDTH({case.vector_width}), .ACC_WIDTH({case.acc_width}), "
-            f".PRODUCT_STAGES({case.product_stages}), .TREE_STAGES_EVERY({case.every}), .SPLIT({case.split})"
+            f".PRODUCT_STAGES({case.product_stages}), .TREE_STAGES_EVERY({case.every}), .SPLIT({case.split}), "
+            f".SETS({case.sets}), .GATES({case.gates}), .SHARED({case.shared})"
         )
         addend = f"{2 * case.rows}'d0"
         if case.addend_width:
@@ -147,7 +162,7 @@ def top_verilog() -> str:
                 width = 18 if form == "pairs_ecp5" else case.pair_width + index % 2
                 multiplier += f", .PAIR_WIDTH({width})"
             weights = case.rows * case.columns * case.weight_width
-            vector = case.columns * case.vector_width
+            vector = case.sets * case.columns * case.vector_width
             lines.append(
                 f"{module} #({parameters}{multiplier}) d{len(lines)} (.clk(clk), .first(s[{stimulus}]), "
                 f".last(s[{stimulus + 1}]), .first_h(s[{stimulus + 2}]), .weights(s[{stimulus + 3}+:{weights}]), "
@@ -268,14 +283,14 @@ def test_values_and_cycles(tmp_path: Path) -> None:
         for cycle, control in enumerate(schedule(case, rng)):
             top_w, top_v = 1 << (case.weight_width - 1), 1 << (case.vector_width - 1)
             weights = rng.integers(-top_w, top_w, (case.rows, case.columns)).astype(object)
-            vector = rng.integers(-top_v, top_v, case.columns).astype(object)
+            vector = rng.integers(-top_v, top_v, (case.columns, case.sets)).astype(object)
             if rng.integers(0, 5) == 0:
                 weights[:], vector[:] = -top_w, -top_v
             word = int(control.first) | int(control.last) << 1 | int(control.first_h) << 2
             word |= pack(weights, case.weight_width) << 3
             word |= pack(vector, case.vector_width) << (3 + weights.size * case.weight_width)
             lines[cycle] |= word << position
-            sums.word(cycle, control, weights @ vector)
+            sums.word(cycle, control, (weights * vector.T[case.vectors]).sum(axis=1))
         expected.append(sums.wanted)
         position += case.word_bits
     response_bits = sum(case.response_bits * len(case.forms) for case in CASES)

@@ -24,6 +24,13 @@ class VectorCase:
     lanes: int
     depth: int
     aligned: bool
+    sets: int = 0  # reads of a bank at places of their own
+    place_bits: int = 1
+
+    @property
+    def reads(self) -> int:
+        """Words that are read at once."""
+        return max(1, self.sets)
 
     @property
     def widths(self) -> tuple[int, int, int]:
@@ -40,6 +47,9 @@ VECTOR_CASES = [
     VectorCase(9, 5, 3, 4, False),
     VectorCase(3, 7, 7, 3, False),
     VectorCase(18, 3, 1, 2, False),
+    VectorCase(16, 4, 2, 6, True, 3, 2),
+    VectorCase(7, 3, 2, 9, False, 5, 3),
+    VectorCase(5, 1, 1, 8, True, 1, 3),
 ]
 
 
@@ -59,8 +69,10 @@ def vector_stimulus(case: VectorCase, rng: np.random.Generator) -> dict[str, np.
     count[: len(fill)] = np.minimum(case.lanes, size - first[: len(fill)])
     enable[: len(fill)] = 1
     high = 1 << (case.width - 1)
+    reach = min(1 << case.place_bits, case.depth) if case.sets else 1
     return {
-        "read_word": rng.integers(0, case.depth, CYCLES),
+        "read_word": rng.integers(0, case.depth - reach + 1, CYCLES),
+        "read_index": rng.integers(0, reach, (CYCLES, case.banks * case.reads)),
         "write_enable": enable,
         "write_word": first // case.banks,
         "write_bank": first % case.banks,
@@ -78,10 +90,11 @@ def check_vector(case: VectorCase, stimulus: dict[str, np.ndarray], got: np.ndar
         count = int(stimulus["write_count"][cycle]) if stimulus["write_enable"][cycle] else 0
         written = range(first, first + count)
         word = int(stimulus["read_word"][cycle])
-        for bank in range(case.banks):
-            element = word * case.banks + bank
+        for place in range(case.banks * case.reads):
+            bank = place // case.reads
+            element = (word + int(stimulus["read_index"][cycle, place])) * case.banks + bank
             if element not in written and memory[element] is not None:
-                assert got[cycle + 1, bank] == memory[element], (case, cycle, bank)
+                assert got[cycle + 1, place] == memory[element], (case, cycle, place)
                 checked += 1
         for lane, element in enumerate(written):
             memory[element] = int(stimulus["write_data"][cycle, lane])
@@ -96,11 +109,14 @@ def test_memories_and_operands(tmp_path: Path) -> None:
         name, (word, bank, count) = f"vector{index}", case.widths
         parameters = {
             "WIDTH": case.width, "BANKS": case.banks, "LANES": case.lanes, "DEPTH": case.depth, "WORD_WIDTH": word,
-            "BANK_WIDTH": bank, "COUNT_WIDTH": count, "ALIGNED": int(case.aligned),
+            "BANK_WIDTH": bank, "COUNT_WIDTH": count, "ALIGNED": int(case.aligned), "INDEXED": int(case.sets > 0),
+            "SETS": case.reads, "INDEX_WIDTH": case.place_bits,
         }  # fmt: skip
-        inputs = [Port("read_word", word), Port("write_enable", 1), Port("write_word", word), Port("write_bank", bank),
-                  Port("write_count", count), Port("write_data", case.width, case.lanes)]  # fmt: skip
-        bench.add(name, "rnn_vector_memory", parameters, inputs, [Port("read_data", case.width, case.banks)])
+        places = case.banks * case.reads
+        inputs = [Port("read_word", word), Port("read_index", case.place_bits, places), Port("write_enable", 1),
+                  Port("write_word", word), Port("write_bank", bank), Port("write_count", count),
+                  Port("write_data", case.width, case.lanes)]  # fmt: skip
+        bench.add(name, "rnn_vector_memory", parameters, inputs, [Port("read_data", case.width, places)])
         vectors[name] = vector_stimulus(case, rng)
         for port, values in vectors[name].items():
             stimulus[name, port] = values.reshape(CYCLES, -1)

@@ -1,0 +1,71 @@
+"""The operand path of a layer whose zeros are not multiplied: all that is as wide as its rows is one leaf."""
+
+from __future__ import annotations
+
+from amaranth.hdl import ClockSignal, Const, Instance, Module, Signal, Value
+
+from rnngen.gateware.array import ArrayShape
+from rnngen.gateware.buffers import VectorWriter
+from rnngen.gateware.sequencer import Sequencer
+from rnngen.ir.quantised import QuantisedLayer
+from rnngen.plan.engine import EnginePlan
+
+
+def make_banked_array(
+    m: Module, layer: QuantisedLayer, plan: EnginePlan, array: ArrayShape, sequencer: Sequencer, word: Value,
+    x: VectorWriter | None, h: VectorWriter | None, sums: Signal, sums_x: Signal,
+) -> Instance:  # fmt: skip
+    """``rnn_banked_array``.
+
+    Args:
+        word: Weights and places, one cycle behind their issue.
+        x, h: What writes the vectors that are multiplied; None: there is none.
+        sums, sums_x: Of a group; of gate n of a GRU in one pass.
+    """
+    banked, product = plan.shape.banked, layer.formats.product
+    assert banked is not None
+    vectors = {"X": (x, product.shift_x, sequencer.x_address), "H": (h, product.shift_h, sequencer.h_address)}
+    ports: dict[str, object] = {}
+    for name, (writer, shift, address) in vectors.items():
+        ports |= _vector(m, name, writer, shift, address)
+    given = Signal(5, name="banked_issue")
+    now = (sequencer.from_x, sequencer.step_first, sequencer.first, sequencer.first_h & array.split, sequencer.last)
+    m.d.sync += [given[number].eq(value) for number, value in enumerate(now)]
+    names = ("from_x", "first_step", "first", "first_h", "last")
+    return Instance(
+        "rnn_banked_array",
+        p_ROWS=array.rows,
+        p_BANKS=banked.banks,
+        p_GROUP_ROWS=array.group_rows,
+        p_SETS=plan.index_sets,
+        p_GATES=plan.gates_at_once,
+        p_SHARED=banked.shared_rows,
+        p_INDEX_WIDTH=banked.index_bits,
+        p_WEIGHT_WIDTH=array.weight_width,
+        p_VECTOR_WIDTH=array.vector_width,
+        p_ACC_WIDTH=array.sum_width,
+        p_PRODUCT_STAGES=array.pipeline.product_registers(True),
+        p_TREE_STAGES_EVERY=array.pipeline.tree_stages_every,
+        p_MULTIPLIER=array.multiplier,
+        p_SPLIT=int(array.split),
+        p_BANK_WIDTH=max(1, (banked.banks - 1).bit_length()),
+        i_clk=ClockSignal(),
+        i_word=word,
+        **{f"i_{name}": given[number] for number, name in enumerate(names)},
+        o_group=sums,
+        o_group_x=sums_x if array.split else Signal(array.sum_width, name="no_sums_x"),
+        **ports,
+    )
+
+
+def _vector(m: Module, name: str, writer: VectorWriter | None, shift: int, address: Signal) -> dict[str, object]:
+    """Parameters and ports of one of the two vectors."""
+    low = name.lower()
+    if writer is None:  # what is not connected is not read
+        return {f"p_HAS_{name}": 0, f"i_{low}_word": Const(0, 1), f"i_{low}_write_enable": Const(0, 1)}
+    begins = Signal(writer.port.word.shape(), name=f"{low}_begins")
+    m.d.sync += begins.eq(address)
+    ports: dict[str, object] = {f"p_{name}_{what}": value for what, value in writer.parameters.items()}
+    ports |= {f"p_HAS_{name}": 1, f"p_SHIFT_{name}": shift, f"i_{low}_word": begins}
+    written = ("enable", "word", "bank", "count", "data")
+    return ports | {f"i_{low}_write_{what}": getattr(writer.port, what) for what in written}

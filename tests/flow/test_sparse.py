@@ -1,0 +1,151 @@
+"""Sparse layers: the circuit multiplies non-zeros only, and gives the emulator's bits in the cycles of the law."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from rnngen.cli.main import main
+from rnngen.emit.design import read_design
+from rnngen.errors import ModelError, PlanError
+from rnngen.flow import FitOptions, GenerateOptions, emulate, generate, simulate
+from rnngen.passes.prune import bank_mask
+from rnngen.resources import templates_dir
+
+
+def pruned(cell: str, inputs: int, units: int, banks: int, kept: tuple[int, int], shared: int = 1) -> torch.nn.Module:
+    """A layer with so many non-zeros in each bank of W_ih and W_hh; -1: dense."""
+    torch.manual_seed(inputs + units)
+    layer = getattr(torch.nn, cell)(inputs, units, batch_first=True)
+    gates = {"LSTM": 4, "GRU": 3, "RNN": 1}[cell]
+    with torch.no_grad():
+        for name, number in zip(("weight_ih_l0", "weight_hh_l0"), kept):
+            weights = getattr(layer, name)
+            if number >= 0:
+                mask = bank_mask(weights.numpy().astype(np.float64), banks, number, shared, gates)
+                weights *= torch.from_numpy(mask.mask.copy())
+    return layer
+
+
+def options(banks: int, shared: int = 1, **given: object) -> GenerateOptions:
+    return GenerateOptions(**{"banks": FitOptions(banks, shared), "multipliers": 64, **given})
+
+
+CASES: dict[str, tuple[str, int, int, int, tuple[int, int], int, dict[str, object]]] = {
+    "a law without a bubble": ("LSTM", 8, 16, 4, (1, 2), 1, {"multipliers": 16}),
+    "x first, E lanes": ("LSTM", 8, 16, 4, (1, 2), 2, {"pipeline": "deep"}),
+    "three gates, shared rows": ("GRU", 9, 16, 4, (1, 2), 4, {"multipliers": 48}),
+    "gates in turn": ("LSTM", 8, 16, 4, (1, 1), 1, {"multipliers": 8}),
+    "a GRU's gates in turn": ("GRU", 8, 12, 4, (1, 2), 1, {"multipliers": 8}),
+    "dense x": ("LSTM", 7, 12, 3, (-1, 2), 3, {"multipliers": 36}),
+    "dense h": ("RNN", 8, 10, 4, (1, -1), 1, {"multipliers": 8}),
+    "one bank": ("LSTM", 5, 6, 1, (2, 3), 1, {"multipliers": 4}),
+    "a place a bank": ("LSTM", 4, 8, 4, (1, 1), 1, {"multipliers": 32}),
+    "no non-zero of x": ("LSTM", 8, 8, 4, (0, 1), 1, {"multipliers": 16}),
+    "few registers": ("LSTM", 8, 16, 8, (1, 1), 2, {"multipliers": 128, "pipeline": "shortest"}),
+    "h before x": ("LSTM", 8, 16, 4, (1, 2), 2, {"multipliers": 32, "spaced": True}),
+    "streams": ("LSTM", 8, 16, 4, (1, 2), 2, {"multipliers": 32, "streams": 3}),
+}
+
+
+@pytest.mark.verilator
+@pytest.mark.parametrize(("cell", "inputs", "units", "banks", "kept", "shared", "given"), CASES.values(), ids=CASES)
+def test_circuit_equals_emulator(
+    tmp_path: Path, cell: str, inputs: int, units: int, banks: int, kept: tuple[int, int], shared: int,
+    given: dict[str, object],
+) -> None:  # fmt: skip
+    model = pruned(cell, inputs, units, banks, kept, shared)
+    design = generate(model, tmp_path / "d", options(banks, shared, **given))
+    (engine,) = design.plan.engines
+    assert engine.columns == banks
+    words = (max(1, kept[0]) if kept[0] >= 0 else -(-inputs // banks), kept[1] if kept[1] >= 0 else -(-units // banks))
+    assert (engine.x_words, engine.h_words) == words
+    x = np.random.default_rng(3).uniform(-1.0, 1.0, (4, 6, inputs))
+    result = simulate(design, x)
+    assert result.comparison.cycle_exact, result.comparison.first
+    # The values are those of the dense engine, whose zeros are multiplied.
+    dense = generate(model, tmp_path / "dense", GenerateOptions(multipliers=64))
+    assert np.array_equal(result.output, emulate(dense, x).output)
+
+
+
+@pytest.mark.parametrize(("rows", "interval"), [(1, 96), (2, 48)])
+def test_step_interval_by_hand(tmp_path: Path, rows: int, interval: int) -> None:
+    model = pruned("LSTM", 8, 32, 4, (1, 2))
+    design = generate(model, tmp_path / "d", options(4, multipliers=16 * rows, pipeline="least"))
+    assert design.plan.interval == interval
+    assert design.plan.utilisation == 1.0
+    assert design.plan.macs == 4 * 32 * (4 * 1 + 4 * 2)
+
+
+def test_a_published_size_is_planned_without_a_bubble(tmp_path: Path) -> None:
+    """LSTM 153/1024 at 64 rows of 64 banks: 64 tiles of (1 + 2) cycles; the dense engine needs at least 1,177."""
+    model = pruned("LSTM", 153, 1024, 64, (1, 2))
+    design = generate(model, tmp_path / "d", options(64, multipliers=4096))
+    assert design.plan.interval == 64 * 3
+    assert design.plan.utilisation == 1.0
+
+
+def test_design_is_read_back(tmp_path: Path) -> None:
+    design = generate(pruned("LSTM", 8, 16, 4, (1, 2), 2), tmp_path / "d", options(4, 2))
+    again = read_design(tmp_path / "d")
+    assert again.plan == design.plan
+    masks = design.document["layers"][0]["masks"]
+    assert (masks["mask_h"]["kept"], masks["mask_h"]["shared_rows"], masks["mask_h"]["index_bits"]) == (2, 2, 2)
+    bits = design.document["layers"][0]["memory_bits"]
+    engine = design.plan.engines[0]
+    assert bits["indices"] == engine.words * engine.rows // 2 * 4 * 4 * 2
+    assert bits["weights"] == engine.words * engine.multipliers * 8
+
+
+@pytest.mark.verilator
+def test_a_wrong_place_is_seen(tmp_path: Path) -> None:
+    design = generate(pruned("LSTM", 8, 16, 4, (1, 2)), tmp_path / "d", options(4))
+    image = tmp_path / "d" / "rtl" / "engine0_weights.hex"
+    words = image.read_text().split("\n")
+    words[-2] = f"{int(words[-2][0], 16) ^ 1:x}{words[-2][1:]}"  # a bit of the last place of the last word
+    image.write_text("\n".join(words))
+    x = np.random.default_rng(3).uniform(-1.0, 1.0, (2, 6, 8))
+    assert not simulate(design, x).comparison.bit_exact
+
+
+@pytest.mark.verilator
+def test_the_circuit_of_the_array(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the model of the array that simulations take else."""
+    folder = tmp_path / "leaves"
+    shutil.copytree(templates_dir(), folder)
+    array = folder / "rnn_mac_array.v"
+    array.write_text("`define RNN_MAC_LANES\n" + array.read_text())
+    monkeypatch.setattr("rnngen.emit.design.templates_dir", lambda: folder)
+    design = generate(pruned("GRU", 8, 12, 4, (1, 2), 2), tmp_path / "d", options(4, 2, multipliers=24))
+    assert simulate(design, steps=6).comparison.cycle_exact
+
+
+def test_what_cannot_be_sparse_is_named(tmp_path: Path) -> None:
+    dense = torch.nn.LSTM(8, 16)
+    for model, given, sentence in (
+        (dense, options(4), "No weight of network '.*' is 0, so it has no banks"),
+        (pruned("LSTM", 8, 16, 4, (1, 2)), options(8), "does not fit"),
+        (pruned("LSTM", 8, 16, 4, (1, 2)), options(4, weights="external"), "--weights external reads dense rows only"),
+        (pruned("LSTM", 8, 16, 4, (1, 2)), options(4, state_access=True), "no h can be given or read"),
+        (pruned("LSTM", 8, 16, 4, (1, 2)), options(4, fold=True), "are sparse, each with columns of its own"),
+        (pruned("LSTM", 8, 16, 4, (1, 2)), options(4, multipliers=None, lanes=(4, 2, 3)), "must be 4, not 3"),
+    ):
+        with pytest.raises((ModelError, PlanError), match=sentence):
+            generate(model, tmp_path / "d", given)
+        assert not (tmp_path / "d").exists()
+
+
+def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "m.pt"
+    torch.save(pruned("LSTM", 8, 32, 4, (1, 2)).state_dict(), path)
+    common = ["generate", str(path), "-o", str(tmp_path / "d"), "--multipliers", "16"]
+    assert main([*common, "--pad"]) == 2
+    assert re.search("give --banks with them", capsys.readouterr().err)
+    assert main([*common, "--banks", "4"]) == 0
+    assert read_design(tmp_path / "d").plan.interval == 96
