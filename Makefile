@@ -1,4 +1,4 @@
-# make venv | test | regress | conformance | demo | bench | bench-law | bench-limits | bench-external | bench-slice | real | clean
+# make venv | test | regress | conformance | demo | bench | bench-law | bench-limits | bench-external | bench-sparse | bench-slice | real | clean
 # Needs Python 3.11 or newer, a C++ compiler, make and perl.
 
 PYTHON ?= python3
@@ -11,7 +11,7 @@ HLS_VENV  := build/hls4ml-venv
 HLS_STAMP := $(HLS_VENV)/.installed
 
 
-.PHONY: venv test regress conformance lint demo bench bench-law bench-limits bench-external bench-slice real bench-hls4ml clean
+.PHONY: venv test regress conformance lint demo bench bench-law bench-limits bench-external bench-sparse bench-slice real bench-hls4ml clean
 .DELETE_ON_ERROR:
 
 venv: $(STAMP)
@@ -65,6 +65,10 @@ bench-slice: $(STAMP)
 # Weights in external memory: what binds, planned and simulated.
 bench-external: $(STAMP)
 	$(BIN)/python -m bench.external
+
+# Bank-balanced layers beside dense ones of as many multipliers.
+bench-sparse: $(STAMP)
+	$(BIN)/python -m bench.sparse
 
 # hls4ml lives apart: its dependencies must not decide ours.
 bench-hls4ml: $(HLS_STAMP)

@@ -1,0 +1,139 @@
+"""Bank-balanced layers beside dense ones of as many multipliers: ``python -m bench.sparse``.
+
+Each row prunes a layer by magnitude, plans the sparse engine and the best dense one within the same multipliers, and
+simulates the sparse one where a simulator of that size is built in minutes; its interval is measured between output
+handshakes, and every output is compared in value and cycle.  Utilisation counts products of non-zeros only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.cycle_law import Case, layer_of
+from bench.table import print_table
+from rnngen.emit.design import write_design
+from rnngen.flow import simulate
+from rnngen.ir.network import Network
+from rnngen.ir.quantised import QuantisedNetwork
+from rnngen.passes.banked import with_masks
+from rnngen.passes.prune import bank_mask
+from rnngen.passes.prune_layers import PrunedMatrix, network_matrices
+from rnngen.passes.quantise import quantise
+from rnngen.plan.memory import engine_memory_bits
+from rnngen.plan.network import NetworkPlan
+from rnngen.plan.search import Budget, plan_for_budget
+from rnngen.plan.shapes import block_shapes
+from rnngen.plan.timing import PIPELINES
+
+
+@dataclass(frozen=True)
+class Row:
+    """A layer (inputs, units), its banks, non-zeros of a bank of W_ih and W_hh, rows that share places, multipliers."""
+
+    kind: str
+    size: tuple[int, int]
+    banks: int
+    kept: tuple[int, int]
+    shared: int
+    multipliers: int
+    simulated: bool = True
+
+
+ROWS = (
+    Row("lstm", (153, 1024), 64, (1, 2), 1, 4096, simulated=False),
+    Row("lstm", (153, 1024), 64, (1, 2), 8, 4096, simulated=False),
+    Row("lstm", (153, 1024), 16, (1, 8), 1, 1024, simulated=False),
+    Row("lstm", (1024, 1024), 64, (2, 2), 1, 4096, simulated=False),
+    Row("lstm", (128, 128), 16, (1, 1), 1, 64),
+    Row("lstm", (128, 128), 16, (2, 2), 4, 64),
+    Row("lstm", (128, 128), 8, (2, 2), 1, 64),
+    Row("gru", (128, 128), 16, (1, 1), 2, 48),
+)
+
+
+def sparse_network(row: Row) -> tuple[Network, QuantisedNetwork]:
+    """A layer of random weights, pruned, and its integers with the masks."""
+    network = Network("net", (layer_of(Case(row.kind, *row.size, 0)),))
+    matrices, _ = network_matrices(network)
+    pruned = tuple(
+        PrunedMatrix(matrix, bank_mask(matrix.weights, row.banks, kept, row.shared, matrix.gates))
+        for matrix, kept in zip(matrices, row.kept)
+    )
+    (layer,) = network.layers
+    weights = dict(zip(("weight_ih", "weight_hh"), (one.weights for one in pruned)))
+    network = Network("net", (replace(layer, **weights),))
+    return network, with_masks(quantise(network, 8, 16), pruned)
+
+
+def measured(network: Network, quantised: QuantisedNetwork, plan: NetworkPlan, inputs: int) -> dict[str, Any]:
+    """Figures of a simulation."""
+    x = np.random.default_rng(0).uniform(-1.0, 1.0, (1, 6, inputs))
+    with tempfile.TemporaryDirectory() as folder:
+        design = write_design(Path(folder) / "d", network, quantised, plan, top="net", clock_hz=10**8, board=None)
+        started = time.monotonic()
+        result = simulate(design, x)
+    return {
+        "measured_interval": result.figures["step_interval_cycles"],
+        "measured_utilisation": result.figures["multiplier_utilisation"],
+        "cycle_exact": result.comparison.cycle_exact,
+        "simulation_s": round(time.monotonic() - started, 1),
+    }
+
+
+def figures_of(row: Row, simulates: bool) -> dict[str, Any]:
+    """A row as figures."""
+    started = time.monotonic()
+    network, quantised = sparse_network(row)
+    pipeline = PIPELINES["balanced"]
+    plan = plan_for_budget(block_shapes(quantised), Budget(row.multipliers), pipeline)
+    (layer,), (engine,) = quantised.layers, plan.engines
+    whole = replace(quantised, layers=(replace(layer, mask_x=None, mask_h=None),))
+    dense = plan_for_budget(block_shapes(whole), Budget(row.multipliers), pipeline)
+    bits, dense_bits = engine_memory_bits(layer, engine), engine_memory_bits(whole.layers[0], dense.engines[0])
+    products, elements = layer.macs, whole.layers[0].macs
+    return {
+        "layer": f"{row.kind} {row.size[0]}/{row.size[1]}",
+        "zeros": round(1 - products / elements, 4),
+        "rows_x_banks": f"{engine.gates_at_once * engine.rows} x {engine.columns}",
+        "kept": f"{row.kept[0]}, {row.kept[1]}",
+        "shared_rows": row.shared,
+        "interval": plan.interval,
+        "bound": -(-products // plan.multipliers),
+        "utilisation": round(plan.utilisation, 4),
+        "dense_interval": dense.interval,
+        "fewer": round(dense.interval / plan.interval, 2),
+        "weight_bits": bits["weights"],
+        "index_bits": bits["indices"],
+        "dense_weight_bits": dense_bits["weights"],
+        "planned_s": round(time.monotonic() - started, 1),
+        **(measured(network, quantised, plan, row.size[0]) if simulates and row.simulated else {}),
+    }
+
+
+def main() -> int:
+    """Prints the table, then everything as JSON."""
+    parser = argparse.ArgumentParser(prog="bench.sparse")
+    parser.add_argument("--plan-only", action="store_true", help="nothing is simulated")
+    options = parser.parse_args()
+    made = []
+    for row in ROWS:
+        print(f"{row.kind} {row.size[0]}/{row.size[1]}, {row.banks} banks, {row.multipliers} multipliers", flush=True)
+        made.append(figures_of(row, not options.plan_only))
+    columns = list(dict.fromkeys(key for figures in made for key in figures))
+    print_table([{key: figures.get(key, "") for key in columns} for figures in made])
+    print(json.dumps({"sparse": made}))
+    exact = all(figures.get("cycle_exact", True) for figures in made)
+    return 0 if exact else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
