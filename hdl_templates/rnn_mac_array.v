@@ -117,6 +117,10 @@ module rnn_mac_array #(
                      GROUP_ROWS, SPLIT);
             $finish;
         end
+        if (SETS != 1 && (ACCUMULATE == 0 || PAIR_WIDTH != 0)) begin
+            $display("rnn_mac_array: with SETS, ACCUMULATE must be 1 and PAIR_WIDTH 0, not %0d and %0d.", ACCUMULATE, PAIR_WIDTH);
+            $finish;
+        end
         if (ACCUMULATE != 0 && PRODUCT_STAGES < 1) begin
             $display("rnn_mac_array: with ACCUMULATE, PRODUCT_STAGES must be at least 1, not %0d.", PRODUCT_STAGES);
             $finish;

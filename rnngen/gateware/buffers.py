@@ -201,7 +201,7 @@ class VectorMemory(wiring.Component):
 class StepBuffer(wiring.Component):
     """An engine's input: whole steps are handed over, slot by slot.
 
-    ``outside``: the memory is somewhere else; ``port`` writes it, and nothing is read here.
+    ``outside``: the memory is somewhere else; ``memory.port`` writes it, and nothing is read here.
     ``stored``: whole sequences are; who writes and who reads them is somebody else's business, and ``full`` and
     ``available`` say nothing.  ``reverse``: each stored sequence is read from its end.
 

@@ -36,9 +36,6 @@ from rnngen.plan.engine import EnginePlan, ceil_div
 from rnngen.plan.memory import state_width
 from rnngen.plan.timing import OPERAND_CYCLES, STATE_AHEAD
 
-_LOGIC_WORDS = 128
-"""Words of the largest bias memory that is built of logic: half a dozen look-up tables a bit."""
-
 
 class Engine(wiring.Component):
     """One layer's matrix product and element-wise path.
@@ -377,13 +374,8 @@ class Engine(wiring.Component):
         )
         return operand
 
-    def _parameter_memory(
-        self, what: str, depth: int, address: Value, word: Signal, in_logic: bool = False
-    ) -> Instance:
-        """The memory of ``what``, initialised from its image, and written at run time where that is asked for.
-
-        Its word is there one cycle behind its address, two where it is built of logic.
-        """
+    def _parameter_memory(self, what: str, depth: int, address: Value, word: Signal) -> Instance:
+        """The memory of ``what``, initialised from its image, and written at run time where that is asked for."""
         ports: dict[str, object] = {
             "p_WIDTH": len(word),
             "p_DEPTH": depth,
@@ -394,7 +386,7 @@ class Engine(wiring.Component):
             "o_data": word,
         }
         if what not in self._memories:
-            return Instance("rnn_weight_rom", p_IN_LOGIC=int(in_logic), **ports)
+            return Instance("rnn_weight_rom", **ports)
         load = getattr(self, f"load_{what}")
         writes = {"i_write_enable": load.enable, "i_write_address": load.address, "i_write_data": load.data}
         return Instance("rnn_weight_memory", **ports, **writes)
@@ -406,15 +398,14 @@ class Engine(wiring.Component):
         depth = count * max(1, plan.shape.symbols)
         ahead = group_ahead(plan)
         bias = word = Signal(bias_word_width(layer, plan), name="bias_word")
-        in_logic = depth <= _LOGIC_WORDS and ahead > 1 and "bias" not in self._memories
-        for number in range(ahead - (2 if in_logic else 1)):
+        for number in range(ahead - 1):
             late = Signal.like(word, name=f"bias_word_{number}", reset_less=True)
             m.d.sync += late.eq(word)
             word = late
         m.d.comb += (tail.addend if plan.is_unrolled else tail.bias).eq(shifted_bias(layer.formats.product, word))
         address = Signal(range(max(2, depth)), name="bias_address")
         m.d.comb += address.eq(symbol + group_counter(m, groups[0], count))
-        m.submodules.bias = self._parameter_memory("bias", depth, address, bias, in_logic)
+        m.submodules.bias = self._parameter_memory("bias", depth, address, bias)
         if timing.state_read is None or timing.state_write is None:
             return
         state = Signal.like(tail.state, name="old_state")

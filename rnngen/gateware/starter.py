@@ -48,19 +48,17 @@ class StepStarter(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Amaranth's hook: builds the circuit."""
         m = Module()
-        gap, free = Signal(range(self._initiation + 1)), Signal(init=1)  # free: gap is 0, known early in the cycle
+        gap = Signal(range(self._initiation + 1))
         passes = self.sequence_last if self._selects else 1
         room = self.space | ~self.sequence_last if self._selects else self.space
         turn = self.turn if self._in_turn else 1
         may_start = self.available & ~self.held if self._external else self.available
         m.d.comb += [
-            self.go.eq(may_start & room & free & ~self._blocked(m) & turn),
+            self.go.eq(may_start & room & (gap == 0) & ~self._blocked(m) & turn),
             self.go_last.eq(self.sequence_last),
             self.reserve.eq(self.go & passes),
         ]
         m.d.sync += gap.eq(Mux(self.go, self._initiation - 1, self._counted_down(gap)))
-        ends = (gap == 0) | (gap == 1) & ~self.held if self._external else gap <= 1
-        m.d.sync += free.eq(Mux(self.go, self._initiation == 1, ends))
         return m
 
     def _counted_down(self, left: Signal) -> Value:

@@ -26,8 +26,7 @@ def fit_network(network: Network, options: FitOptions) -> tuple[PrunedMatrix, ..
         raise ModelError(
             f"No weight of network '{network.name}' is 0, so it has no banks; prune it first, or leave --banks away."
         )
-    named = set(options.dense) | set(others)
-    return fit_matrices(matrices, replace(options, dense=tuple(dict.fromkeys((*dense, *named)))), others)
+    return fit_matrices(matrices, replace(options, dense=(*options.dense, *dense, *others)), others)
 
 
 def with_masks(network: QuantisedNetwork, pruned: Sequence[PrunedMatrix]) -> QuantisedNetwork:

@@ -80,7 +80,6 @@ FORMS: list[tuple[str, list[str]]] = [
     ("rnn_gate_sums", ["-GGATES=2", "-GTURNS=2", "-GTURN_WIDTH=1", "-GLANES=3"]),
     ("rnn_gate_sums", ["-GLANES=2", "-GDEPTH=3", "-GADDRESS_WIDTH=2", "-GSPLIT=1"]),
     ("rnn_gate_sums", ["-GSPLIT=1"]),
-    ("rnn_weight_rom", ["-GIN_LOGIC=1"]),
     ("rnn_weight_buffer", ["-GWORD_WIDTH=70", "-GBEATS=2"]),
     ("rnn_weight_buffer", ["-GWORD_WIDTH=128", "-GBEATS=2", "-GDEPTH=16", "-GADDRESS_WIDTH=4"]),
     ("rnn_weight_buffer", ["-GWORD_WIDTH=20", "-GWORDS=3", "-GLANE_WIDTH=2"]),

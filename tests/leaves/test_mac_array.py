@@ -362,6 +362,7 @@ REFUSED = {
     ".SPLIT(1), .ROWS(9)": "with SPLIT, ROWS and GROUP_ROWS must be multiples of 3, not 9 and 4.",
     ".SPLIT(1), .GROUP_ROWS(3)": "with SPLIT, ROWS and GROUP_ROWS must be multiples of 3, not 4 and 3.",
     ".ACCUMULATE(0), .GROUP_ROWS(2)": "without ACCUMULATE, GROUP_ROWS must be ROWS and SPLIT 0, not 2 and 0.",
+    ".SETS(4), .PAIR_WIDTH(36)": "with SETS, ACCUMULATE must be 1 and PAIR_WIDTH 0, not 1 and 36.",
     ".PRODUCT_STAGES(0)": "with ACCUMULATE, PRODUCT_STAGES must be at least 1, not 0.",
     ".ACC_WIDTH(25)": "ACC_WIDTH must be at least 26 to hold one word's sum, not 25.",
 }
