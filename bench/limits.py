@@ -29,7 +29,7 @@ from rnngen.ir.layers import LastStepLayer, LinearLayer
 from rnngen.ir.network import Network
 from rnngen.passes.quantise import quantise
 from rnngen.plan.binding import best_interval, binds
-from rnngen.plan.engine import LayerShape
+from rnngen.plan.layer import LayerShape
 from rnngen.plan.network import NetworkPlan
 from rnngen.plan.schedule import run_schedule, spaced_latency
 from rnngen.plan.search import Budget, plan_for_budget, plan_with_folding

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,7 @@ from rnngen.flow import simulate
 from rnngen.ir.network import Network
 from rnngen.ir.quantised import QuantisedNetwork
 from rnngen.passes.banked import with_masks
-from rnngen.passes.prune import bank_mask
-from rnngen.passes.prune_layers import PrunedMatrix, network_matrices
+from rnngen.passes.prune_layers import PruneOptions, prune_network
 from rnngen.passes.quantise import quantise
 from rnngen.plan.memory import engine_memory_bits
 from rnngen.plan.network import NetworkPlan
@@ -63,14 +63,8 @@ ROWS = (
 def sparse_network(row: Row) -> tuple[Network, QuantisedNetwork]:
     """A layer of random weights, pruned, and its integers with the masks."""
     network = Network("net", (layer_of(Case(row.kind, *row.size, 0)),))
-    matrices, _ = network_matrices(network)
-    pruned = tuple(
-        PrunedMatrix(matrix, bank_mask(matrix.weights, row.banks, kept, row.shared, matrix.gates))
-        for matrix, kept in zip(matrices, row.kept)
-    )
-    (layer,) = network.layers
-    weights = dict(zip(("weight_ih", "weight_hh"), (one.weights for one in pruned)))
-    network = Network("net", (replace(layer, **weights),))
+    zeros = [1 - Fraction(kept * row.banks, size) for kept, size in zip(row.kept, row.size)]
+    network, pruned = prune_network(network, PruneOptions(row.banks, *zeros, row.shared))
     return network, with_masks(quantise(network, 8, 16), pruned)
 
 

@@ -31,7 +31,8 @@ from rnngen.gateware.verilog import to_verilog
 from rnngen.ir.network import Network
 from rnngen.ir.quantised import LstmFormats, QuantisedLayer
 from rnngen.passes.quantise import quantise
-from rnngen.plan.engine import EnginePlan, LayerShape
+from rnngen.plan.engine import EnginePlan
+from rnngen.plan.layer import LayerShape
 from rnngen.plan.memory import state_width
 from rnngen.plan.timing import PIPELINES, Pipeline
 from rnngen.resources import templates_dir

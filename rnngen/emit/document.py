@@ -28,8 +28,9 @@ from rnngen.ir.quantised import (
 from rnngen.ir.sparse import BankedMask
 from rnngen.plan.branch import BranchPlan
 from rnngen.plan.dsp import Dsp, pairing_sentence
-from rnngen.plan.engine import BankedShape, EnginePlan, LayerShape
+from rnngen.plan.engine import EnginePlan
 from rnngen.plan.external import PAGE_BYTES, MemoryPort
+from rnngen.plan.layer import BankedShape, LayerShape
 from rnngen.plan.network import BlockPlan, NetworkPlan, SharedArray
 from rnngen.plan.options import engine_dsps
 from rnngen.plan.timing import Pipeline

@@ -6,7 +6,7 @@ from amaranth.hdl import ClockSignal, Const, Instance, Module, Mux, Signal, Valu
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from rnngen.plan.engine import ceil_div
+from rnngen.plan.layer import ceil_div
 
 
 def address_width(depth: int) -> int:

@@ -32,7 +32,8 @@ from rnngen.gateware.tails import (
     shifted_bias,
 )
 from rnngen.ir.quantised import QuantisedLayer
-from rnngen.plan.engine import EnginePlan, ceil_div
+from rnngen.plan.engine import EnginePlan
+from rnngen.plan.layer import ceil_div
 from rnngen.plan.memory import state_width
 from rnngen.plan.timing import OPERAND_CYCLES, STATE_AHEAD
 

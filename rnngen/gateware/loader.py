@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 
 from rnngen.gateware.buffers import address_width
 from rnngen.gateware.registers import REGISTERS, WORD_BITS
-from rnngen.plan.engine import ceil_div
+from rnngen.plan.layer import ceil_div
 
 _SELECT = next(register for register in REGISTERS if register.name == "LOAD_SELECT")
 WIRE_LIMIT = 1 << 16

@@ -9,7 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from rnngen.gateware.buffers import address_width, fit_address, write_layout
-from rnngen.plan.engine import ceil_div
+from rnngen.plan.layer import ceil_div
 
 
 class MergeBuffer(wiring.Component):

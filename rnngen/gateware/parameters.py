@@ -5,7 +5,8 @@ from __future__ import annotations
 from rnngen.gateware.loader import LoadableMemory
 from rnngen.gateware.tails import bias_width, sum_width
 from rnngen.ir.quantised import QuantisedLayer
-from rnngen.plan.engine import EnginePlan, ceil_div
+from rnngen.plan.engine import EnginePlan
+from rnngen.plan.layer import ceil_div
 from rnngen.plan.memory import state_width
 
 

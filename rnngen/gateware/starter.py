@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from rnngen.plan.engine import ceil_div
+from rnngen.plan.layer import ceil_div
 
 
 class StepStarter(wiring.Component):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rnngen.plan.engine import EnginePlan, ceil_div
+from rnngen.plan.engine import EnginePlan
+from rnngen.plan.layer import ceil_div
 from rnngen.plan.network import BlockPlan, NetworkPlan, SharedArray
 
 NEAR = 0.03

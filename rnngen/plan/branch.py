@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from rnngen.plan.engine import Cycle, EnginePlan, at_most, ceil_div
+from rnngen.plan.engine import EnginePlan
+from rnngen.plan.layer import Cycle, at_most, ceil_div
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rnngen.errors import PlanError
-from rnngen.plan.engine import ceil_div
+from rnngen.plan.layer import ceil_div
 
 DATA_BITS = (32, 64, 128, 256, 512, 1024)
 """Widths of the port that AXI4 knows, and that are worth it."""

@@ -13,7 +13,8 @@ from itertools import islice, permutations
 from math import prod
 
 from rnngen.plan.branch import BranchPlan
-from rnngen.plan.engine import EnginePlan, LayerShape, ceil_div
+from rnngen.plan.engine import EnginePlan
+from rnngen.plan.layer import LayerShape, ceil_div
 from rnngen.plan.network import BlockPlan, NetworkPlan, SharedArray
 from rnngen.plan.options import ELEMENT_DSPS
 from rnngen.plan.ports import port_words, stored_lanes

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rnngen.arith.format import Format
 from rnngen.ir.quantised import Block, GruFormats, LstmFormats, QuantisedLayer, QuantisedNetwork
-from rnngen.plan.engine import EnginePlan, ceil_div
+from rnngen.plan.engine import EnginePlan
+from rnngen.plan.layer import ceil_div
 from rnngen.plan.network import BlockPlan, NetworkPlan
 
 TABLE_COPIES = {"lstm": 5, "gru": 3, "linear": 0, "table": 1}

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
 from rnngen.plan.branch import BranchPlan
-from rnngen.plan.engine import EnginePlan, LayerShape, ceil_div, result_cycles, turn_choices
+from rnngen.plan.engine import EnginePlan, result_cycles
+from rnngen.plan.layer import LayerShape, ceil_div, turn_choices
 from rnngen.plan.order import orders
 from rnngen.plan.shapes import BlockShape
 from rnngen.plan.sizes import column_choices, distinct_divisions, row_divisions

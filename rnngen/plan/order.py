@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from rnngen.plan.branch import BranchPlan
-from rnngen.plan.engine import EnginePlan, are_legal, ceil_div
+from rnngen.plan.engine import EnginePlan, are_legal
+from rnngen.plan.layer import ceil_div
 from rnngen.plan.timing import PARTIAL_GAP
 
 _PASSES = 64

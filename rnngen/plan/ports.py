@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rnngen.plan.engine import ceil_div
+from rnngen.plan.layer import ceil_div
 from rnngen.plan.network import BlockPlan
 
 

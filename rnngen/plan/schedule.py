@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rnngen.arith.beats import send_order
-from rnngen.plan.engine import ceil_div
 from rnngen.plan.held import Places, WriteCycle, all_at, run_held
+from rnngen.plan.layer import ceil_div
 from rnngen.plan.network import BlockPlan, NetworkPlan, SharedArray
 from rnngen.plan.timing import ARGMAX_CYCLES, GO_TO_ISSUE_CYCLES, HANDOVER_CYCLES, MERGE_GO_CYCLES, OUTPUT_CYCLES
 

@@ -10,7 +10,7 @@ from rnngen.errors import PlanError
 from rnngen.ir.quantised import Block, QuantisedArgmax, QuantisedLayer, QuantisedNetwork
 from rnngen.ir.sparse import bank_length
 from rnngen.plan.dsp import Dsp, pair_width
-from rnngen.plan.engine import BankedShape, LayerShape
+from rnngen.plan.layer import BankedShape, LayerShape
 from rnngen.plan.schedule import post_cycles
 from rnngen.plan.timing import DEFAULT_PIPELINE, tail_timing
 

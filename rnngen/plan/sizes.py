@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rnngen.plan.engine import LayerShape, ceil_div
+from rnngen.plan.layer import LayerShape, ceil_div
 
 
 def distinct_divisions(size: int) -> list[int]:

@@ -15,7 +15,8 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from rnngen.plan.branch import BranchPlan
-from rnngen.plan.engine import EnginePlan, LayerShape, ceil_div
+from rnngen.plan.engine import EnginePlan
+from rnngen.plan.layer import LayerShape, ceil_div
 from rnngen.plan.order import best_order
 from rnngen.plan.sizes import column_choices, distinct_divisions
 from rnngen.plan.timing import Pipeline

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from rnngen.arith.format import Format
 from rnngen.emit.images import bias_words, hex_lines, memory_images, weight_words
 from rnngen.ir.quantised import LinearFormats, LstmFormats, ProductFormats, QuantisedLayer
-from rnngen.plan.engine import EnginePlan, LayerShape
+from rnngen.plan.engine import EnginePlan
+from rnngen.plan.layer import LayerShape
 
 
 def test_hex_lines_by_hand() -> None:

@@ -15,7 +15,8 @@ from rnngen.arith.format import Format
 from rnngen.errors import PlanError
 from rnngen.ir.quantised import ProductFormats
 from rnngen.plan.dsp import DSPS, pair_width, pairing_sentence
-from rnngen.plan.engine import EnginePlan, LayerShape
+from rnngen.plan.engine import EnginePlan
+from rnngen.plan.layer import LayerShape
 from rnngen.plan.network import NetworkPlan
 from rnngen.plan.search import Budget, plan_for_budget, plan_for_lanes
 from rnngen.plan.shapes import alone

@@ -10,8 +10,9 @@ import pytest
 
 from rnngen.errors import PlanError
 from rnngen.plan.branch import BranchPlan
-from rnngen.plan.engine import EnginePlan, LayerShape
+from rnngen.plan.engine import EnginePlan
 from rnngen.plan.external import MemoryPort, WeightStream
+from rnngen.plan.layer import LayerShape
 from rnngen.plan.network import BlockPlan, NetworkPlan
 from rnngen.plan.schedule import latency, run_schedule
 from rnngen.plan.search import Budget, plan_for_budget

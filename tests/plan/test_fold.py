@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from rnngen.errors import PlanError
 from rnngen.plan.binding import binds
-from rnngen.plan.engine import EnginePlan, LayerShape
+from rnngen.plan.engine import EnginePlan
 from rnngen.plan.fold import folded
+from rnngen.plan.layer import LayerShape
 from rnngen.plan.network import NetworkPlan
 from rnngen.plan.schedule import run_schedule, settled_interval
 from rnngen.plan.search import Budget, plan_for_budget, plan_with_folding

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from rnngen.emulate.network import run_cycles
 from rnngen.plan.branch import BranchPlan
-from rnngen.plan.engine import EnginePlan, LayerShape
+from rnngen.plan.engine import EnginePlan
+from rnngen.plan.layer import LayerShape
 from rnngen.plan.network import BlockPlan, NetworkPlan
 from rnngen.plan.schedule import Schedule, latency, run_schedule
 from rnngen.plan.search import Budget, plan_for_budget

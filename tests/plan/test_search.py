@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnngen.errors import PlanError
-from rnngen.plan.engine import EnginePlan, LayerShape, are_legal
+from rnngen.plan.engine import EnginePlan, are_legal
+from rnngen.plan.layer import LayerShape
 from rnngen.plan.network import NetworkPlan
 from rnngen.plan.options import ELEMENT_DSPS
 from rnngen.plan.schedule import settled_interval

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from rnngen.errors import PlanError
 from rnngen.plan.branch import BranchPlan
-from rnngen.plan.engine import EnginePlan, LayerShape
+from rnngen.plan.engine import EnginePlan
+from rnngen.plan.layer import LayerShape
 from rnngen.plan.network import BlockPlan, NetworkPlan
 from rnngen.plan.schedule import latency, run_schedule, settled_interval, spaced_latency
 from rnngen.plan.search import Budget, plan_for_budget

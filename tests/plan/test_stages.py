@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from rnngen.errors import PlanError
 from rnngen.passes.quantise import quantise
 from rnngen.plan.branch import BranchPlan
-from rnngen.plan.engine import EnginePlan, LayerShape
+from rnngen.plan.engine import EnginePlan
+from rnngen.plan.layer import LayerShape
 from rnngen.plan.network import NetworkPlan
 from rnngen.plan.options import candidates
 from rnngen.plan.schedule import run_schedule
