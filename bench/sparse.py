@@ -51,6 +51,8 @@ class Row:
 ROWS = (
     Row("lstm", (153, 1024), 64, (1, 2), 1, 4096, simulated=False),
     Row("lstm", (153, 1024), 64, (1, 2), 8, 4096, simulated=False),
+    Row("lstm", (153, 1024), 64, (1, 1), 1, 4096, simulated=False),
+    Row("lstm", (153, 1024), 64, (1, 1), 1, 1024, simulated=False),
     Row("lstm", (153, 1024), 16, (1, 8), 1, 1024, simulated=False),
     Row("lstm", (1024, 1024), 64, (2, 2), 1, 4096, simulated=False),
     Row("lstm", (128, 128), 16, (1, 1), 1, 64),
@@ -63,8 +65,8 @@ ROWS = (
 def sparse_network(row: Row) -> tuple[Network, QuantisedNetwork]:
     """A layer of random weights, pruned, and its integers with the masks."""
     network = Network("net", (layer_of(Case(row.kind, *row.size, 0)),))
-    zeros = [1 - Fraction(kept * row.banks, size) for kept, size in zip(row.kept, row.size)]
-    network, pruned = prune_network(network, PruneOptions(row.banks, *zeros, row.shared))
+    zeros_x, zeros_h = (1 - Fraction(kept * row.banks, size) for kept, size in zip(row.kept, row.size))
+    network, pruned = prune_network(network, PruneOptions(row.banks, zeros_x, zeros_h, row.shared))
     return network, with_masks(quantise(network, 8, 16), pruned)
 
 
