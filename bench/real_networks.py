@@ -6,6 +6,7 @@ One table and JSON, a row an accelerator:
   in onnx's own evaluator), over all real input: words of g2p_en that have the same phonemes (encoder and decoder
   together), epochs of a night in the same sleep stage, frames of sound in which a voice is heard or not;
   ``differing`` in the JSON lists the others of words and epochs, with the lead that the float network's choice had;
+  of a pruned network also how often its float self decides as before, and what pruning left of the output, in dB;
 * sqnr_db: of the accelerator's output against the float network's; of g2p_en on the simulated word;
 * bits and cycles: whether the circuit, in Verilator, gave every output bit of the emulator, each in its cycle, over so
   many ``simulated`` steps;
@@ -16,19 +17,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bench.table import print_table
 from examples import g2p, silero_features, silero_onnx, sleep_stages
 from rnngen.emit.design import Design
-from rnngen.flow import GenerateOptions, SimulationReport, emulate, generate, simulate
-from rnngen.frontend import ImportOptions, run_reference
+from rnngen.flow import FitOptions, GenerateOptions, SimulationReport, emulate, generate, prune, simulate
+from rnngen.frontend import ImportOptions, load, run_reference
 from rnngen.ir.network import (
     ActivationLayer,
     EmbeddingLayer,
@@ -39,11 +41,13 @@ from rnngen.ir.network import (
     ParallelLayer,
     RecurrentLayer,
 )
+from rnngen.passes.prune_layers import PruneOptions
 
 WORD = "verilog"
 NIGHT_MINUTES, NIGHTS, EPOCHS = 480, 2, 60
 FRAMES, SIMULATED_FRAMES = 400, 48
 MULTIPLIERS = {"g2p": 192, "sleep": 64, "silero": 130}
+SPARSE_BANKS, SPARSE_MULTIPLIERS = 16, 64
 VOICE = 0.5
 
 
@@ -164,6 +168,36 @@ def voices(folder: Path) -> Iterator[Row]:
         yield _voice_row("silero-vad onnx", design, own.features, lambda y: y[0, :, 0], own.probabilities)
 
 
+def sparse_voices(folder: Path) -> Iterator[Row]:
+    """silero-vad with 75 % of its LSTM's weights pruned, as it is after pruning: judged by the network before it."""
+    tensors = silero_features.load_tensors()
+    sound = silero_features.frames(limit=FRAMES).inputs
+    dense = run_reference(load(silero_features.model_file()), sound).output
+    judge = silero_features.voice_probability(dense, tensors)[0]
+    for sparsity, shared_rows in (("75%", 1), ("75%", 4)):
+        pruned = folder / f"pruned{shared_rows}.safetensors"
+        prune(silero_features.model_file(), pruned, PruneOptions(SPARSE_BANKS, sparsity, shared_rows=shared_rows))
+        options = GenerateOptions(
+            calibrate=sound, multipliers=SPARSE_MULTIPLIERS, weight_bits=16,
+            banks=FitOptions(SPARSE_BANKS, shared_rows),
+        )  # fmt: skip
+        design = generate(pruned, folder / f"sparse{shared_rows}", options)
+        pruned_float = run_reference(design.network, sound).output
+        same = int(((silero_features.voice_probability(pruned_float, tensors)[0] > VOICE) == (judge > VOICE)).sum())
+        shared = f", {shared_rows} rows a set" * (shared_rows > 1)
+        row = _voice_row(
+            f"silero-vad {sparsity} zeros{shared}", design, sound,
+            lambda h: silero_features.voice_probability(h, tensors)[0], judge,
+        )  # fmt: skip
+        noise = sqnr_db(dense, pruned_float)
+        yield replace(row, agreement=f"{row.agreement} (pruned float {same}, {noise:.1f} dB)")
+
+
+def sqnr_db(signal: FloatArray, other: FloatArray) -> float:
+    """Signal to noise of the other one."""
+    return 10 * math.log10(float((signal**2).sum()) / float(((signal - other) ** 2).sum()))
+
+
 def as_table(rows: Iterable[Row]) -> list[dict[str, Any]]:
     """Rows for the terminal."""
     exact = {True: "exact", False: "DIFFER"}
@@ -174,7 +208,12 @@ def as_table(rows: Iterable[Row]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-PARTS: dict[str, Callable[[Path], Iterator[Row]]] = {"g2p": spoken_words, "sleep": sleep, "silero": voices}
+PARTS: dict[str, Callable[[Path], Iterator[Row]]] = {
+    "g2p": spoken_words,
+    "sleep": sleep,
+    "silero": voices,
+    "sparse": sparse_voices,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,6 +7,8 @@
 //             their memories, and which of them are multiplied; h is 0 in a sequence's first step
 //   SETS, GATES, SHARED   as in rnn_mac_array
 // Writes, widths and shifts as in rnn_vector_memory and rnn_operand; HAS_X, HAS_H 0: there is no such vector.
+//
+// A simulation runs rnn_banked_model (one loop, the same cycles); synthesis, or RNN_MAC_LANES defined, the circuit.
 `default_nettype none
 module rnn_banked_array #(
     parameter ROWS              = 4,
@@ -64,72 +66,60 @@ module rnn_banked_array #(
     output wire [(SPLIT ? GROUP_ROWS/3 : 1)*ACC_WIDTH-1:0] group_x
 );
     localparam WEIGHTS = ROWS * BANKS * WEIGHT_WIDTH;
-    wire [SETS*BANKS*INDEX_WIDTH-1:0]  index = word[WEIGHTS +: SETS*BANKS*INDEX_WIDTH];
-    wire [SETS*BANKS*X_WIDTH-1:0]      x;
-    wire [SETS*BANKS*H_WIDTH-1:0]      h;
-    wire [SETS*BANKS*VECTOR_WIDTH-1:0] operand;
-    wire [WEIGHTS-1:0] weights;
-    wire read_x, read_first, array_first, array_first_h, array_last;
-
-    rnn_delay #(.WIDTH(2), .CYCLES(1)) delay_choice (
-        .clk(clk), .in({from_x, first_step}), .out({read_x, read_first}));
-    rnn_delay #(.WIDTH(WEIGHTS+3), .CYCLES(2)) delay_weights (
-        .clk(clk), .in({first, first_h, last, word[WEIGHTS-1:0]}),
-        .out({array_first, array_first_h, array_last, weights}));
-
-    // Places of x and of h, each with as many bits as the words of its memory have.
-    localparam X_PLACE = INDEX_WIDTH < X_WORD_WIDTH ? INDEX_WIDTH : X_WORD_WIDTH;
-    localparam H_PLACE = INDEX_WIDTH < H_WORD_WIDTH ? INDEX_WIDTH : H_WORD_WIDTH;
-    reg [SETS*BANKS*X_PLACE-1:0] x_index;
-    reg [SETS*BANKS*H_PLACE-1:0] h_index;
-    integer i;
-    always @*
-        for (i = 0; i < SETS*BANKS; i = i + 1) begin
-            x_index[i*X_PLACE +: X_PLACE] = index[i*INDEX_WIDTH +: X_PLACE];
-            h_index[i*H_PLACE +: H_PLACE] = index[i*INDEX_WIDTH +: H_PLACE];
-        end
+`ifdef SYNTHESIS
+    localparam LANES = 1;
+`elsif RNN_MAC_LANES
+    localparam LANES = 1;
+`else
+    localparam LANES = 0;
+`endif
 
     generate
-        if (HAS_X) begin : g_x
-            rnn_vector_memory #(
-                .WIDTH(X_WIDTH), .BANKS(BANKS), .LANES(X_LANES), .DEPTH(X_DEPTH), .WORD_WIDTH(X_WORD_WIDTH),
-                .BANK_WIDTH(BANK_WIDTH), .COUNT_WIDTH(X_COUNT_WIDTH), .ALIGNED(X_ALIGNED), .INDEXED(1), .SETS(SETS),
-                .INDEX_WIDTH(X_PLACE)
-            ) vector (
-                .clk(clk), .read_word(x_word), .read_index(x_index), .read_data(x), .write_enable(x_write_enable),
-                .write_word(x_write_word), .write_bank(x_write_bank), .write_count(x_write_count),
-                .write_data(x_write_data));
-        end else begin : g_no_x
-            wire unused = &{1'b0, x_index, x_word, x_write_enable, x_write_word, x_write_bank, x_write_count, x_write_data};
-            assign x = 0;
-        end
-        if (HAS_H) begin : g_h
-            rnn_vector_memory #(
-                .WIDTH(H_WIDTH), .BANKS(BANKS), .LANES(H_LANES), .DEPTH(H_DEPTH), .WORD_WIDTH(H_WORD_WIDTH),
-                .BANK_WIDTH(BANK_WIDTH), .COUNT_WIDTH(H_COUNT_WIDTH), .ALIGNED(H_ALIGNED), .INDEXED(1), .SETS(SETS),
-                .INDEX_WIDTH(H_PLACE)
-            ) vector (
-                .clk(clk), .read_word(h_word), .read_index(h_index), .read_data(h), .write_enable(h_write_enable),
-                .write_word(h_write_word), .write_bank(h_write_bank), .write_count(h_write_count),
-                .write_data(h_write_data));
-        end else begin : g_no_h
-            wire unused = &{1'b0, h_index, h_word, h_write_enable, h_write_word, h_write_bank, h_write_count, h_write_data};
-            assign h = 0;
+        if (LANES) begin : g_circuit
+            wire [SETS*BANKS*VECTOR_WIDTH-1:0] operand;
+            wire [WEIGHTS-1:0] weights;
+            wire array_first, array_first_h, array_last;
+            rnn_delay #(.WIDTH(WEIGHTS+3), .CYCLES(2)) delay_weights (
+                .clk(clk), .in({first, first_h, last, word[WEIGHTS-1:0]}),
+                .out({array_first, array_first_h, array_last, weights}));
+            rnn_banked_operands #(
+                .BANKS(BANKS), .SETS(SETS), .INDEX_WIDTH(INDEX_WIDTH), .VECTOR_WIDTH(VECTOR_WIDTH),
+                .BANK_WIDTH(BANK_WIDTH), .HAS_X(HAS_X), .X_WIDTH(X_WIDTH), .SHIFT_X(SHIFT_X), .X_LANES(X_LANES),
+                .X_DEPTH(X_DEPTH), .X_WORD_WIDTH(X_WORD_WIDTH), .X_COUNT_WIDTH(X_COUNT_WIDTH), .X_ALIGNED(X_ALIGNED),
+                .HAS_H(HAS_H), .H_WIDTH(H_WIDTH), .SHIFT_H(SHIFT_H), .H_LANES(H_LANES), .H_DEPTH(H_DEPTH),
+                .H_WORD_WIDTH(H_WORD_WIDTH), .H_COUNT_WIDTH(H_COUNT_WIDTH), .H_ALIGNED(H_ALIGNED)
+            ) operands (
+                .clk(clk), .index(word[WEIGHTS +: SETS*BANKS*INDEX_WIDTH]), .x_word(x_word), .h_word(h_word),
+                .from_x(from_x), .first_step(first_step), .x_write_enable(x_write_enable),
+                .x_write_word(x_write_word), .x_write_bank(x_write_bank), .x_write_count(x_write_count),
+                .x_write_data(x_write_data), .h_write_enable(h_write_enable), .h_write_word(h_write_word),
+                .h_write_bank(h_write_bank), .h_write_count(h_write_count), .h_write_data(h_write_data),
+                .operand(operand));
+            rnn_mac_array #(
+                .ROWS(ROWS), .COLUMNS(BANKS), .GROUP_ROWS(GROUP_ROWS), .WEIGHT_WIDTH(WEIGHT_WIDTH),
+                .VECTOR_WIDTH(VECTOR_WIDTH), .ACC_WIDTH(ACC_WIDTH), .PRODUCT_STAGES(PRODUCT_STAGES),
+                .TREE_STAGES_EVERY(TREE_STAGES_EVERY), .MULTIPLIER(MULTIPLIER), .SPLIT(SPLIT), .SETS(SETS),
+                .GATES(GATES), .SHARED(SHARED)
+            ) array (
+                .clk(clk), .first(array_first), .first_h(array_first_h), .last(array_last), .weights(weights),
+                .vector(operand), .addend({ROWS*2{1'b0}}), .group(group), .group_x(group_x));
+        end else begin : g_model
+            rnn_banked_model #(
+                .ROWS(ROWS), .BANKS(BANKS), .GROUP_ROWS(GROUP_ROWS), .SETS(SETS), .GATES(GATES), .SHARED(SHARED),
+                .INDEX_WIDTH(INDEX_WIDTH), .WEIGHT_WIDTH(WEIGHT_WIDTH), .VECTOR_WIDTH(VECTOR_WIDTH),
+                .ACC_WIDTH(ACC_WIDTH), .PRODUCT_STAGES(PRODUCT_STAGES), .TREE_STAGES_EVERY(TREE_STAGES_EVERY),
+                .SPLIT(SPLIT), .BANK_WIDTH(BANK_WIDTH), .HAS_X(HAS_X), .X_WIDTH(X_WIDTH), .SHIFT_X(SHIFT_X),
+                .X_LANES(X_LANES), .X_DEPTH(X_DEPTH), .X_WORD_WIDTH(X_WORD_WIDTH), .X_COUNT_WIDTH(X_COUNT_WIDTH),
+                .X_ALIGNED(X_ALIGNED), .HAS_H(HAS_H), .H_WIDTH(H_WIDTH), .SHIFT_H(SHIFT_H), .H_LANES(H_LANES),
+                .H_DEPTH(H_DEPTH), .H_WORD_WIDTH(H_WORD_WIDTH), .H_COUNT_WIDTH(H_COUNT_WIDTH), .H_ALIGNED(H_ALIGNED)
+            ) model (
+                .clk(clk), .word(word), .x_word(x_word), .h_word(h_word), .from_x(from_x), .first_step(first_step),
+                .first(first), .first_h(first_h), .last(last), .x_write_enable(x_write_enable),
+                .x_write_word(x_write_word), .x_write_bank(x_write_bank), .x_write_count(x_write_count),
+                .x_write_data(x_write_data), .h_write_enable(h_write_enable), .h_write_word(h_write_word),
+                .h_write_bank(h_write_bank), .h_write_count(h_write_count), .h_write_data(h_write_data),
+                .group(group), .group_x(group_x));
         end
     endgenerate
-
-    rnn_operand #(
-        .COLUMNS(SETS*BANKS), .X_WIDTH(X_WIDTH), .H_WIDTH(H_WIDTH), .SHIFT_X(SHIFT_X), .SHIFT_H(SHIFT_H),
-        .OUT_WIDTH(VECTOR_WIDTH)
-    ) choose (.clk(clk), .from_x(read_x), .first_step(read_first), .x(x), .h(h), .operand(operand));
-
-    rnn_mac_array #(
-        .ROWS(ROWS), .COLUMNS(BANKS), .GROUP_ROWS(GROUP_ROWS), .WEIGHT_WIDTH(WEIGHT_WIDTH),
-        .VECTOR_WIDTH(VECTOR_WIDTH), .ACC_WIDTH(ACC_WIDTH), .PRODUCT_STAGES(PRODUCT_STAGES),
-        .TREE_STAGES_EVERY(TREE_STAGES_EVERY), .MULTIPLIER(MULTIPLIER), .SPLIT(SPLIT), .SETS(SETS), .GATES(GATES),
-        .SHARED(SHARED)
-    ) array (
-        .clk(clk), .first(array_first), .first_h(array_first_h), .last(array_last), .weights(weights),
-        .vector(operand), .addend({ROWS*2{1'b0}}), .group(group), .group_x(group_x));
 endmodule
 `default_nettype wire

@@ -111,6 +111,14 @@ def _add_generate(parser: _Parser) -> None:
         "--share-rows", metavar="N", type=int, default=1, help="with --banks: N neighbouring rows have the same columns"
     )
     parser.add_argument("--pad", action="store_true", help="with --banks: zeros are added where rows do not fit")
+    parser.add_argument(
+        "--linear", metavar="NAME", nargs="+", action="extend", default=[],
+        help="with --banks: Linear layers that are sparse, too",
+    )  # fmt: skip
+    parser.add_argument(
+        "--dense", metavar="LAYER", nargs="+", action="extend", default=[],
+        help="with --banks: layers or matrices whose zeros are multiplied (default: those without a zero)",
+    )  # fmt: skip
     parser.add_argument("--loadable", action="store_true", help="weights can also be loaded over the control port")
     parser.add_argument("--state", action="store_true", help="states can be given and read over the control port")
     parser.add_argument(

@@ -96,11 +96,16 @@ def _generate(arguments: argparse.Namespace) -> Result:
 
 
 def _banks(arguments: argparse.Namespace) -> FitOptions | None:
-    if arguments.banks is None:
-        if arguments.pad or arguments.share_rows != 1:
-            raise PlanError("--pad and --share-rows say how zeros lie in banks: give --banks with them.")
-        return None
-    return FitOptions(arguments.banks, arguments.share_rows, arguments.pad)
+    options = FitOptions(
+        banks=arguments.banks,
+        shared_rows=arguments.share_rows,
+        pad=arguments.pad,
+        dense=tuple(arguments.dense),
+        linear=tuple(arguments.linear),
+    )
+    if arguments.banks is None and options != FitOptions():
+        raise PlanError("--pad, --share-rows, --linear and --dense say how zeros lie in banks: give --banks with them.")
+    return None if arguments.banks is None else options
 
 
 def _lengths(arguments: argparse.Namespace) -> list[int] | None:

@@ -10,7 +10,7 @@ from typing import Any
 from rnngen.emit.design import Design, read_design
 from rnngen.errors import DesignError
 from rnngen.flow.simulate import DETAILS_FILE, SIMULATION_FILE
-from rnngen.report import ErrorView, Lane, LayerError, Span, TraceView, write_report
+from rnngen.report import ErrorView, Lane, LayerError, MaskView, Span, TraceView, write_report
 
 REPORT_FILE = "report.html"
 SYNTHESIS_FILE = "synthesis.json"
@@ -32,8 +32,19 @@ def report(design: Design | Path | str) -> Path:
         _trace(details),
         _errors(details),
         path,
+        _masks(design),
     )
     return path
+
+
+def _masks(design: Design) -> tuple[MaskView, ...]:
+    """Of every sparse matrix, in the order of the layers."""
+    return tuple(
+        MaskView(layer.name, name, mask.mask, mask.banks, mask.kept, mask.shared_rows, mask.index_bits)
+        for layer in design.quantised.layers
+        for name, mask in (("W_ih" if layer.weight_h is not None else "W", layer.mask_x), ("W_hh", layer.mask_h))
+        if mask is not None
+    )
 
 
 def _read(path: Path) -> dict[str, Any] | None:

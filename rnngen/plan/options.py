@@ -238,19 +238,33 @@ def _pairs(
         for columns, next_columns in pairwise((*choices, most_columns + 1)):
             if row.dsps * columns > limit:
                 break
+            if not _leave_in_time(shape, row.rows, columns, row.turns):
+                continue
             least = _least_interval(shape, row.sweeps, columns, pipeline)
             if not faster(row.dsps * columns, least):
                 continue
             yield row.dsps * columns, least, row.turns, row.rows, columns
             if not shape.hidden or widest(shape, row.rows, columns, pipeline, row.turns).is_hidden():
                 continue
-            for more_rows in (n for n in range(row.rows, row.next_rows) if not shape.banked or shape.banked.allows(n)):
+            for more_rows in range(row.rows, row.next_rows):
+                if shape.banked and not shape.banked.allows(more_rows):
+                    continue
                 each = shape.array_dsps(at_once * more_rows, 1)
                 most = min(next_columns - 1, limit // each)
                 for more in range(columns, most + 1):
-                    if (more_rows, more) != (row.rows, columns):
+                    if (more_rows, more) != (row.rows, columns) and _leave_in_time(shape, more_rows, more, row.turns):
                         least = _least_interval(shape, row.sweeps, more, pipeline)
                         yield each * more, least, row.turns, more_rows, more
+
+
+def _leave_in_time(shape: LayerShape, rows: int, columns: int, turns: int) -> bool:
+    """Whether the sums of a tile leave before the next ones come, with an element-wise lane a column.
+
+    Only a sparse GRU with its gates in turn may have too few words of h for that (``EnginePlan.fewest_elements``).
+    """
+    if turns == 1 or shape.kind != "gru" or not shape.inputs:
+        return True
+    return shape.h_words(columns) * min(rows, columns) >= rows
 
 
 def _least_interval(shape: LayerShape, sweeps: int, columns: int, pipeline: Pipeline) -> int:

@@ -130,7 +130,27 @@ def block_shapes(
         )
     if spaced:
         _check_spaced(network, streams)
-    return tuple(_block_shape(network, block, streams, spaced, dsp) for block in network.blocks)
+    shapes = tuple(_block_shape(network, block, streams, spaced, dsp) for block in network.blocks)
+    for shape in shapes:
+        _check_directions(shape)
+    return shapes
+
+
+def _check_directions(block: BlockShape) -> None:
+    """Stops where directions, which run in step, do not multiply as many words."""
+    one, *others = (stage[0] for branch in block.branches for stage in branch[-1:])
+    for other in others:
+        if one.banked != other.banked:
+            raise PlanError(
+                f"Layers '{one.name}' and '{other.name}' run in step and have {_kept(one)} and {_kept(other)}: prune "
+                f"both alike, or leave both dense."
+            )
+
+
+def _kept(layer: LayerShape) -> str:
+    if layer.banked is None:
+        return "no zeros that are left out"
+    return f"{layer.banked.kept_x} and {layer.banked.kept_h} non-zeros of x and h in a bank"
 
 
 def _check_spaced(network: QuantisedNetwork, streams: int) -> None:

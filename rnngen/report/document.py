@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from rnngen.emit.folder import write_atomically
-from rnngen.report import outcome, sections, summary
+from rnngen.report import outcome, sections, sparsity, summary
 from rnngen.report.markup import Markup, element, join
 from rnngen.report.numbers import Json, lookup
 from rnngen.report.style import STYLE
-from rnngen.report.views import ErrorView, TraceView
+from rnngen.report.views import ErrorView, MaskView, TraceView
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """The page fetches nothing and runs nothing; browsers are told so."""
@@ -39,12 +40,14 @@ def render_report(
     synthesis: Json | None,
     trace: TraceView | None,
     errors: ErrorView | None,
+    masks: Sequence[MaskView] = (),
 ) -> str:
     """The page as text; the same input gives the same text.
 
     Args:
         design: design.json.  simulation: simulation.json, or None.  synthesis: synthesis.json, or None.
         trace: The schedule of one step.  errors: Errors against float.  None: shown as not run.
+        masks: Of the layers whose zeros are not multiplied.
 
     Raises:
         DesignError: if a record holds something other than a number where one belongs.
@@ -56,6 +59,7 @@ def render_report(
         summary.input_line(design, simulation),
         summary.summary(design, simulation, synthesis, errors),
         sections.network(design),
+        sparsity.sparsity(masks, design),
         sections.error_sections(errors, design),
         sections.schedule(trace, design),
         sections.times(design, simulation, synthesis),
@@ -82,11 +86,12 @@ def write_report(
     trace: TraceView | None,
     errors: ErrorView | None,
     path: str | os.PathLike[str],
+    masks: Sequence[MaskView] = (),
 ) -> None:
     """Write ``render_report`` to a file, whole or not at all.
 
     Raises:
         DesignError: as ``render_report``, or if the file cannot be written.
     """
-    page = render_report(design, simulation, synthesis, trace, errors).encode("utf-8")
+    page = render_report(design, simulation, synthesis, trace, errors, masks).encode("utf-8")
     write_atomically(Path(path), page)

@@ -64,6 +64,10 @@ svg .planned { fill: var(--plan-fill); stroke: var(--plan); stroke-width: 0.7; }
 svg .planned.even { fill: var(--plan-even); }
 svg .simulated { fill: var(--one); }
 svg .simulated.even { fill: var(--one-even); }
+svg .shade-1 { opacity: 0.2; }
+svg .shade-2 { opacity: 0.4; }
+svg .shade-3 { opacity: 0.6; }
+svg .shade-4 { opacity: 0.8; }
 svg .planned.differs, svg .planned.differs.even { stroke: var(--bad); stroke-width: 1.5; }
 svg .simulated.differs, svg .simulated.differs.even { fill: var(--bad); }
 svg .planned-area { fill: var(--plan-fill); stroke: var(--plan); stroke-width: 0.7; }

@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from rnngen.errors import DesignError
 
 
@@ -114,3 +117,35 @@ class ErrorView:
                 f"An error view must have as many means as maxima a step, not {len(self.step_mean)} "
                 f"and {len(self.step_max)}."
             )
+
+
+@dataclass(frozen=True, eq=False)
+class MaskView:
+    """Which weights of a sparse matrix are kept.
+
+    Attributes:
+        layer, matrix: Whose, and which: ``W_ih`` or ``W_hh``.
+        mask: (rows, columns); element j of a row lies in bank j mod ``banks``.
+        banks: B.
+        kept: Non-zeros in each bank of each row.
+        shared_rows: Neighbouring rows of a gate with the same columns.
+        index_bits: Bits of a place in a bank.
+    """
+
+    layer: str
+    matrix: str
+    mask: npt.NDArray[np.bool_]
+    banks: int
+    kept: int
+    shared_rows: int
+    index_bits: int
+
+    @property
+    def name(self) -> str:
+        """Layer and matrix."""
+        return f"{self.layer} {self.matrix}"
+
+    @property
+    def sparsity(self) -> float:
+        """Share of zeros."""
+        return 1.0 - float(self.mask.mean())

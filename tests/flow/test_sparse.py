@@ -149,6 +149,17 @@ def test_what_cannot_be_sparse_is_named(tmp_path: Path) -> None:
         assert not (tmp_path / "d").exists()
 
 
+def test_directions_are_pruned_alike(tmp_path: Path) -> None:
+    both = torch.nn.LSTM(8, 8, bidirectional=True)
+    with torch.no_grad():
+        for name, kept in (("weight_ih_l0", 1), ("weight_ih_l0_reverse", 2)):
+            weights = getattr(both, name)
+            weights *= torch.from_numpy(bank_mask(weights.numpy().astype(np.float64), 4, kept, 1, 4).mask.copy())
+    sentence = "have 1 and 2 non-zeros of x and h in a bank and no zeros that are left out"
+    with pytest.raises(PlanError, match=sentence):
+        generate(both, tmp_path / "d", options(4))
+
+
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "m.pt"
     torch.save(pruned("LSTM", 8, 32, 4, (1, 2)).state_dict(), path)

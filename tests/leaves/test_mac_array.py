@@ -311,7 +311,8 @@ def test_values_and_cycles(tmp_path: Path) -> None:
 def build_and_run(work: Path) -> str:
     """What a self-contained top.v prints."""
     options = ["--binary", "-j", "2", "--top-module", "top", "-Wno-fatal", "-y", str(TEMPLATES)]
-    build(work, *options, "-CFLAGS", "-std=gnu++20 -fcoroutines", "--output-split", "0", "--quiet", "top.v")
+    options += ["-CFLAGS", "-std=gnu++20 -fcoroutines", "--output-split", "0", "--unroll-count", "4"]
+    build(work, *options, "--quiet", "top.v")
     return subprocess.run([work / "obj_dir" / "Vtop"], check=False, capture_output=True, text=True).stdout
 
 
