@@ -28,7 +28,7 @@ module rnn_activation #(
 );
     localparam WHOLE = SIGNED_TABLE != 0;
     localparam ADDRESS_WIDTH = IN_WIDTH - REST_BITS - (WHOLE ? 0 : 1);
-    localparam REST_WIDTH = REST_BITS + (WHOLE ? 0 : 1);
+    localparam REST_WIDTH = REST_BITS + (WHOLE && REST_BITS > 0 ? 0 : 1);
     localparam ENTRY_BASE = BASE_WIDTH + (WHOLE ? 1 : 0);
     localparam PRODUCT_WIDTH = SLOPE_WIDTH + REST_WIDTH;
     localparam SUM_WIDTH = BASE_WIDTH + 1;
@@ -54,15 +54,20 @@ module rnn_activation #(
 
     generate
         if (WHOLE) begin : whole_range
-            assign rest = magnitude[REST_BITS-1:0];
             assign base_wide = base3;
             wire unused = &{1'b0, sign4};
             assign last = result4 ^ {OUTSIDE, {(OUT_WIDTH-1){1'b0}}};
         end else begin : half_range
-            assign rest = {1'b0, magnitude[REST_BITS-1:0]};
             assign base_wide = {1'b0, base3};
             wire [OUT_WIDTH-1:0] offset = {OUTSIDE, {(OUT_WIDTH-1){1'b0}}};
             assign last = sign4 ? offset - result4 : offset + result4;
+        end
+        if (REST_BITS == 0) begin : no_rest
+            assign rest = 0;
+        end else if (WHOLE) begin : whole_rest
+            assign rest = magnitude[REST_BITS-1:0];
+        end else begin : half_rest
+            assign rest = {1'b0, magnitude[REST_BITS-1:0]};
         end
     endgenerate
 

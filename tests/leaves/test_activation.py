@@ -15,8 +15,11 @@ pytestmark = pytest.mark.verilator
 LONGEST = 5
 BITS = [4, 5, 8, 12, 16, 18]
 WHOLE = [(4, 2, 1), (5, 5, 1), (16, 3, 0), (18, 2, 1), (12, 3, 1)]  # bits, stages, without the last register
-INSTANCES = [(bits, name, 5, 0, 0) for bits in BITS for name in ("tanh", "sigmoid")] + [
-    (bits, name, stages, is_open, 1) for bits, stages, is_open in WHOLE for name in ("tanh", "sigmoid")
+COARSE = [(5, 0, 0), (3, 0, 1), (2, 1, 1)]  # stages, without the last register, signed; steps of 2: a segment an input
+INSTANCES = [
+    *((bits, bits - 2, name, 5, 0, 0) for bits in BITS for name in ("tanh", "sigmoid")),
+    *((bits, bits - 2, name, stages, is_open, 1) for bits, stages, is_open in WHOLE for name in ("tanh", "sigmoid")),
+    *((10, -1, name, *form) for form in COARSE for name in ("tanh", "sigmoid")),
 ]
 
 
@@ -32,8 +35,9 @@ def test_every_input(tmp_path: Path) -> None:
     bench, stimulus, wanted, latencies = Bench(), {}, {}, {}
     cycles = (1 << 18) + LONGEST  # every input up to 18 bits, every fourth of the 20-bit format
     count = np.arange(cycles, dtype=np.int64)
-    for bits, name, stages, is_open, signed in INSTANCES:
-        table = make_tanh_table(bits + 2, bits - 2, min(bits, 16))
+    for bits, fraction, name, stages, is_open, signed in INSTANCES:
+        table = make_tanh_table(bits + 2, fraction, min(bits, 16))
+        assert (table.rest_bits == 0) == (fraction < 0)
         instance, width = f"{name}{bits}_{stages}_{signed}", table.in_width
         image = f"t{bits}_{signed}.hex"
         write_table(tmp_path / image, table, signed=bool(signed))
