@@ -1,5 +1,5 @@
 // The rows of a bank-balanced engine: x and h in banks, and each row multiplies the words at places of its own
-// (Cao et al., FPGA 2019).  As rnn_mac_array with ACCUMULATE, two cycles later: places, operands, array.
+// (Cao et al., FPGA 2019).  As rnn_mac_array with ACCUMULATE, three cycles later: word, places, operands.
 //
 //   word      weights (row by row, bank by bank), and behind them the places: SETS*BANKS of INDEX_WIDTH
 //             bits, bank by bank
@@ -66,6 +66,17 @@ module rnn_banked_array #(
     output wire [(SPLIT ? GROUP_ROWS/3 : 1)*ACC_WIDTH-1:0] group_x
 );
     localparam WEIGHTS = ROWS * BANKS * WEIGHT_WIDTH;
+    localparam WIDTH   = WEIGHTS + SETS * BANKS * INDEX_WIDTH + X_WORD_WIDTH + H_WORD_WIDTH + 5;
+
+    // A register behind the weights' memory, whose word comes late in its cycle.
+    reg  [WIDTH-1:0] issued;
+    wire [WEIGHTS+SETS*BANKS*INDEX_WIDTH-1:0] word_now;
+    wire [X_WORD_WIDTH-1:0] x_now;
+    wire [H_WORD_WIDTH-1:0] h_now;
+    wire from_x_now, first_step_now, first_now, first_h_now, last_now;
+    always @(posedge clk) issued <= {word, x_word, h_word, from_x, first_step, first, first_h, last};
+    assign {word_now, x_now, h_now, from_x_now, first_step_now, first_now, first_h_now, last_now} = issued;
+
 `ifdef SYNTHESIS
     localparam LANES = 1;
 `elsif RNN_MAC_LANES
@@ -80,7 +91,7 @@ module rnn_banked_array #(
             wire [WEIGHTS-1:0] weights;
             wire array_first, array_first_h, array_last;
             rnn_delay #(.WIDTH(WEIGHTS+3), .CYCLES(2)) delay_weights (
-                .clk(clk), .in({first, first_h, last, word[WEIGHTS-1:0]}),
+                .clk(clk), .in({first_now, first_h_now, last_now, word_now[WEIGHTS-1:0]}),
                 .out({array_first, array_first_h, array_last, weights}));
             rnn_banked_operands #(
                 .BANKS(BANKS), .SETS(SETS), .INDEX_WIDTH(INDEX_WIDTH), .VECTOR_WIDTH(VECTOR_WIDTH),
@@ -89,8 +100,8 @@ module rnn_banked_array #(
                 .HAS_H(HAS_H), .H_WIDTH(H_WIDTH), .SHIFT_H(SHIFT_H), .H_LANES(H_LANES), .H_DEPTH(H_DEPTH),
                 .H_WORD_WIDTH(H_WORD_WIDTH), .H_COUNT_WIDTH(H_COUNT_WIDTH), .H_ALIGNED(H_ALIGNED)
             ) operands (
-                .clk(clk), .index(word[WEIGHTS +: SETS*BANKS*INDEX_WIDTH]), .x_word(x_word), .h_word(h_word),
-                .from_x(from_x), .first_step(first_step), .x_write_enable(x_write_enable),
+                .clk(clk), .index(word_now[WEIGHTS +: SETS*BANKS*INDEX_WIDTH]), .x_word(x_now), .h_word(h_now),
+                .from_x(from_x_now), .first_step(first_step_now), .x_write_enable(x_write_enable),
                 .x_write_word(x_write_word), .x_write_bank(x_write_bank), .x_write_count(x_write_count),
                 .x_write_data(x_write_data), .h_write_enable(h_write_enable), .h_write_word(h_write_word),
                 .h_write_bank(h_write_bank), .h_write_count(h_write_count), .h_write_data(h_write_data),
@@ -113,8 +124,8 @@ module rnn_banked_array #(
                 .X_ALIGNED(X_ALIGNED), .HAS_H(HAS_H), .H_WIDTH(H_WIDTH), .SHIFT_H(SHIFT_H), .H_LANES(H_LANES),
                 .H_DEPTH(H_DEPTH), .H_WORD_WIDTH(H_WORD_WIDTH), .H_COUNT_WIDTH(H_COUNT_WIDTH), .H_ALIGNED(H_ALIGNED)
             ) model (
-                .clk(clk), .word(word), .x_word(x_word), .h_word(h_word), .from_x(from_x), .first_step(first_step),
-                .first(first), .first_h(first_h), .last(last), .x_write_enable(x_write_enable),
+                .clk(clk), .word(word_now), .x_word(x_now), .h_word(h_now), .from_x(from_x_now), .first_step(first_step_now),
+                .first(first_now), .first_h(first_h_now), .last(last_now), .x_write_enable(x_write_enable),
                 .x_write_word(x_write_word), .x_write_bank(x_write_bank), .x_write_count(x_write_count),
                 .x_write_data(x_write_data), .h_write_enable(h_write_enable), .h_write_word(h_write_word),
                 .h_write_bank(h_write_bank), .h_write_count(h_write_count), .h_write_data(h_write_data),

@@ -1,5 +1,5 @@
-// rnn_banked_array for simulation: the same contract and the same cycles, in the form that a simulator builds and runs
-// fastest.  Operands are fetched, chosen and multiplied as soon as the word arrives; rnn_sums_model does the rest.
+// What stands behind the register of rnn_banked_array, for simulation: the same cycles in the form that a simulator builds
+// and runs fastest.  Operands are fetched, chosen and multiplied as soon as the word arrives; rnn_sums_model does the rest.
 // Not for synthesis.
 `ifndef SYNTHESIS
 `default_nettype none

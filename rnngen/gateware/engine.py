@@ -153,9 +153,7 @@ class Engine(wiring.Component):
             self.slot.eq(buffer.slot),
             buffer.take.eq(self.go),
             buffer.take_last.eq(self.sequence_last),
-            buffer.release.eq(sequencer.release),
-            self.released.eq(sequencer.release),
-            self.released_last.eq(sequencer.release & sequencer.step_last),
+            buffer.release.eq(self.released),
             sequencer.go.eq(self.go),
             sequencer.sequence_last.eq(self.sequence_last),
             sequencer.stream.eq(self.stream),
@@ -163,6 +161,7 @@ class Engine(wiring.Component):
             sequencer.peek_stream.eq(self.peek.stream),
             sequencer.base.eq(buffer.base),
         ]
+        self._release(m, sequencer)
         if self._plan.shape.spaced:
             loads = [getattr(self, f"load_{what}").enable for what in ("weights", "h_0") if what in self._memories]
             m.d.comb += [sequencer.go_h.eq(self.go_h), self.stale.eq(Cat(self.restart, *loads).any())]
@@ -262,6 +261,14 @@ class Engine(wiring.Component):
             first[-1], last[-1], weights, operand, sums, sums_x if array.split else None,
             first_h[-1] & array.split, addend,
         )  # fmt: skip
+
+    def _release(self, m: Module, sequencer: Sequencer) -> None:
+        """The step's input is free as soon as its last word is read, ``index_cycles`` behind its issue."""
+        release, last = Value.cast(sequencer.release), sequencer.release & sequencer.step_last
+        for _ in range(self._plan.index_cycles):
+            before, (release, last) = (release, last), (Signal(name="release_late"), Signal(name="release_last_late"))
+            m.d.sync += [release.eq(before[0]), last.eq(before[1])]
+        m.d.comb += [self.released.eq(release), self.released_last.eq(last)]
 
     def _banked_path(
         self, m: Module, sequencer: Sequencer, buffer: StepBuffer, sums: Signal, sums_x: Signal

@@ -221,7 +221,12 @@ class EnginePlan:
     @cached_property
     def operand_cycles(self) -> int:
         """Issue to the array's input; where zeros are not multiplied the place of an operand is read first."""
-        return OPERAND_CYCLES + (INDEX_CYCLES if self.shape.banked else 0)
+        return OPERAND_CYCLES + self.index_cycles
+
+    @property
+    def index_cycles(self) -> int:
+        """Issue to the read of x and h: the places of non-zeros are read before."""
+        return INDEX_CYCLES if self.shape.banked else 0
 
     @cached_property
     def index_sets(self) -> int:
@@ -392,7 +397,7 @@ class EnginePlan:
     @property
     def recurrence_latency(self) -> int:
         """L: issue of a tile's last word to the first issue that may read its first group's h."""
-        return self.result_cycles + (1 if not self.forwards else -self.operand_cycles)
+        return self.result_cycles + (1 - self.index_cycles if not self.forwards else -self.operand_cycles)
 
     @property
     def forwards(self) -> bool:
@@ -412,9 +417,7 @@ class EnginePlan:
         way = [("way into the shared array", self.share_cycles)] if self.shared else []
         kept = [("partial sums", PARTIAL_CYCLES)] if self.keeps_sums else []
         kept += [("gates gathered", self.gather_cycles)] if self.gather_cycles else []
-        index = [("place in the bank", INDEX_CYCLES)] if self.shape.banked else []
         return [
-            *index,
             ("memory read", 1),
             ("choice of x or h, broadcast", OPERAND_CYCLES - 1),
             *way,
@@ -451,7 +454,7 @@ class EnginePlan:
 
     def _wait_for_h(self) -> int:
         """Cycles from a step's first issue to the one behind which the next words of h are read in time."""
-        return self.wait(lambda word: self.write_cycle(self.unit_of(word)), *self.h_places)
+        return self.wait(lambda word: self.write_cycle(self.unit_of(word)) - self.index_cycles, *self.h_places)
 
     @property
     def h_places(self) -> tuple[int, int]:
@@ -483,7 +486,7 @@ class EnginePlan:
     @property
     def release_cycle(self) -> int:
         """Cycle, from the first issue, of the step's last read of its input slot."""
-        return self.last_read((self.sweep if self.shape.symbols else self.x_words) - 1)
+        return self.last_read((self.sweep if self.shape.symbols else self.x_words) - 1) + self.index_cycles
 
     @property
     def first_write_cycle(self) -> int:

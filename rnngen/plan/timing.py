@@ -16,8 +16,8 @@ from rnngen.errors import PlanError
 OPERAND_CYCLES = 2
 """Issue to the multiplier array's input: memory read (1), choice of x or h and broadcast register (1)."""
 
-INDEX_CYCLES = 1
-"""What reading the places of non-zeros adds in front of the operands."""
+INDEX_CYCLES = 2
+"""What reading the places of non-zeros adds in front of the operands: the weights' memory, and a register behind it."""
 
 HANDOVER_CYCLES = 1
 """A step written completely in cycle n lets its reader start ("go") in cycle n + 1; a freed slot likewise."""

@@ -124,11 +124,12 @@ def test_a_wrong_place_is_seen(tmp_path: Path) -> None:
 
 @pytest.mark.verilator
 def test_the_circuit_of_the_array(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not the model of the array that simulations take else."""
+    """Not the model of memories, operands and array that simulations take else."""
     folder = tmp_path / "leaves"
     shutil.copytree(templates_dir(), folder)
-    array = folder / "rnn_mac_array.v"
+    array = folder / "rnn_banked_array.v"
     array.write_text("`define RNN_MAC_LANES\n" + array.read_text())
+    (folder / "rnn_banked_model.v").unlink()
     monkeypatch.setattr("rnngen.emit.design.templates_dir", lambda: folder)
     design = generate(pruned("GRU", 8, 12, 4, (1, 2), 2), tmp_path / "d", options(4, 2, multipliers=24))
     assert simulate(design, steps=6).comparison.cycle_exact
