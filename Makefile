@@ -36,7 +36,7 @@ test: lint
 regress: $(STAMP)
 	RNNGEN_CIRCUITS=$(or $(CIRCUITS),80) $(BIN)/python -m pytest -q -n $(JOBS) tests/flow/test_random_networks.py tests/flow/test_sparse.py tests/flow/test_random_sparse.py
 
-# All rows of CONFORMANCE.md, each in a simulator of its own; 14 minutes on two cores, less once built.
+# All rows of CONFORMANCE.md, each in a simulator of its own; 8 minutes on two cores, less once built.
 conformance: $(STAMP)
 	$(BIN)/python -m bench.conformance --jobs $(JOBS)
 

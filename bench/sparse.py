@@ -1,8 +1,8 @@
 """Bank-balanced layers beside dense ones of as many multipliers: ``python -m bench.sparse``.
 
 Each row prunes a layer by magnitude, plans the sparse engine and the best dense one within the same multipliers, and
-simulates the sparse one where a simulator of that size is built in minutes; its interval is measured between output
-handshakes, and every output is compared in value and cycle.  Utilisation counts products of non-zeros only.
+simulates the sparse one; its interval is measured between output handshakes, and every output is compared in value and
+cycle.  Utilisation counts products of non-zeros only.
 
 ``--route`` places and routes the LSTM of silero-vad (128/128, 8-bit weights) on the LFE5U-85F, dense and pruned to
 87.5 %, each with 64 multipliers.
@@ -52,7 +52,6 @@ class Row:
     kept: tuple[int, int]
     shared: int
     multipliers: int
-    simulated: bool = True
 
 
 ROWS = (
@@ -121,7 +120,7 @@ def figures_of(row: Row, simulates: bool) -> dict[str, Any]:
         "index_bits": bits["indices"],
         "dense_weight_bits": dense_bits["weights"],
         "planned_s": round(time.monotonic() - started, 1),
-        **(measured(network, quantised, plan, row.size[0]) if simulates and row.simulated else {}),
+        **(measured(network, quantised, plan, row.size[0]) if simulates else {}),
     }
 
 

@@ -96,13 +96,7 @@ def _generate(arguments: argparse.Namespace) -> Result:
 
 
 def _banks(arguments: argparse.Namespace) -> FitOptions | None:
-    options = FitOptions(
-        banks=arguments.banks,
-        shared_rows=arguments.share_rows,
-        pad=arguments.pad,
-        dense=tuple(arguments.dense),
-        linear=tuple(arguments.linear),
-    )
+    options = prune.fit_options(arguments)
     if arguments.banks is None and options != FitOptions():
         raise PlanError("--pad, --share-rows, --linear and --dense say how zeros lie in banks: give --banks with them.")
     return None if arguments.banks is None else options

@@ -68,6 +68,17 @@ def _prune(arguments: argparse.Namespace) -> PruneReport:
     return prune(arguments.model, arguments.output, options, arguments.select, arguments.weight_bits)
 
 
+def fit_options(arguments: argparse.Namespace) -> FitOptions:
+    """How a sparse model's zeros lie in banks."""
+    return FitOptions(
+        banks=arguments.banks,
+        shared_rows=arguments.share_rows,
+        pad=arguments.pad,
+        dense=tuple(arguments.dense),
+        linear=tuple(arguments.linear),
+    )
+
+
 def _fit(arguments: argparse.Namespace) -> PruneReport:
     unused = {
         "-o": arguments.output,
@@ -77,14 +88,7 @@ def _fit(arguments: argparse.Namespace) -> PruneReport:
     for option, value in unused.items():
         if value is not None:
             raise ModelError(f"{option} is for pruning, but --fit only says which banks there are; leave one out.")
-    options = FitOptions(
-        banks=arguments.banks,
-        shared_rows=arguments.share_rows,
-        pad=arguments.pad,
-        dense=tuple(arguments.dense),
-        linear=tuple(arguments.linear),
-    )
-    return fit(arguments.model, options, arguments.select, arguments.weight_bits)
+    return fit(arguments.model, fit_options(arguments), arguments.select, arguments.weight_bits)
 
 
 def _kept(layer: PrunedLayer) -> str:

@@ -40,7 +40,7 @@ def report(design: Design | Path | str) -> Path:
 def _masks(design: Design) -> tuple[MaskView, ...]:
     """Of every sparse matrix, in the order of the layers."""
     return tuple(
-        MaskView(layer.name, name, mask.mask, mask.banks, mask.kept, mask.shared_rows, mask.index_bits)
+        MaskView(layer.name, name, mask)
         for layer in design.quantised.layers
         for name, mask in (("W_ih" if layer.weight_h is not None else "W", layer.mask_x), ("W_hh", layer.mask_h))
         if mask is not None

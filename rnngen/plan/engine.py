@@ -180,7 +180,7 @@ class EnginePlan:
     @cached_property
     def halved(self) -> bool:
         """Whether the sweep of the last gate alone gives two sums: of x and of h (a GRU keeps both of gate n apart)."""
-        return self.turns > 1 and self.shape.kind == "gru" and self.shape.inputs > 0
+        return self.shape.halves(self.turns)
 
     @cached_property
     def partial_turns(self) -> int:

@@ -91,6 +91,10 @@ class LayerShape:
     pair_width: int = 0
     banked: BankedShape | None = None
 
+    def halves(self, turns: int) -> bool:
+        """Whether the last of so many turns of gates gives two sums: of x and of h (a GRU keeps those of n apart)."""
+        return turns > 1 and self.kind == "gru" and self.inputs > 0
+
     def x_words(self, columns: int) -> int:
         """Words of x that a sweep multiplies."""
         banked = self.banked

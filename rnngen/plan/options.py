@@ -87,7 +87,12 @@ def _option(shape: BlockShape, branch: BranchPlan) -> Option:
 
 def widest(shape: LayerShape, rows: int, columns: int, pipeline: Pipeline, turns: int = 1) -> EnginePlan:
     """The engine with the most element-wise lanes that its lanes allow: none of its shape is faster."""
-    return EnginePlan(shape, rows, columns, min(rows, columns) if shape.hidden else rows, pipeline, turns=turns)
+    return EnginePlan(shape, rows, columns, _most_elements(shape, rows, columns), pipeline, turns=turns)
+
+
+def _most_elements(shape: LayerShape, rows: int, columns: int) -> int:
+    """Element-wise lanes that can be used: h is written a column word in a cycle."""
+    return min(rows, columns) if shape.hidden else rows
 
 
 _Pair = tuple[int, int, int, int, int]
@@ -258,13 +263,11 @@ def _pairs(
 
 
 def _leave_in_time(shape: LayerShape, rows: int, columns: int, turns: int) -> bool:
-    """Whether the sums of a tile leave before the next ones come, with an element-wise lane a column.
+    """Whether the sums of a tile leave before the next ones come (``EnginePlan.fewest_elements``).
 
-    Only a sparse GRU with its gates in turn may have too few words of h for that (``EnginePlan.fewest_elements``).
+    Only a sparse GRU with its gates in turn may have too few words of h for that.
     """
-    if turns == 1 or shape.kind != "gru" or not shape.inputs:
-        return True
-    return shape.h_words(columns) * min(rows, columns) >= rows
+    return not shape.halves(turns) or shape.h_words(columns) * _most_elements(shape, rows, columns) >= rows
 
 
 def _least_interval(shape: LayerShape, sweeps: int, columns: int, pipeline: Pipeline) -> int:

@@ -178,7 +178,7 @@ PIPELINES = {
 """Depths by name, from the most registers to the fewest cycles."""
 
 ROUTED_HZ = {"deep": 115_000_000, "balanced": 133_600_000, "short": 54_000_000}
-"""Clock that each reached on the LFE5U-85F-6 with LSTM(128,128), 128 multipliers (figures: ARCHITECTURE.md)."""
+"""Clock that each reached on the LFE5U-85F-6 with LSTM(128,128), 128 multipliers, dense (figures: ARCHITECTURE.md)."""
 
 
 def pipeline_for(clock_hz: float) -> Pipeline:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from rnngen.ir.sparse import BankedMask, in_banks
 from rnngen.report.chart import WIDTH, figure, rectangle, text
 from rnngen.report.elements import note, section, table
 from rnngen.report.markup import Content, Markup, coordinate, element, join
@@ -39,15 +40,11 @@ def _cells(chosen: npt.NDArray[np.bool_], top: float, height: float, class_: str
     return element("path", d="".join(commands), class_=class_) if commands else None
 
 
-def _bank_by_bank(view: MaskView) -> tuple[npt.NDArray[np.bool_], int]:
+def _bank_by_bank(banked: BankedMask) -> tuple[npt.NDArray[np.bool_], int]:
     """The first rows, the places of a bank side by side; and the banks that there is room for."""
-    rows = view.mask[:DETAIL_ROWS]
-    length = -(-rows.shape[1] // view.banks)
-    padded = np.zeros((len(rows), length * view.banks), dtype=np.bool_)
-    padded[:, : rows.shape[1]] = rows
-    banks = max(1, min(view.banks, DETAIL_COLUMNS // length))
-    ordered = padded.reshape(len(rows), length, view.banks).transpose(0, 2, 1)[:, :banks]
-    return ordered.reshape(len(rows), -1), banks
+    banks = max(1, min(banked.banks, DETAIL_COLUMNS // banked.bank_length))
+    ordered = in_banks(banked.mask[:DETAIL_ROWS], banked.banks, False).transpose(0, 2, 1)[:, :banks]
+    return ordered.reshape(len(ordered), -1), banks
 
 
 def _shades(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
@@ -62,19 +59,19 @@ def _shades(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
 
 def mask_figure(view: MaskView) -> Markup:
     """First rows weight by weight, bank beside bank; below, the whole matrix in shades."""
-    detail, banks = _bank_by_bank(view)
-    shades = _shades(view.mask)
+    banked, (rows, columns), length = view.banked, view.banked.shape, view.banked.bank_length
+    detail, banks = _bank_by_bank(banked)
+    shades = _shades(banked.mask)
     height, top = 8.0, 44.0
     middle = top + height * len(detail)
     low = middle + 40
     tall = min(8.0, 200.0 / len(shades))
     right = WIDTH - 12 - LEFT
     bank_width = right / banks
-    length = detail.shape[1] // banks
     parts: list[Markup | None] = [
-        text(0, 16, f"{view.name}, {len(view.mask)} x {view.mask.shape[1]}, {percent(view.sparsity)} zeros", "heading"),
-        text(LEFT, 36, f"rows 0 to {len(detail) - 1}, banks 0 to {banks - 1} of {view.banks}, {length} places each: "
-             f"{view.kept} kept in each bank", "tick"),
+        text(0, 16, f"{view.name}, {rows} x {columns}, {percent(view.sparsity)} zeros", "heading"),
+        text(LEFT, 36, f"rows 0 to {len(detail) - 1}, banks 0 to {banks - 1} of {banked.banks}, {length} places each: "
+             f"{banked.kept} kept in each bank", "tick"),
         *(rectangle(LEFT + bank * bank_width, top, bank_width, middle - top, "planned even" if bank % 2 else "planned")
           for bank in range(banks)),
         _cells(detail, top, height, "simulated"),
@@ -91,11 +88,11 @@ def _memory_row(layer: Json, views: Sequence[MaskView], weight_bits: float) -> S
         number(layer, key) or 0.0 for key in ("gates", "output_size", "input_columns", "hidden_inputs")
     )
     dense = gates * units * (inputs + hidden) * weight_bits
-    kept = ", ".join(f"{view.matrix} {view.kept} of {-(-view.mask.shape[1] // view.banks)}" for view in views)
-    shared = max(view.shared_rows for view in views)
+    kept = ", ".join(f"{view.matrix} {view.banked.kept} of {view.banked.bank_length}" for view in views)
+    shared = max(view.banked.shared_rows for view in views)
     saved = percent(1 - (values + places) / dense) if dense else "—"
     name = str(lookup(layer, "name"))
-    return (name, str(views[0].banks), kept, str(shared), whole(values), whole(places), whole(dense), saved)
+    return (name, str(views[0].banked.banks), kept, str(shared), whole(values), whole(places), whole(dense), saved)
 
 
 def sparsity(masks: Sequence[MaskView], design: Json) -> Markup | None:

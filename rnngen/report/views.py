@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from rnngen.errors import DesignError
+from rnngen.ir.sparse import BankedMask
 
 
 @dataclass(frozen=True)
@@ -124,21 +122,13 @@ class MaskView:
     """Which weights of a sparse matrix are kept.
 
     Attributes:
-        layer, matrix: Whose, and which: ``W_ih`` or ``W_hh``.
-        mask: (rows, columns); element j of a row lies in bank j mod ``banks``.
-        banks: B.
-        kept: Non-zeros in each bank of each row.
-        shared_rows: Neighbouring rows of a gate with the same columns.
-        index_bits: Bits of a place in a bank.
+        layer, matrix: Whose, and which: ``W_ih`` or ``W_hh``, of a Linear layer ``W``.
+        banked: Its banks.
     """
 
     layer: str
     matrix: str
-    mask: npt.NDArray[np.bool_]
-    banks: int
-    kept: int
-    shared_rows: int
-    index_bits: int
+    banked: BankedMask
 
     @property
     def name(self) -> str:
@@ -148,4 +138,4 @@ class MaskView:
     @property
     def sparsity(self) -> float:
         """Share of zeros."""
-        return 1.0 - float(self.mask.mean())
+        return 1.0 - self.banked.nonzeros / self.banked.mask.size

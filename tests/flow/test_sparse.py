@@ -161,6 +161,28 @@ def test_directions_are_pruned_alike(tmp_path: Path) -> None:
         generate(both, tmp_path / "d", options(4))
 
 
+@pytest.mark.verilator
+def test_a_sparse_head_and_a_dense_matrix_from_the_command_line(tmp_path: Path) -> None:
+    """The head, which is named, is sparse; W_ih has zeros, but is named as dense."""
+    layer, head = pruned("RNN", 8, 12, 4, (1, 1)), torch.nn.Linear(12, 6)
+    with torch.no_grad():
+        mask = bank_mask(head.weight.numpy().astype(np.float64), 4, 2, 1, 1)
+        head.weight *= torch.from_numpy(mask.mask.copy())
+    state = {f"rnn.{name}": value for name, value in layer.state_dict().items()}
+    path = tmp_path / "m.pt"
+    torch.save(state | {f"fc.{name}": value for name, value in head.state_dict().items()}, path)
+    command = ["generate", str(path), "-o", str(tmp_path / "d"), "--select", "rnn", "--head", "fc", "--banks", "4"]
+    command += ["--nonlinearity", "tanh", "--output", "sequence", "--multipliers", "12", "--no-fold"]
+    assert main([*command, "--linear", "fc", "--dense", "rnn.l0.weight_ih"]) == 0
+    design = read_design(tmp_path / "d")
+    rnn, fc = (engine.shape for engine in design.plan.engines)
+    assert rnn.banked is not None
+    assert fc.banked is not None
+    assert (rnn.banked.kept_x, rnn.banked.kept_h, fc.banked.kept_x) == (2, 1, 2)
+    assert (rnn.macs, fc.macs) == (12 * (8 + 4 * 1), 6 * 4 * 2)
+    assert simulate(design, steps=6).comparison.cycle_exact
+
+
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "m.pt"
     torch.save(pruned("LSTM", 8, 32, 4, (1, 2)).state_dict(), path)

@@ -41,11 +41,10 @@ int main(int, char** argv) {
 def build(work: Path, *arguments: str) -> None:
     """Verilator and the C++ compiler, in ``work``.
 
-    Verilator's makefile calls ``python``: that of this environment, whatever the machine calls its own.  And it has
-    no option for its precompiled headers, without which a large design does not build.
+    Verilator's makefile calls ``python``: that of this environment, whatever the machine calls its own.
     """
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = os.environ | {"PATH": path, "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include"}
+    environment = os.environ | {"PATH": path}
     done = subprocess.run(
         [VERILATOR, *arguments], cwd=work, env=environment, check=False, capture_output=True, text=True
     )

@@ -6,13 +6,14 @@ import re
 
 import numpy as np
 
+from rnngen.ir.sparse import BankedMask
 from rnngen.report import MaskView
 from rnngen.report.sparsity import mask_figure, sparsity
 
 
 def view(rows: list[str], banks: int, kept: int) -> MaskView:
     mask = np.array([[letter == "x" for letter in row] for row in rows])
-    return MaskView("rnn", "W_hh", mask, banks, kept, 1, 2)
+    return MaskView("rnn", "W_hh", BankedMask(banks, kept, 1, mask))
 
 
 def paths(text: str, class_: str) -> list[tuple[float, float, float]]:
@@ -31,11 +32,11 @@ def test_weights_are_drawn_bank_beside_bank() -> None:
 
 
 def test_the_whole_matrix_is_drawn_in_shades() -> None:
-    """320 columns in cells of two: both weights kept, one, none; 48 rows, the first half of them sparse."""
-    rows = ["x." * 160] * 24 + ["x" * 320] * 24
-    text = mask_figure(view(rows, 1, 0))
+    """320 columns in cells of two: of each one weight kept, or of the left half of a row both."""
+    rows = ["x." * 160] * 24 + ["x" * 160 + "." * 160] * 24
+    text = mask_figure(view(rows, 1, 160))
     assert len(paths(text, "simulated shade-3")) == 24  # 1 of 2 weights is 2.5 fifths
-    assert [length for *_, length in paths(text, "simulated shade-5")] == [908.0] * 24
+    assert [length for *_, length in paths(text, "simulated shade-5")] == [454.0] * 24
     assert "shade-1" not in text
 
 
