@@ -41,10 +41,11 @@ int main(int, char** argv) {
 def build(work: Path, *arguments: str) -> None:
     """Verilator and the C++ compiler, in ``work``.
 
-    Verilator's makefile calls ``python``: that of this environment, whatever the machine calls its own.
+    Verilator's makefile calls ``python``: that of this environment, whatever the machine calls its own.  The flag
+    that includes a precompiled header is empty in it, and large designs are built with one.
     """
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = os.environ | {"PATH": path}
+    environment = os.environ | {"PATH": path, "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include"}
     done = subprocess.run(
         [VERILATOR, *arguments], cwd=work, env=environment, check=False, capture_output=True, text=True
     )
