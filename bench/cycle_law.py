@@ -173,7 +173,7 @@ def make_design(case: Case, folder: Path, capacity: int = STEPS) -> Design:
     quantised = quantise(network, 8, 16)
     plan = plan_for_budget(block_shapes(quantised), Budget(case.multipliers), capacity=capacity)
     return write_design(
-        folder, network, quantised, plan, top="law", clock_hz=10**8, board=None, multiplier="generic", loadable=False,
+        folder, network, quantised, plan, top="law", clock_hz=10**8, board=None, loadable=False,
         calibration="",
     )  # fmt: skip
 

@@ -35,6 +35,7 @@ from rnngen.ir.quantised import QuantisedNetwork
 from rnngen.passes.banked import with_masks
 from rnngen.passes.prune_layers import PruneOptions, prune_network
 from rnngen.passes.quantise import quantise
+from rnngen.plan.dsp import DSPS
 from rnngen.plan.memory import engine_memory_bits
 from rnngen.plan.network import NetworkPlan
 from rnngen.plan.search import Budget, plan_for_budget
@@ -128,7 +129,7 @@ def routed(name: str, network: Network, quantised: QuantisedNetwork, folder: Pat
     """Figures of place and route, of the first seed."""
     plan = plan_for_budget(block_shapes(quantised), Budget(ROUTED_MULTIPLIERS), PIPELINES["balanced"])
     design = write_design(
-        folder, network, quantised, plan, top="net", clock_hz=ROUTED_CLOCK_HZ, board="ulx3s-85f", multiplier="ecp5"
+        folder, network, quantised, plan, top="net", clock_hz=ROUTED_CLOCK_HZ, board="ulx3s-85f", dsp=DSPS["ecp5"]
     )
     result = synthesize(design.folder, lambda line: print(f"  {line}", file=sys.stderr, flush=True), seeds=(1,))
     worst = result.critical_path

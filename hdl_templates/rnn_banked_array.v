@@ -6,7 +6,7 @@
 //   x_word, h_word, from_x, first_step, first, first_h, last   with the word: where the words of x and of h begin in
 //             their memories, and which of them are multiplied; h is 0 in a sequence's first step
 //   SETS, GATES, SHARED   as in rnn_mac_array
-// Writes, widths and shifts as in rnn_vector_memory and rnn_operand; HAS_X, HAS_H 0: there is no such vector.
+// Writes, widths and shifts as in rnn_vector_memory and rnn_operand; STYLE as there; HAS_X, HAS_H 0: there is no such vector.
 //
 // A simulation runs rnn_banked_model (one loop, the same cycles); synthesis, or RNN_MAC_LANES defined, the circuit.
 `default_nettype none
@@ -34,6 +34,7 @@ module rnn_banked_array #(
     parameter X_WORD_WIDTH      = 1,
     parameter X_COUNT_WIDTH     = 1,
     parameter X_ALIGNED         = 1,
+    parameter X_STYLE           = "auto",
     parameter HAS_H             = 1,
     parameter H_WIDTH           = 16,
     parameter SHIFT_H           = 0,
@@ -41,7 +42,8 @@ module rnn_banked_array #(
     parameter H_DEPTH           = 2,
     parameter H_WORD_WIDTH      = 1,
     parameter H_COUNT_WIDTH     = 1,
-    parameter H_ALIGNED         = 1
+    parameter H_ALIGNED         = 1,
+    parameter H_STYLE           = "auto"
 ) (
     input  wire                       clk,
     input  wire [ROWS*BANKS*WEIGHT_WIDTH+SETS*BANKS*INDEX_WIDTH-1:0] word,
@@ -97,8 +99,9 @@ module rnn_banked_array #(
                 .BANKS(BANKS), .SETS(SETS), .INDEX_WIDTH(INDEX_WIDTH), .VECTOR_WIDTH(VECTOR_WIDTH),
                 .BANK_WIDTH(BANK_WIDTH), .HAS_X(HAS_X), .X_WIDTH(X_WIDTH), .SHIFT_X(SHIFT_X), .X_LANES(X_LANES),
                 .X_DEPTH(X_DEPTH), .X_WORD_WIDTH(X_WORD_WIDTH), .X_COUNT_WIDTH(X_COUNT_WIDTH), .X_ALIGNED(X_ALIGNED),
-                .HAS_H(HAS_H), .H_WIDTH(H_WIDTH), .SHIFT_H(SHIFT_H), .H_LANES(H_LANES), .H_DEPTH(H_DEPTH),
-                .H_WORD_WIDTH(H_WORD_WIDTH), .H_COUNT_WIDTH(H_COUNT_WIDTH), .H_ALIGNED(H_ALIGNED)
+                .X_STYLE(X_STYLE), .HAS_H(HAS_H), .H_WIDTH(H_WIDTH), .SHIFT_H(SHIFT_H), .H_LANES(H_LANES),
+                .H_DEPTH(H_DEPTH), .H_WORD_WIDTH(H_WORD_WIDTH), .H_COUNT_WIDTH(H_COUNT_WIDTH), .H_ALIGNED(H_ALIGNED),
+                .H_STYLE(H_STYLE)
             ) operands (
                 .clk(clk), .index(word_now[WEIGHTS +: SETS*BANKS*INDEX_WIDTH]), .x_word(x_now), .h_word(h_now),
                 .from_x(from_x_now), .first_step(first_step_now), .x_write_enable(x_write_enable),

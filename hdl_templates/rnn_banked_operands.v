@@ -18,6 +18,7 @@ module rnn_banked_operands #(
     parameter X_WORD_WIDTH      = 1,
     parameter X_COUNT_WIDTH     = 1,
     parameter X_ALIGNED         = 1,
+    parameter X_STYLE           = "auto",
     parameter HAS_H             = 1,
     parameter H_WIDTH           = 16,
     parameter SHIFT_H           = 0,
@@ -25,7 +26,8 @@ module rnn_banked_operands #(
     parameter H_DEPTH           = 2,
     parameter H_WORD_WIDTH      = 1,
     parameter H_COUNT_WIDTH     = 1,
-    parameter H_ALIGNED         = 1
+    parameter H_ALIGNED         = 1,
+    parameter H_STYLE           = "auto"
 ) (
     input  wire                       clk,
     input  wire [SETS*BANKS*INDEX_WIDTH-1:0] index,
@@ -68,8 +70,8 @@ module rnn_banked_operands #(
         if (HAS_X) begin : g_x
             rnn_vector_memory #(
                 .WIDTH(X_WIDTH), .BANKS(BANKS), .LANES(X_LANES), .DEPTH(X_DEPTH), .WORD_WIDTH(X_WORD_WIDTH),
-                .BANK_WIDTH(BANK_WIDTH), .COUNT_WIDTH(X_COUNT_WIDTH), .ALIGNED(X_ALIGNED), .INDEXED(1), .SETS(SETS),
-                .INDEX_WIDTH(X_PLACE)
+                .BANK_WIDTH(BANK_WIDTH), .COUNT_WIDTH(X_COUNT_WIDTH), .ALIGNED(X_ALIGNED), .STYLE(X_STYLE),
+                .INDEXED(1), .SETS(SETS), .INDEX_WIDTH(X_PLACE)
             ) vector (
                 .clk(clk), .read_word(x_word), .read_index(x_index), .read_data(x), .write_enable(x_write_enable),
                 .write_word(x_write_word), .write_bank(x_write_bank), .write_count(x_write_count),
@@ -81,8 +83,8 @@ module rnn_banked_operands #(
         if (HAS_H) begin : g_h
             rnn_vector_memory #(
                 .WIDTH(H_WIDTH), .BANKS(BANKS), .LANES(H_LANES), .DEPTH(H_DEPTH), .WORD_WIDTH(H_WORD_WIDTH),
-                .BANK_WIDTH(BANK_WIDTH), .COUNT_WIDTH(H_COUNT_WIDTH), .ALIGNED(H_ALIGNED), .INDEXED(1), .SETS(SETS),
-                .INDEX_WIDTH(H_PLACE)
+                .BANK_WIDTH(BANK_WIDTH), .COUNT_WIDTH(H_COUNT_WIDTH), .ALIGNED(H_ALIGNED), .STYLE(H_STYLE),
+                .INDEXED(1), .SETS(SETS), .INDEX_WIDTH(H_PLACE)
             ) vector (
                 .clk(clk), .read_word(h_word), .read_index(h_index), .read_data(h), .write_enable(h_write_enable),
                 .write_word(h_write_word), .write_bank(h_write_bank), .write_count(h_write_count),

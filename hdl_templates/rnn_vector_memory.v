@@ -8,6 +8,8 @@
 // INDEXED = 1: each bank is read SETS times at once, and read s of bank b, element b*SETS+s of read_data, is at word
 // read_word + read_index[b*SETS+s] (INDEX_WIDTH at most WORD_WIDTH).
 //
+// STYLE: what the banks are made of, as synthesisers name it ("registers", "distributed", "block"); "auto": they choose.
+//
 // ALIGNED = 1 promises that LANES divides BANKS and that write_bank is a multiple of LANES: then no lane
 // needs a multiplexer.
 module rnn_vector_memory #(
@@ -19,6 +21,7 @@ module rnn_vector_memory #(
     parameter BANK_WIDTH = 2,
     parameter COUNT_WIDTH = 1,
     parameter ALIGNED = 1,
+    parameter STYLE = "auto",
     parameter INDEXED = 0,
     parameter SETS = 1,
     parameter INDEX_WIDTH = 1
@@ -42,7 +45,7 @@ module rnn_vector_memory #(
             wire             enable;
             wire [WORD_WIDTH-1:0] word;
             wire [WIDTH-1:0] data;
-            (* no_rw_check *)
+            (* no_rw_check, ram_style = STYLE *)
             reg  [WIDTH-1:0] memory [0:DEPTH-1];
             reg  [SETS*WIDTH-1:0] q;
 

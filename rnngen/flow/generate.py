@@ -137,7 +137,6 @@ def generate(
         top=top or network.name,
         clock_hz=clock_hz,
         board=board.name if board else None,
-        multiplier=dsp.multiplier if dsp else "generic",
         dsp=dsp,
         loadable=options.loadable,
         state_access=options.state_access or network.caller_state,

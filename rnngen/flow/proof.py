@@ -216,7 +216,6 @@ def check_circuit(
             top=_TOP,
             clock_hz=DEFAULT_CLOCK_HZ,
             board=None,
-            multiplier="generic",
             loadable=False,
             calibration="the input of the check",
         )

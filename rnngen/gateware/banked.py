@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from amaranth.hdl import ClockSignal, Const, Instance, Module, Signal, Value
 
 from rnngen.gateware.array import ArrayShape
@@ -9,17 +11,19 @@ from rnngen.gateware.buffers import VectorWriter
 from rnngen.gateware.sequencer import Sequencer
 from rnngen.ir.quantised import QuantisedLayer
 from rnngen.plan.engine import EnginePlan
+from rnngen.plan.vectors import VectorBanks
 
 
 def make_banked_array(
     m: Module, layer: QuantisedLayer, plan: EnginePlan, array: ArrayShape, sequencer: Sequencer, word: Value,
-    x: VectorWriter | None, h: VectorWriter | None, sums: Signal, sums_x: Signal,
+    x: VectorWriter | None, h: VectorWriter | None, banks: Mapping[str, VectorBanks], sums: Signal, sums_x: Signal,
 ) -> Instance:  # fmt: skip
     """``rnn_banked_array``.
 
     Args:
         word: Weights and places, one cycle behind their issue.
         x, h: What writes the vectors that are multiplied; None: there is none.
+        banks: What holds them.
         sums, sums_x: Of a group; of gate n of a GRU in one pass.
     """
     banked, product = plan.shape.banked, layer.formats.product
@@ -28,6 +32,8 @@ def make_banked_array(
     ports: dict[str, object] = {}
     for name, (writer, shift, address) in vectors.items():
         ports |= _vector(m, name, writer, shift, address)
+        if writer is not None:
+            ports[f"p_{name}_STYLE"] = banks[name.lower()].style
     given = Signal(5, name="banked_issue")
     now = (sequencer.from_x, sequencer.step_first, sequencer.first, sequencer.first_h & array.split, sequencer.last)
     m.d.sync += [given[number].eq(value) for number, value in enumerate(now)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rnngen.gateware.array import ArrayShape
+from rnngen.plan.dsp import Dsp
 from rnngen.plan.external import WeightStream
 
 
@@ -13,14 +14,19 @@ class CoreOptions:
     """Choices of a whole core.
 
     Attributes:
-        multiplier: ``"generic"`` or ``"ecp5"``.
+        dsp: The device's DSP block, which stands for its family; None: the device is not known.
         loadable: Parameters can be written at run time; otherwise they are fixed at configuration.
         state_access: So can the state that sequences begin with, and the state of each stream can be read.
     """
 
-    multiplier: str = "generic"
+    dsp: Dsp | None = None
     loadable: bool = False
     state_access: bool = False
+
+    @property
+    def multiplier(self) -> str:
+        """Form of the multiplier's leaf: ``"generic"`` (inferred) or ``"ecp5"``."""
+        return self.dsp.multiplier if self.dsp else "generic"
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ from rnngen.plan.engine import EnginePlan
 from rnngen.plan.layer import ceil_div
 from rnngen.plan.memory import state_width
 from rnngen.plan.timing import OPERAND_CYCLES, STATE_AHEAD
+from rnngen.plan.vectors import vector_banks
 
 
 class Engine(wiring.Component):
@@ -285,8 +286,9 @@ class Engine(wiring.Component):
         read = buffer.memory if isinstance(buffer.memory, VectorWriter) and plan.shape.inputs else None
         array = engine_array(self._layer, plan, context.options.multiplier)
         word = self._weights(m, sequencer, sequencer.issue)
+        banks = vector_banks(product, plan, context.options.dsp, 2 * context.capacity, context.streams)
         m.submodules.array = make_banked_array(
-            m, self._layer, plan, array, sequencer, word, read, hidden, sums, sums_x
+            m, self._layer, plan, array, sequencer, word, read, hidden, banks, sums, sums_x
         )
 
     def _forwarded(self, m: Module, sequencer: Sequencer, tail: TailSignals) -> Signal | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rnngen.arith.format import Format
 from rnngen.ir.quantised import Block, GruFormats, LstmFormats, QuantisedLayer, QuantisedNetwork
 from rnngen.plan.engine import EnginePlan
-from rnngen.plan.layer import ceil_div
 from rnngen.plan.network import BlockPlan, NetworkPlan
+from rnngen.plan.vectors import h_bank_words, x_bank_words
 
 TABLE_COPIES = {"lstm": 5, "gru": 3, "linear": 0, "table": 1}
 """Activation tables of an element-wise lane: one a gate, and one for tanh(c)."""
@@ -25,8 +25,8 @@ def engine_memory_bits(
 ) -> dict[str, int]:
     """Bits of every memory of an engine, by what it holds; stored_steps: steps of its input that are stored."""
     product, shape = layer.formats.product, plan.shape
-    slots = stored_steps or plan.input_slots
-    x_words = slots if shape.symbols else slots * ceil_div(shape.inputs, plan.x_columns) * plan.x_columns
+    symbols = stored_steps or plan.input_slots
+    x_words = symbols if shape.symbols else x_bank_words(plan, stored_steps) * plan.x_columns
     slots_of_bias = max(1, shape.symbols) * len(layer.formats.bias_slots)
     bits = {
         "weights": plan.words * plan.multipliers * product.weight_width,
@@ -38,8 +38,7 @@ def engine_memory_bits(
     if plan.index_width:
         bits["indices"] = plan.words * plan.index_width
     if shape.hidden:
-        words = ceil_div(shape.hidden, plan.h_columns) * plan.h_columns
-        bits["hidden"] = copies * streams * 2 * words * product.h.width
+        bits["hidden"] = copies * h_bank_words(plan, streams) * plan.h_columns * product.h.width
     if state_width(layer):
         bits["state"] = streams * plan.group_count * plan.elements * state_width(layer)
     if plan.keeps_sums:
@@ -52,14 +51,21 @@ def engine_memory_bits(
     return bits
 
 
+def stored_steps(network: QuantisedNetwork, plan: NetworkPlan) -> list[int]:
+    """Steps of its input that each engine stores: two sequences where its block works on whole ones, else 0."""
+    return [
+        2 * block_plan.capacity if number == 0 else 0
+        for block, block_plan in zip(network.blocks, plan.blocks)
+        for branch in block.branches
+        for number, stage in enumerate(branch.stages)
+        for _ in stage
+    ]
+
+
 def engine_bits(network: QuantisedNetwork, plan: NetworkPlan) -> list[dict[str, int]]:
     """Bits of the memories of every engine."""
-    found: list[dict[str, int]] = []
-    for block, block_plan in zip(network.blocks, plan.blocks):
-        for branch in block.branches:
-            for number, stage in enumerate(branch.stages):
-                stored = 2 * block_plan.capacity if number == 0 else 0
-                found += [engine_memory_bits(network.layers[k], plan.engines[k], stored, plan.streams) for k in stage]
+    parts = zip(network.layers, plan.engines, stored_steps(network, plan))
+    found = [engine_memory_bits(layer, engine, stored, plan.streams) for layer, engine, stored in parts]
     for bits, stream in zip(found, plan.weights):  # on chip there is a buffer only
         bits["weights"] = stream.depth * stream.entry_bits
     return found

@@ -95,6 +95,23 @@ def _memory_row(layer: Json, views: Sequence[MaskView], weight_bits: float) -> S
     return (name, str(views[0].banked.banks), kept, str(shared), whole(values), whole(places), whole(dense), saved)
 
 
+_STYLES = {"registers": "registers", "distributed": "LUT RAM", "block": "block RAM", "auto": "the synthesiser's choice"}
+
+
+def _bank_rows(layer: Json) -> list[Sequence[Content]]:
+    """What holds x and h."""
+    return [
+        (
+            str(lookup(layer, "name")),
+            what,
+            *(whole(number(banks, key) or 0.0) for key in ("words", "bits", "reads", "copies")),
+            _STYLES[str(lookup(banks, "style"))],
+        )
+        for what in ("x", "h")
+        if (banks := lookup(layer, "vector_banks", what))
+    ]
+
+
 def sparsity(masks: Sequence[MaskView], design: Json) -> Markup | None:
     """Masks and memory of the layers whose zeros are not multiplied; None: there are none."""
     if not masks:
@@ -106,6 +123,8 @@ def sparsity(masks: Sequence[MaskView], design: Json) -> Markup | None:
         if (views := [view for view in masks if view.layer == lookup(layer, "name")])
     ]
     head = ("layer", "banks", "kept a bank", "rows a set", "values", "places", "dense", "saved")
+    banks = [row for layer in records(design, "layers") for row in _bank_rows(layer)]
+    bank_head = ("layer", "vector", "words a bank", "bits", "reads a cycle", "copies", "made of")
     return section(
         "Sparse layers",
         table(head, rows, frozenset({1, 3, 4, 5, 6, 7})),
@@ -113,5 +132,7 @@ def sparsity(masks: Sequence[MaskView], design: Json) -> Markup | None:
             "Memory in bits: values of the weights that are kept and their places in the banks, as the memory's words "
             "hold them; dense: a value for every weight."
         ),
+        table(bank_head, banks, frozenset({2, 3, 4, 5})),
+        note("Each set of places reads words of its own: from a copy of the bank, or from registers that all read."),
         join(*(mask_figure(view) for view in masks)),
     )

@@ -34,7 +34,7 @@ def make_design(target: Path, seed: int = 1) -> Design:
     quantised = quantise(network, 8, 16)
     plan = plan_for_lanes(block_shapes(quantised), 4, 2, 3)
     return write_design(
-        target, network, quantised, plan, top="accel", clock_hz=100_000_000, board=None, multiplier="generic",
+        target, network, quantised, plan, top="accel", clock_hz=100_000_000, board=None,
         loadable=False, calibration="proved",
     )  # fmt: skip
 

@@ -36,7 +36,7 @@ def make_design(target: Path, description: Description, seed: int = 3, loadable:
     quantised = quantise(network, 7, 11)
     plan = plan_for_budget(block_shapes(quantised), Budget(60), capacity=6)
     return write_design(
-        target, network, quantised, plan, top="accel", clock_hz=10**8, board=None, multiplier="generic",
+        target, network, quantised, plan, top="accel", clock_hz=10**8, board=None,
         loadable=loadable, calibration="proved",
     )  # fmt: skip
 

@@ -42,7 +42,7 @@ def design_of(net: Network, folder: Path, x: np.ndarray):
     quantised = quantise(net, 8, 16, x)
     plan = plan_for_lanes(block_shapes(quantised), 4, 3, 2)
     return write_design(
-        folder, net, quantised, plan, top="net", clock_hz=10**8, board=None, multiplier="generic", loadable=True,
+        folder, net, quantised, plan, top="net", clock_hz=10**8, board=None, loadable=True,
         calibration="",
     )  # fmt: skip
 

@@ -17,6 +17,7 @@ from rnngen.errors import PlanError
 from rnngen.flow import simulate
 from rnngen.ir.quantised import QuantisedNetwork
 from rnngen.passes.quantise import quantise
+from rnngen.plan.dsp import DSPS
 from rnngen.plan.fold import can_fold
 from rnngen.plan.network import NetworkPlan
 from rnngen.plan.search import Budget, plan_for_budget, plan_for_lanes, plan_with_folding
@@ -93,7 +94,7 @@ def check(folder: Path, chosen: dict[str, Any]) -> None:
     plan = plan_of(quantised, chosen)
     write_design(
         folder / "design", net, quantised, plan, top="net", clock_hz=10**8, board=None,
-        multiplier=chosen["multiplier"], loadable=chosen["loadable"], calibration="",
+        dsp=DSPS.get(chosen["multiplier"]), loadable=chosen["loadable"], calibration="",
     )  # fmt: skip
     design = read_design(folder / "design")
     assert design.plan == plan

@@ -41,7 +41,7 @@ def make_design(folder, shapes, head, weights, activations, lanes, seed):
     planned = block_shapes(quantised)
     plan = plan_for_lanes(planned, *lanes) if isinstance(lanes, tuple) else plan_for_budget(planned, Budget(lanes))
     return write_design(
-        folder, network, quantised, plan, top="net", clock_hz=10**8, board=None, multiplier="generic", loadable=False,
+        folder, network, quantised, plan, top="net", clock_hz=10**8, board=None, loadable=False,
         calibration="",
     )  # fmt: skip
 

@@ -191,3 +191,35 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert re.search("give --banks with them", capsys.readouterr().err)
     assert main([*common, "--banks", "4"]) == 0
     assert read_design(tmp_path / "d").plan.interval == 96
+
+
+@pytest.mark.parametrize("given", [{"dsp": "ecp5"}, {"dsp": "ecp5", "streams": 3}, {}])
+def test_banks_of_vectors_are_made_of_what_the_plan_says(tmp_path: Path, given: dict[str, object]) -> None:
+    """Words by hand: h has an old and a new vector of 16 / 4 words a stream; x as many slots as the engine has."""
+    design = generate(pruned("LSTM", 4, 16, 4, (1, 2), 2), tmp_path / "d", options(4, 2, multipliers=32, **given))
+    (engine,) = design.plan.engines
+    banks = design.document["layers"][0]["vector_banks"]
+    streams, known = int(str(given.get("streams", 1))), bool(given)
+    assert banks["h"]["words"] == 2 * 4 * streams
+    assert banks["x"]["words"] == engine.input_slots
+    assert banks["h"]["reads"] == banks["h"]["copies"] == engine.index_sets == 4
+    assert banks["h"]["style"] == ("distributed" if known else "auto")
+    verilog = (tmp_path / "d" / "rtl" / f"{design.top}.v").read_text()
+    for name in ("X", "H"):
+        bank = banks[name.lower()]
+        assert f'.{name}_STYLE("{bank["style"]}")' in verilog
+        assert int(re.findall(rf"\.{name}_DEPTH\(32'd(\d+)\)", verilog)[0]) == bank["words"]
+
+
+def test_banks_of_stored_sequences(tmp_path: Path) -> None:
+    """Two sequences of up to 5 steps of 8 / 4 words, in both directions."""
+    torch.manual_seed(1)
+    model = torch.nn.LSTM(8, 8, batch_first=True, bidirectional=True)
+    with torch.no_grad():
+        for weights in (weights for name, weights in model.named_parameters() if name.startswith("weight")):
+            mask = bank_mask(weights.numpy().astype(np.float64), 4, 1, 1, 4)
+            weights *= torch.from_numpy(mask.mask.copy())
+    design = generate(model, tmp_path / "d", options(4, multipliers=32, max_steps=5, dsp="dsp48e1"))
+    assert [layer["vector_banks"]["x"]["words"] for layer in design.document["layers"]] == [2 * 5 * 2] * 2
+    verilog = (tmp_path / "d" / "rtl" / f"{design.top}.v").read_text()
+    assert re.findall(r"\.X_DEPTH\(32'd(\d+)\)", verilog) == ["20", "20"]

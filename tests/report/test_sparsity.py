@@ -45,11 +45,13 @@ def test_memory_by_hand() -> None:
     layer = {
         "name": "rnn", "gates": 1, "output_size": 2, "input_columns": 6, "hidden_inputs": 2,
         "memory_bits": {"weights": 32, "indices": 8},
+        "vector_banks": {"h": {"words": 2, "bits": 16, "reads": 4, "style": "distributed", "copies": 4}},
     }  # fmt: skip
     page = sparsity([view(["x..x..", ".x..x."], 2, 1)], {"weight_bits": 8, "layers": [layer]})
     assert page is not None
     text = re.sub(r"<[^>]*>", " ", page)
     assert re.search(r"rnn\s+2\s+W_hh 1 of 3\s+1\s+32\s+8\s+128\s+68.8\s%", text), text
+    assert re.search(r"rnn\s+h\s+2\s+16\s+4\s+4\s+LUT RAM", text), text
 
 
 def test_a_dense_design_has_no_such_section() -> None:
