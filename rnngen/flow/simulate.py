@@ -24,6 +24,7 @@ from rnngen.flow.trace import Window, choose_window, planned_flags, probe_names,
 from rnngen.frontend import ReferenceRun
 from rnngen.ir.inputs import check_input, check_lengths
 from rnngen.verify.compare import Comparison, Counter, compare
+from rnngen.verify.compile import CompileOptions, optimisation_for
 from rnngen.verify.measure import Measured
 from rnngen.verify.simulator import (
     FIRST_INPUT_CYCLE,
@@ -251,6 +252,7 @@ def _options(design: Design, cycles: Cycles, window: Window, stall: float, waves
         window=(_bench_cycle(window.start), _bench_cycle(window.end)),
         registers=tuple(design.document["registers"][name]["offset"] for name in _COUNTERS),
         waves=waves,
+        compile=CompileOptions(optimisation=optimisation_for(planned, design.plan.multipliers)),
     )
 
 

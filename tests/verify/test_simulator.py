@@ -13,7 +13,7 @@ import pytest
 from rnngen.arith.beats import pack, split_bits
 from rnngen.errors import DataError, ToolError
 from rnngen.verify.compare import Comparison, compare
-from rnngen.verify.compile import CompileOptions, compile_simulator
+from rnngen.verify.compile import QUICK, THOROUGH, CompileOptions, compile_simulator, optimisation_for
 from rnngen.verify.simulator import FIRST_INPUT_CYCLE, RunOptions, RunResult, Stimulus, run
 from tests.verify.conftest import LATENCY, PORT, promised_cycles, sequences
 
@@ -144,6 +144,20 @@ def test_two_builds_at_the_same_time(design: Path) -> None:
     program = programs.pop()
     assert program.is_file()
     assert not list(program.parents[1].glob("build-*"))
+
+
+def test_a_thorough_build_serves_a_quick_run_and_not_the_other_way_round(design: Path) -> None:
+    source = design / "rtl" / "stand_in.v"
+    source.write_text(source.read_text() + "// quick, then thorough\n")
+    quick, thorough = CompileOptions(optimisation=QUICK), CompileOptions(optimisation=THOROUGH)
+    first, second, third = (compile_simulator("stand_in", [source], one) for one in (quick, thorough, quick))
+    assert (first.cache_hit, second.cache_hit, third.cache_hit) == (False, False, True)
+    assert first.program != second.program == third.program
+
+
+def test_long_runs_are_compiled_thoroughly() -> None:
+    """400 and a multiplier's worth a cycle, 10,000,000 in all: 20,000 cycles of 100 multipliers are the first."""
+    assert (optimisation_for(19_999, 100), optimisation_for(20_000, 100)) == (QUICK, THOROUGH)
 
 
 def test_waves(simulate: Simulate, design: Path) -> None:
