@@ -1,0 +1,233 @@
+"""A system of devices and links: what it is made of, checked when it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import lcm
+
+from rnngen.errors import PlanError
+
+WORD_BITS = range(8, 513)
+"""Legal widths of a link's words."""
+CLOCK_HZ = range(1_000, 10_000_000_001)
+MOST_LATENCY = 1_000_000
+MOST_DEVICES = 64
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device and what a design may use of it.
+
+    Attributes:
+        multipliers: Of the multiplier arrays: products a cycle; where DSP blocks are counted, those of the arrays.
+        dsps: DSP blocks, element-wise paths included; None: not counted.
+        memory_bits: On chip; None: not counted.
+        luts: For the record: no plan counts LUTs.
+        dsp: Name of its DSP block, which may give two products.  pipeline: Name of a depth; None: what the clock needs.
+        board: Name of its board; None: a device by its budgets alone.
+    """
+
+    name: str
+    clock_hz: int
+    multipliers: int
+    dsps: int | None = None
+    memory_bits: int | None = None
+    luts: int | None = None
+    dsp: str | None = None
+    pipeline: str | None = None
+    board: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier() or not self.name.isascii():
+            raise PlanError(
+                f"A device's name becomes that of its folder and of a Verilog module, so it must begin with a letter "
+                f"and hold letters, digits and _ only, not '{self.name}'."
+            )
+        if self.clock_hz not in CLOCK_HZ:
+            raise PlanError(
+                f"Device '{self.name}': its clock must be within 0.001..10000 MHz, not {self.clock_hz / 1e6:g}."
+            )
+        for what in ("multipliers", "dsps", "memory_bits", "luts"):
+            value = getattr(self, what)
+            if value is not None and value < 1:
+                raise PlanError(f"Device '{self.name}': {what} must be at least 1, not {value}.")
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link from one device to another, or both ways.
+
+    Attributes:
+        word_bits: Bits of a word of the PHY.
+        latency_cycles: Of the PHY, a word given to the same word delivered, in the sender's clock.
+        rate: Words a cycle of the sender's clock, where the link has no clock of its own.
+        clock_hz: Of the link, with a word in each cycle; None: the sender's.
+        both: Whether the same link goes the other way, too.
+    """
+
+    source: str
+    target: str
+    word_bits: int
+    latency_cycles: int
+    rate: Fraction = Fraction(1)
+    clock_hz: int | None = None
+    both: bool = True
+
+    def __post_init__(self) -> None:
+        name = f"The link from '{self.source}' to '{self.target}'"
+        if self.source == self.target:
+            raise PlanError(f"{name} leads from a device to itself; take it out.")
+        if self.word_bits not in WORD_BITS:
+            raise PlanError(
+                f"{name}: word_bits must be within {WORD_BITS.start}..{WORD_BITS.stop - 1}, not {self.word_bits}."
+            )
+        if not 0 <= self.latency_cycles <= MOST_LATENCY:
+            raise PlanError(f"{name}: latency_cycles must be within 0..{MOST_LATENCY:,}, not {self.latency_cycles}.")
+        if not 0 < self.rate <= 1:
+            raise PlanError(f"{name}: rate must be above 0 and at most 1 word a cycle, not {float(self.rate):g}.")
+        if self.clock_hz is not None and self.rate != 1:
+            raise PlanError(f"{name} has a clock of its own and a rate of the sender's; give one of them.")
+        if self.clock_hz is not None and self.clock_hz not in CLOCK_HZ:
+            raise PlanError(f"{name}: its clock must be within 0.001..10000 MHz, not {self.clock_hz / 1e6:g}.")
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """Sender and receiver."""
+        return self.source, self.target
+
+    @property
+    def wires(self) -> tuple[Link, ...]:
+        """The link as one of one direction for each of its directions."""
+        one = Link(self.source, self.target, self.word_bits, self.latency_cycles, self.rate, self.clock_hz, False)
+        other = Link(self.target, self.source, self.word_bits, self.latency_cycles, self.rate, self.clock_hz, False)
+        return (one, other) if self.both else (one,)
+
+
+@dataclass(frozen=True)
+class Host:
+    """Which device takes the input, and which gives the results; None: the first and the last of those in use."""
+
+    input: str | None = None
+    output: str | None = None
+
+
+@dataclass(frozen=True)
+class System:
+    """Devices, the links between them, and where the host is."""
+
+    devices: tuple[Device, ...]
+    links: tuple[Link, ...] = ()
+    host: Host = field(default_factory=Host)
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.devices) <= MOST_DEVICES:
+            raise PlanError(f"A system must have 1..{MOST_DEVICES} devices, not {len(self.devices)}.")
+        names = [device.name for device in self.devices]
+        for name in names:
+            if [other.lower() for other in names].count(name.lower()) > 1:
+                raise PlanError(f"Two devices are called '{name}', upper and lower case aside; rename one of them.")
+        for link in self.links:
+            for end in link.ends:
+                _check_known(end, names, f"The link from '{link.source}' to '{link.target}' names")
+        for what, place in (("input", self.host.input), ("output", self.host.output)):
+            if place is not None:
+                _check_known(place, names, f"The host's {what} names")
+        self._check_wires()
+        self._check_reach()
+
+    def _check_wires(self) -> None:
+        found: set[tuple[str, str]] = set()
+        for wire in self.wires:
+            if wire.ends in found:
+                raise PlanError(
+                    f"There are two links from '{wire.source}' to '{wire.target}'; give one, as wide as both."
+                )
+            found.add(wire.ends)
+
+    def _check_reach(self) -> None:
+        """Every device hangs together with the others, and results can come from where the input enters."""
+        joined = _reached(self.devices[0].name, [*self.wires, *_turned(self.wires)])
+        for device in self.devices:
+            if device.name not in joined:
+                raise PlanError(
+                    f"No links join device '{device.name}' to '{self.devices[0].name}'; add a link, or leave the "
+                    f"device out."
+                )
+        begin, end = self.host.input, self.host.output
+        if begin is not None and end is not None and end not in _reached(begin, self.wires):
+            raise PlanError(
+                f"No links lead from '{begin}', where the input enters, to '{end}', where results leave; add a link, "
+                f"or choose other devices for the host."
+            )
+
+    @property
+    def wires(self) -> tuple[Link, ...]:
+        """Every link of one direction."""
+        return tuple(wire for link in self.links for wire in link.wires)
+
+    def device(self, name: str) -> Device:
+        """The device of a name."""
+        return next(device for device in self.devices if device.name == name)
+
+    def wire(self, source: str, target: str) -> Link | None:
+        """The link from one device to another; None if there is none."""
+        return next((wire for wire in self.wires if wire.ends == (source, target)), None)
+
+    @property
+    def ticks_hz(self) -> int:
+        """Ticks a second, of which every cycle and the time of every word is a whole number."""
+        clocks = [device.clock_hz for device in self.devices]
+        clocks += [link.clock_hz for link in self.links if link.clock_hz is not None]
+        return lcm(*clocks) * lcm(*(link.rate.numerator for link in self.links))
+
+    def cycle_ticks(self, device: str) -> int:
+        """Ticks of a device's cycle."""
+        return self.ticks_hz // self.device(device).clock_hz
+
+    def word_ticks(self, wire: Link) -> int:
+        """Ticks a word of a link of one direction, whichever of sender, link and receiver is the slowest."""
+        sender, receiver = (self.cycle_ticks(end) for end in wire.ends)
+        if wire.clock_hz is not None:
+            return max(sender, self.ticks_hz // wire.clock_hz, receiver)
+        return max(sender * wire.rate.denominator // wire.rate.numerator, receiver)
+
+
+def chain(devices: Iterable[Device], link: Link, host: Host | None = None) -> System:
+    """Devices in a row, each joined to the next one by a link like this one, whose own ends do not count."""
+    row = tuple(devices)
+    return System(row, tuple(_between(link, one, other) for one, other in zip(row, row[1:])), host or Host())
+
+
+def ring(devices: Iterable[Device], link: Link, host: Host | None = None) -> System:
+    """``chain``, and the last device joined to the first one."""
+    row = tuple(devices)
+    if len(row) < 3:
+        raise PlanError(f"A ring needs at least 3 devices, not {len(row)}; make it a chain.")
+    pairs = zip(row, (*row[1:], row[0]))
+    return System(row, tuple(_between(link, one, other) for one, other in pairs), host or Host())
+
+
+def _between(link: Link, one: Device, other: Device) -> Link:
+    return Link(one.name, other.name, link.word_bits, link.latency_cycles, link.rate, link.clock_hz, link.both)
+
+
+def _check_known(name: str, names: Sequence[str], where: str) -> None:
+    if name not in names:
+        raise PlanError(f"{where} '{name}', but the devices are {', '.join(names)}.")
+
+
+def _turned(wires: Iterable[Link]) -> list[Link]:
+    return [Link(wire.target, wire.source, wire.word_bits, wire.latency_cycles) for wire in wires]
+
+
+def _reached(start: str, wires: Sequence[Link]) -> set[str]:
+    """Devices that links lead to, the start included."""
+    found, new = {start}, [start]
+    while new:
+        here = new.pop()
+        ahead = [wire.target for wire in wires if wire.source == here and wire.target not in found]
+        found.update(ahead)
+        new += ahead
+    return found
