@@ -1,0 +1,96 @@
+"""Cuts a quantised network into parts that follow each other, one a device.
+
+The network is quantised once and whole, so a part's input format is the output format of the part before, and the
+parts one behind the other compute the whole in every bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from rnngen.errors import ModelError
+from rnngen.ir.network import Network
+from rnngen.ir.quantised import Block, Branch, QuantisedNetwork
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Neighbouring blocks of a network as a network of their own: its float layers and their integers."""
+
+    network: Network
+    quantised: QuantisedNetwork
+
+
+def part_of(network: QuantisedNetwork, blocks: range, name: str | None = None) -> QuantisedNetwork:
+    """Neighbouring blocks as a network; its layers and the blocks' sources are counted from its own first one."""
+    chosen = [network.blocks[index] for index in blocks]
+    first = min(_indices(chosen[0]))
+    layers = tuple(network.layers[index] for block in chosen for index in _indices(block))
+    before = network.blocks[blocks.start - 1].source + 1 if blocks.start else 0
+    return QuantisedNetwork(
+        name or network.name,
+        layers,
+        tuple(_moved(block, first, before) for block in chosen),
+        network.weight_bits,
+        network.activation_bits,
+    )
+
+
+def cut(network: Network, quantised: QuantisedNetwork, ranges: Sequence[range], names: Sequence[str]) -> list[Part]:
+    """The parts of a network, one for each range of blocks.
+
+    Args:
+        ranges: Of the blocks; together all of them, in order.  names: Of the parts.
+
+    Raises:
+        ModelError: if ranges leave a block out, take one twice, or are empty.
+    """
+    _check_ranges(ranges, len(quantised.blocks))
+    for here, following in pairwise(ranges):
+        block, reader = quantised.blocks[here[-1]], part_of(quantised, following)
+        assert quantised.block_format(block) == reader.input_format, "a block reads what the one before gives"
+    return [
+        Part(_float_part(network, quantised, blocks, name), part_of(quantised, blocks, name))
+        for blocks, name in zip(ranges, names, strict=True)
+    ]
+
+
+def _check_ranges(ranges: Sequence[range], count: int) -> None:
+    flat = [index for blocks in ranges for index in blocks]
+    if flat != list(range(count)) or not all(ranges):
+        raise ModelError(
+            f"Parts must take the blocks 0..{count - 1} in order, each part at least one and each block once, not "
+            f"{', '.join(f'{blocks.start}..{blocks.stop - 1}' for blocks in ranges) or 'none'}."
+        )
+
+
+def _indices(block: Block) -> tuple[int, ...]:
+    """All layers of a block, in order."""
+    return tuple(sorted(index for branch in block.branches for index in branch.indices))
+
+
+def _moved(block: Block, layers: int, source: int) -> Block:
+    """With indices counted from another layer on."""
+    branches = (Branch(tuple(_less(stage, layers) for stage in branch.stages), branch.reverse)
+                for branch in block.branches)  # fmt: skip
+    return replace(block, branches=tuple(branches), source=block.source - source)
+
+
+def _less(indices: Iterable[int], first: int) -> tuple[int, ...]:
+    return tuple(index - first for index in indices)
+
+
+def _float_part(network: Network, quantised: QuantisedNetwork, blocks: range, name: str) -> Network:
+    """The float layers of a part; what the host does is done before the first and behind the last one."""
+    first = quantised.blocks[blocks.start - 1].source + 1 if blocks.start else 0
+    layers = network.layers[first : quantised.blocks[blocks[-1]].source + 1]
+    whole = len(quantised.blocks)
+    return replace(
+        network,
+        name=name,
+        layers=layers,
+        host_before=network.host_before if blocks.start == 0 else (),
+        host_after=network.host_after if blocks.stop == whole else (),
+    )
