@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Literal, NoReturn
 
-from rnngen.cli import check, factorize, prune
+from rnngen.cli import check, factorize, partition, prune
 from rnngen.frontend.options import NONLINEARITIES, OUTPUTS
 from rnngen.plan.dsp import DSPS
 from rnngen.plan.external import MemoryPort
@@ -17,6 +17,7 @@ _EXAMPLES = {
     "inspect": "rnngen inspect model.safetensors",
     "check": "rnngen check model.pt2",
     "generate": "rnngen generate model.safetensors -o design --calibrate x.npy --board ulx3s-85f",
+    "partition": "rnngen partition model.safetensors --system system.toml -o design --calibrate x.npy",
     "emulate": "rnngen emulate design --input x.npy --output y.npy",
     "simulate": "rnngen simulate design --input x.npy --stall 0.2",
     "synthesize": "rnngen synthesize design",
@@ -84,23 +85,15 @@ def _add_import(parser: _Parser) -> None:
     choices.add_argument("--mapping", metavar="FILE", type=Path, help=".npz: which array is what")
 
 
-def _add_generate(parser: _Parser) -> None:
+def _add_target(parser: _Parser) -> None:
+    """MODEL, and DIR that is made of it."""
     _add_import(parser)
     parser.add_argument("-o", dest="design", metavar="DIR", type=Path, required=True, help="folder to write")
     parser.add_argument("--calibrate", metavar="X.npy", type=Path, help="real input (sequences, steps, features)")
-    budget = parser.add_mutually_exclusive_group()
-    budget.add_argument("--board", metavar="NAME", help="board whose device is the budget (default: ulx3s-85f)")
-    budget.add_argument("--multipliers", metavar="N", type=int, help="multipliers to spend: products a cycle")
-    budget.add_argument("--dsps", metavar="N", type=int, help="DSP blocks to spend, element-wise paths included")
-    budget.add_argument(
-        "--lanes", metavar="GATES,ROWS,COLUMNS", type=_lanes,
-        help="lanes of each recurrent layer, such as 4,16,2 (or 1,16,2: its gates in turn)",
-    )  # fmt: skip
-    kinds = ", ".join(f"{dsp.name} ({dsp.wide} x {dsp.narrow})" for dsp in DSPS.values())
-    parser.add_argument(
-        "--dsp", metavar="KIND",
-        help=f"the device's DSP block, which gives two products where the widths allow: {kinds}; a board knows its own",
-    )  # fmt: skip
+
+
+def _add_numbers(parser: _Parser) -> None:
+    """Widths, zeros, and what can be written at run time."""
     parser.add_argument("--weight-bits", metavar="N", type=int, default=8, help="2..18 (default: %(default)s)")
     parser.add_argument("--activation-bits", metavar="N", type=int, default=16, help="4..18 (default: %(default)s)")
     parser.add_argument(
@@ -122,16 +115,38 @@ def _add_generate(parser: _Parser) -> None:
     parser.add_argument("--loadable", action="store_true", help="weights can also be loaded over the control port")
     parser.add_argument("--state", action="store_true", help="states can be given and read over the control port")
     parser.add_argument(
+        "--fold", action=argparse.BooleanOptionalAction,
+        help="all layers share one array of multipliers in turns, or none (default: where multipliers are few)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-steps", metavar="T", type=int, default=DEFAULT_CAPACITY,
+        help="backward layers: steps of the longest sequence (default: %(default)s)",
+    )  # fmt: skip
+
+
+def _add_generate(parser: _Parser) -> None:
+    _add_target(parser)
+    budget = parser.add_mutually_exclusive_group()
+    budget.add_argument("--board", metavar="NAME", help="board whose device is the budget (default: ulx3s-85f)")
+    budget.add_argument("--multipliers", metavar="N", type=int, help="multipliers to spend: products a cycle")
+    budget.add_argument("--dsps", metavar="N", type=int, help="DSP blocks to spend, element-wise paths included")
+    budget.add_argument(
+        "--lanes", metavar="GATES,ROWS,COLUMNS", type=_lanes,
+        help="lanes of each recurrent layer, such as 4,16,2 (or 1,16,2: its gates in turn)",
+    )  # fmt: skip
+    kinds = ", ".join(f"{dsp.name} ({dsp.wide} x {dsp.narrow})" for dsp in DSPS.values())
+    parser.add_argument(
+        "--dsp", metavar="KIND",
+        help=f"the device's DSP block, which gives two products where the widths allow: {kinds}; a board knows its own",
+    )  # fmt: skip
+    _add_numbers(parser)
+    parser.add_argument(
         "--streams", metavar="S", type=_streams, default=1,
         help="interleaved sequences, named by TID; auto: the fewest that keep the multipliers busy",
     )  # fmt: skip
     parser.add_argument(
         "--spaced", action="store_true", help="sparse input: h-parts are computed before x comes, for the least latency"
     )
-    parser.add_argument(
-        "--fold", action=argparse.BooleanOptionalAction,
-        help="all layers share one array of multipliers in turns, or none (default: where multipliers are few)",
-    )  # fmt: skip
     parser.add_argument(
         "--clock", metavar="MHZ", type=float, dest="clock_mhz",
         help="the clock that the design is meant for (default: the board's, or 100)",
@@ -152,11 +167,13 @@ def _add_generate(parser: _Parser) -> None:
         ("burst", "BEATS", MemoryPort.burst, "beats of a burst, a power of two"),
     ):
         port.add_argument(f"--memory-{name}", metavar=unit, type=int, default=value, help=f"{what} (default: {value})")
-    parser.add_argument(
-        "--max-steps", metavar="T", type=int, default=DEFAULT_CAPACITY,
-        help="backward layers: steps of the longest sequence (default: %(default)s)",
-    )  # fmt: skip
     parser.add_argument("--name", metavar="TOP", help="name of the top module (default: from MODEL)")
+
+
+def _add_partition(parser: _Parser) -> None:
+    _add_target(parser)
+    partition.add_arguments(parser)
+    _add_numbers(parser)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -168,6 +185,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_import(proof)
     check.add_arguments(proof)
     _add_generate(_command(commands, "generate", "generate an accelerator"))
+    _add_partition(_command(commands, "partition", partition.SUMMARY))
     emulate = _command(commands, "emulate", "run the bit-exact software model")
     _add_design(emulate)
     emulate.add_argument("--input", metavar="X.npy", type=Path, required=True, help="(sequences, steps, features)")

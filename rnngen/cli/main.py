@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rnngen.build import find_tools
-from rnngen.cli import check, factorize, prune
+from rnngen.cli import check, factorize, partition, prune
 from rnngen.cli.arguments import make_parser
 from rnngen.cli.text import design_lines, emulation_lines, inspect_lines, simulation_lines, synthesis_lines, tool_lines
-from rnngen.errors import PlanError, RnngenError, VerificationError
-from rnngen.flow import FitOptions, GenerateOptions, emulate, generate, report, simulate, synthesize
+from rnngen.errors import RnngenError, VerificationError
+from rnngen.flow import GenerateOptions, emulate, generate, report, simulate, synthesize
 from rnngen.flow.arrays import read_lengths, write_array
 from rnngen.flow.states import write_states
 from rnngen.frontend import ImportOptions, inspect
@@ -76,7 +76,7 @@ def _generate(arguments: argparse.Namespace) -> Result:
         lanes=arguments.lanes,
         weight_bits=arguments.weight_bits,
         activation_bits=arguments.activation_bits,
-        banks=_banks(arguments),
+        banks=prune.given_banks(arguments),
         loadable=arguments.loadable,
         state_access=arguments.state,
         streams=arguments.streams,
@@ -95,15 +95,12 @@ def _generate(arguments: argparse.Namespace) -> Result:
     return design.document, design_lines(design)
 
 
-def _banks(arguments: argparse.Namespace) -> FitOptions | None:
-    options = prune.fit_options(arguments)
-    if arguments.banks is None and options != FitOptions():
-        raise PlanError("--pad, --share-rows, --linear and --dense say how zeros lie in banks: give --banks with them.")
-    return None if arguments.banks is None else options
-
-
 def _lengths(arguments: argparse.Namespace) -> list[int] | None:
     return None if arguments.lengths is None else read_lengths(arguments.lengths)
+
+
+def _partition(arguments: argparse.Namespace) -> Result:
+    return partition.run(arguments, _imports(arguments), _say)
 
 
 def _emulate(arguments: argparse.Namespace) -> Result:
@@ -154,6 +151,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], Result]] = {
     "inspect": _inspect,
     "check": _check,
     "generate": _generate,
+    "partition": _partition,
     "emulate": _emulate,
     "simulate": _simulate,
     "synthesize": _synthesize,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rnngen.cli.text import table
-from rnngen.errors import ModelError
+from rnngen.errors import ModelError, PlanError
 from rnngen.flow.prune import PrunedLayer, PruneReport, fit, prune
 from rnngen.passes.prune_layers import FitOptions, PruneOptions
 
@@ -77,6 +77,14 @@ def fit_options(arguments: argparse.Namespace) -> FitOptions:
         dense=tuple(arguments.dense),
         linear=tuple(arguments.linear),
     )
+
+
+def given_banks(arguments: argparse.Namespace) -> FitOptions | None:
+    """The same of a command whose ``--banks`` says that the model is sparse; None where it is not given."""
+    options = fit_options(arguments)
+    if arguments.banks is None and options != FitOptions():
+        raise PlanError("--pad, --share-rows, --linear and --dense say how zeros lie in banks: give --banks with them.")
+    return None if arguments.banks is None else options
 
 
 def _fit(arguments: argparse.Namespace) -> PruneReport:

@@ -7,7 +7,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,11 @@ from typing import Any
 from rnngen.errors import DesignError
 
 DESIGN_FILE = "design.json"
+SYSTEM_FILE = "system.json"
+"""In the folder of a system, which holds the design folder of each device."""
 GENERATOR = "rnngen"
+
+_OPTIONS = {"generate": "", "partition": "--system SYSTEM.toml "}
 
 
 @dataclass(frozen=True)
@@ -53,9 +58,13 @@ def check_target(folder: Path) -> None:
 
 
 def is_design(folder: Path) -> bool:
-    """Whether the folder holds a design that rnngen made."""
+    """Whether the folder holds a design, or a system of designs, that rnngen made."""
+    return any(_is_ours(folder / name) for name in (DESIGN_FILE, SYSTEM_FILE))
+
+
+def _is_ours(path: Path) -> bool:
     try:
-        document = json.loads((folder / DESIGN_FILE).read_text())
+        document = json.loads(path.read_text())
     except (OSError, ValueError):
         return False
     return isinstance(document, dict) and document.get("generator") == GENERATOR
@@ -63,6 +72,19 @@ def is_design(folder: Path) -> bool:
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """Writes all files beside the target and moves them into place in one step.
+
+    Raises:
+        DesignError: if the target is not rnngen's, or cannot be written; nothing is left behind then.
+    """
+    with fresh_folder(folder) as fresh:
+        for name, content in files.items():
+            (fresh / name).parent.mkdir(parents=True, exist_ok=True)
+            (fresh / name).write_bytes(content)
+
+
+@contextmanager
+def fresh_folder(folder: Path) -> Iterator[Path]:
+    """A folder beside the target that takes its place in one step when all is written, and vanishes if anything fails.
 
     Raises:
         DesignError: if the target is not rnngen's, or cannot be written; nothing is left behind then.
@@ -75,9 +97,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     except OSError as error:
         raise DesignError(f"'{folder}' cannot be written: {error.strerror}; choose another folder.") from error
     try:
-        for name, content in files.items():
-            (fresh / name).parent.mkdir(parents=True, exist_ok=True)
-            (fresh / name).write_bytes(content)
+        yield fresh
         fresh.chmod(0o755)
         _replace(fresh, folder)
     except OSError as error:
@@ -136,15 +156,33 @@ def read_document(folder: Path) -> dict[str, Any]:
     Raises:
         DesignError: if it is missing, not JSON, or not rnngen's.
     """
-    path = folder / DESIGN_FILE
+    if (folder / SYSTEM_FILE).is_file() and not (folder / DESIGN_FILE).exists():
+        names = sorted(path.parent.name for path in folder.glob(f"*/{DESIGN_FILE}"))
+        raise DesignError(
+            f"'{folder}' holds a system of several designs; give the folder of one of {', '.join(names)}."
+        )
+    return _read(folder, DESIGN_FILE, "generate")
+
+
+def read_system_document(folder: Path) -> dict[str, Any]:
+    """system.json of a folder.
+
+    Raises:
+        DesignError: if it is missing, not JSON, or not rnngen's.
+    """
+    return _read(folder, SYSTEM_FILE, "partition")
+
+
+def _read(folder: Path, name: str, command: str) -> dict[str, Any]:
+    path, advice = folder / name, f"make one with 'rnngen {command} MODEL {_OPTIONS[command]}-o DIR'."
     if not path.is_file():
-        raise DesignError(f"'{folder}' holds no {DESIGN_FILE}; make one with 'rnngen generate MODEL -o DIR'.")
+        raise DesignError(f"'{folder}' holds no {name}; {advice}")
     try:
         document = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise DesignError(f"'{path}' cannot be read as JSON ({error}); generate the design again.") from error
     if not isinstance(document, dict) or document.get("generator") != GENERATOR:
-        raise DesignError(f"'{path}' was not written by rnngen; make a design with 'rnngen generate MODEL -o DIR'.")
+        raise DesignError(f"'{path}' was not written by rnngen; {advice.replace('one', 'a design')}")
     return document
 
 

@@ -6,6 +6,7 @@ from rnngen.flow.emulate import EmulationReport, emulate
 from rnngen.flow.exact import exact_network
 from rnngen.flow.factorize import FactorizeReport, factorize
 from rnngen.flow.generate import GenerateOptions, generate
+from rnngen.flow.partition import PartitionOptions, partition, read_system
 from rnngen.flow.prune import PruneReport, fit, prune, prune_masks
 from rnngen.flow.report import report
 from rnngen.flow.simulate import SimulationReport, simulate
@@ -19,6 +20,7 @@ __all__ = [
     "FactorizeReport",
     "FitOptions",
     "GenerateOptions",
+    "PartitionOptions",
     "PruneOptions",
     "PruneReport",
     "SimulationReport",
@@ -28,8 +30,10 @@ __all__ = [
     "factorize",
     "fit",
     "generate",
+    "partition",
     "prune",
     "prune_masks",
+    "read_system",
     "report",
     "simulate",
     "simulate_board",

@@ -116,12 +116,7 @@ def generate(
     clock_hz = _clock_hz(options, board)
     pipeline = _pipeline(options, clock_hz)
     top = check_identifier(options.name) if options.name is not None else None
-    network = fold(load(model, options.imports))
-    calibration, description = calibration_input(options, network)
-    quantised = quantise(network, options.weight_bits, options.activation_bits, calibration)
-    if options.banks is not None:
-        _check_sparse(options, network)
-        quantised = with_masks(quantised, fit_network(network, options.banks))
+    network, quantised, description = quantised_model(model, options)
     dsp = _dsp(options, board)
     plan = _plan(quantised, options, board, dsp, pipeline)
     if options.weights == "external":
@@ -142,6 +137,21 @@ def generate(
         state_access=options.state_access or network.caller_state,
         calibration=description,
     )
+
+
+def quantised_model(model: Model, options: GenerateOptions) -> tuple[Network, QuantisedNetwork, str]:
+    """The model as a float network and as integers, and what it was calibrated with.
+
+    Raises:
+        RnngenError: whatever is wrong with model, calibration input, widths or banks.
+    """
+    network = fold(load(model, options.imports))
+    calibration, description = calibration_input(options, network)
+    quantised = quantise(network, options.weight_bits, options.activation_bits, calibration)
+    if options.banks is not None:
+        _check_sparse(options, network)
+        quantised = with_masks(quantised, fit_network(network, options.banks))
+    return network, quantised, description
 
 
 def _check_choice(options: GenerateOptions) -> None:

@@ -1,0 +1,139 @@
+"""The command ``rnngen partition``."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rnngen.cli.prune import given_banks
+from rnngen.cli.text import MEGA, table
+from rnngen.emit.system import SystemDesign
+from rnngen.flow.partition import PartitionOptions, partition
+from rnngen.frontend import ImportOptions
+from rnngen.plan.partition import GOALS
+
+SUMMARY = "cut a network over several devices and generate an accelerator for each"
+
+Say = Callable[[str], None]
+_EVERY_SECONDS = 2.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's own grammar."""
+    parser.add_argument(
+        "--system", metavar="SYSTEM.toml", type=Path, required=True, help="devices, links and where the host is"
+    )
+    parser.add_argument(
+        "--goal", metavar="WHICH", default=GOALS[0],
+        help=f"what is made shortest first: {' or '.join(GOALS)} (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--name", metavar="NAME", help="top modules are NAME_DEVICE (default: from MODEL)")
+
+
+class _Paced:
+    """Progress: at most a line every two seconds."""
+
+    def __init__(self, say: Say) -> None:
+        self._say, self._last = say, time.monotonic()
+
+    def __call__(self, line: str) -> None:
+        if time.monotonic() - self._last > _EVERY_SECONDS:
+            self._last = time.monotonic()
+            self._say(line)
+
+
+def run(arguments: argparse.Namespace, imports: ImportOptions, say: Say) -> tuple[dict[str, Any], list[str]]:
+    """Plain data, and lines for people."""
+    say(f"cutting {arguments.model} over the devices of {arguments.system}")
+    options = PartitionOptions(
+        imports=imports,
+        calibrate=arguments.calibrate,
+        weight_bits=arguments.weight_bits,
+        activation_bits=arguments.activation_bits,
+        banks=given_banks(arguments),
+        loadable=arguments.loadable,
+        state_access=arguments.state,
+        fold=arguments.fold,
+        max_steps=arguments.max_steps,
+        name=arguments.name,
+        goal=arguments.goal,
+    )
+    design = partition(arguments.model, arguments.system, arguments.design, options, _Paced(say))
+    return design.document, lines(design)
+
+
+def lines(design: SystemDesign) -> list[str]:
+    """What was generated, and what was not chosen and why."""
+    document = design.document
+    exact = "" if document["latency_is"] == "exact" else ", at most, as clocks differ"
+    return [
+        *_devices(document),
+        *_links(document),
+        f"Step interval {_time(document, 'step_interval_ticks')} (planned); what binds: {document['binds']}.",
+        f"Latency {_time(document, 'latency_first_output_ticks')} to the first and "
+        f"{_time(document, 'latency_last_output_ticks')} to the last output word{exact}.",
+        *([f"Not used: {', '.join(document['unused'])}."] if document["unused"] else []),
+        *(_other(document, other) for other in document["others"]),
+        f"System: {design.folder}",
+    ]
+
+
+def _devices(document: Mapping[str, Any]) -> list[str]:
+    rows = [("device", "layers", "clock", "interval", "latency", "load", "multipliers", "memory bits")]
+    described = {device["name"]: device for device in document["system"]["devices"]}
+    for device in document["devices"]:
+        memory = described[device["name"]]["memory_bits"]
+        rows.append(
+            (
+                device["name"],
+                ", ".join(device["layers"]),
+                f"{device['clock_hz'] / MEGA:g} MHz",
+                f"{device['step_interval_cycles']} cycles",
+                f"{device['latency_last_output_cycles']} cycles",
+                f"{device['load']:.1%}",
+                f"{device['multipliers']} of {described[device['name']]['multipliers']}",
+                f"{device['memory_bits']:,}" + ("" if memory is None else f" of {memory:,}"),
+            )
+        )
+    return table(rows)
+
+
+def _links(document: Mapping[str, Any]) -> list[str]:
+    if not document["links"]:
+        return []
+    rows = [("link", "words", "latency", "frame", "load")]
+    for link in document["links"]:
+        rows.append(
+            (
+                f"{link['from']} to {link['to']}",
+                f"{link['word_bits']} bits",
+                f"{link['latency_cycles']} cycles",
+                f"{link['frame_words']} words for {link['values']} values of {link['value_bits']} bits",
+                f"{link['load']:.1%}",
+            )
+        )
+    return table(rows)
+
+
+def _time(document: Mapping[str, Any], key: str) -> str:
+    """Ticks as time."""
+    return _microseconds(document, document[key])
+
+
+def _microseconds(document: Mapping[str, Any], ticks: int) -> str:
+    return f"{ticks / document['ticks_hz'] * MEGA:.2f} us"
+
+
+def _other(document: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """Why another cut lost."""
+    count = f"{other['devices']} device{'s' * (other['devices'] != 1)}"
+    if "refused" in other:
+        return f"Over {count}: none, as {other['refused']}."
+    cut = ", ".join(f"{part['device']} {part['blocks'][0]}..{part['blocks'][1]}" for part in other["cut"])
+    return (
+        f"Over {count}: step interval {_microseconds(document, other['step_interval_ticks'])}, latency "
+        f"{_microseconds(document, other['latency_last_output_ticks'])} (blocks {cut}); what binds: {other['binds']}."
+    )

@@ -1,0 +1,122 @@
+"""A system of several devices: a design folder for each of them, and what joins them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rnngen.config.system import System
+from rnngen.emit.design import Design, read_design
+from rnngen.emit.folder import GENERATOR, SYSTEM_FILE, fresh_folder, json_bytes, read_system_document
+from rnngen.emit.system_document import (
+    device_dict,
+    link_dict,
+    other_dict,
+    partition_dict,
+    read_described,
+    read_partition,
+    system_dict,
+)
+from rnngen.errors import DesignError
+from rnngen.plan.partition import Loser, Partition, PartPlan
+
+WriteDesign = Callable[[Path, PartPlan], Design]
+
+
+@dataclass(frozen=True, eq=False)
+class SystemDesign:
+    """A system of designs, and where it lies.
+
+    Attributes:
+        folder: DIR; DIR/NAME is the design folder of device NAME.  document: system.json as plain data.
+        partition: Which device computes what.  designs: Of the devices in use, in the order of the data.
+    """
+
+    folder: Path
+    document: dict[str, Any]
+    partition: Partition
+    designs: tuple[Design, ...]
+
+    @property
+    def system(self) -> System:
+        """All devices and links."""
+        return self.partition.system
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Devices in use, in the order of the data."""
+        return tuple(part.device.name for part in self.partition.parts)
+
+
+def write_system(
+    folder: Path, name: str, goal: str, partition: Partition, others: Sequence[Partition | Loser], write: WriteDesign
+) -> SystemDesign:
+    """Writes the design of each device and system.json, in one step.
+
+    Args:
+        name: Of the whole network.  others: Cuts that lost.
+        write: Writes the design of a part into a folder.
+
+    Raises:
+        DesignError: if the folder is not rnngen's or cannot be written; nothing is left behind then.
+    """
+    with fresh_folder(folder) as fresh:
+        written = [write(fresh / part.device.name, part) for part in partition.parts]
+        designs = tuple(replace(design, folder=folder / design.folder.name) for design in written)
+        document = _document(name, goal, partition, others, designs)
+        (fresh / SYSTEM_FILE).write_bytes(json_bytes(document))
+    return SystemDesign(folder, document, partition, designs)
+
+
+def _document(
+    name: str, goal: str, partition: Partition, others: Sequence[Partition | Loser], designs: Sequence[Design]
+) -> dict[str, Any]:
+    system, parts = partition.system, partition.parts
+    used = {part.device.name for part in parts}
+    devices = [
+        device_dict(partition, index)
+        | {"layers": [layer.name for layer in design.quantised.layers], "top": design.top}
+        | {"digest": design.document["digest"]}
+        for index, design in enumerate(designs)
+    ]
+    digests = "".join(design.document["digest"] for design in designs)
+    return {
+        "generator": GENERATOR,
+        "network": name,
+        "goal": goal,
+        "ticks_hz": system.ticks_hz,
+        **partition_dict(partition),
+        "host": {"input": parts[0].device.name, "output": parts[-1].device.name},
+        "devices": devices,
+        "links": [link_dict(partition, index) for index in range(len(partition.hops))],
+        "unused": [device.name for device in system.devices if device.name not in used],
+        "others": [other_dict(other) for other in others],
+        "system": system_dict(system),
+        "digest": hashlib.sha256(digests.encode()).hexdigest(),
+    }
+
+
+def read_system(folder: Path) -> SystemDesign:
+    """Reads a system back and checks that its designs are those that were generated.
+
+    Raises:
+        DesignError: if a file is missing, changed or damaged.
+    """
+    document = read_system_document(folder)
+    path = folder / SYSTEM_FILE
+    try:
+        system = read_described(document["system"])
+        names = [(str(item["name"]), item["digest"]) for item in document["devices"]]
+        designs = {name: read_design(folder / name) for name, _ in names}
+        for name, digest in names:
+            if designs[name].document["digest"] != digest:
+                raise DesignError(
+                    f"'{folder / name}' is not the design that '{path}' names; partition the model again."
+                )
+        partition = read_partition(system, designs, document)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DesignError(f"'{path}' lacks or garbles {error}; partition the model again.") from error
+    return SystemDesign(folder, document, partition, tuple(designs[name] for name, _ in names))

@@ -1,0 +1,157 @@
+"""Model and system to a design folder for each device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy.typing as npt
+
+from rnngen.config.board import load_board
+from rnngen.config.system import System
+from rnngen.config.system_file import read_system_file
+from rnngen.emit import system as emit
+from rnngen.emit.design import Design, write_design
+from rnngen.emit.folder import check_target
+from rnngen.emit.system import SystemDesign, write_system
+from rnngen.errors import PlanError
+from rnngen.flow.generate import GenerateOptions, quantised_model
+from rnngen.frontend import ImportOptions, Model
+from rnngen.frontend.identifier import check_identifier
+from rnngen.frontend.options import DEFAULT_IMPORT
+from rnngen.gateware.board_ulx3s import pll_settings
+from rnngen.ir.network import Network
+from rnngen.passes.cut import Part, cut
+from rnngen.passes.prune_layers import FitOptions
+from rnngen.plan.partition import GOALS, PartPlan, Parts, SearchResult, best_partition
+from rnngen.plan.partition.parts import Progress
+from rnngen.plan.search import DEFAULT_CAPACITY
+
+
+@dataclass(frozen=True)
+class PartitionOptions:
+    """Choices of a system of designs; those that are called as in ``GenerateOptions`` mean the same, for every device.
+
+    Attributes:
+        goal: ``"interval"``: the shortest step interval, then the least latency; ``"latency"``: the other way round.
+        name: Of the network; a device's top module is NAME_DEVICE.
+    """
+
+    imports: ImportOptions = DEFAULT_IMPORT
+    calibrate: npt.ArrayLike | Path | str | None = None
+    calibration: str = ""
+    weight_bits: int = 8
+    activation_bits: int = 16
+    banks: FitOptions | None = None
+    loadable: bool = False
+    state_access: bool = False
+    fold: bool | None = None
+    max_steps: int = DEFAULT_CAPACITY
+    name: str | None = None
+    goal: str = "interval"
+
+
+DEFAULT_PARTITION = PartitionOptions()
+
+
+def partition(
+    model: Model,
+    system: System | Path | str,
+    folder: Path | str,
+    options: PartitionOptions = DEFAULT_PARTITION,
+    progress: Progress | None = None,
+) -> SystemDesign:
+    """Cuts a model over the devices of a system, and generates a design for each device in use.
+
+    The network is quantised once and whole, so that the devices together compute what one device would, in every bit.
+
+    Args:
+        system: Or the TOML file that describes it.
+        progress: Told in a line what is being planned or written.
+
+    Raises:
+        RnngenError: whatever is wrong with model, system, options, calibration input, budgets or folder; nothing is
+            written then.
+    """
+    target = Path(folder)
+    check_target(target)
+    described = system if isinstance(system, System) else read_system_file(Path(system))
+    _check(described, options)
+    network, quantised, calibration = quantised_model(model, _generate_options(options))
+    parts = Parts(quantised, described, options.max_steps, options.fold, progress)
+    found = best_partition(parts, options.goal)
+    return _written(target, network, parts, found, options, calibration, progress)
+
+
+def read_system(folder: Path | str) -> SystemDesign:
+    """Reads back what ``partition`` wrote.
+
+    Raises:
+        DesignError: if a file is missing, changed or damaged.
+    """
+    return emit.read_system(Path(folder))
+
+
+def _check(system: System, options: PartitionOptions) -> None:
+    if options.goal not in GOALS:
+        raise PlanError(f"--goal must be {' or '.join(GOALS)}, not {options.goal}.")
+    if options.max_steps < 1:
+        raise PlanError(f"--max-steps must be at least 1, not {options.max_steps}.")
+    for device in system.devices:
+        if device.board is not None:
+            board = load_board(device.board)
+            if device.clock_hz != board.clock_target_hz:
+                pll_settings(board.clock_input_hz, device.clock_hz)
+
+
+def _generate_options(options: PartitionOptions) -> GenerateOptions:
+    return GenerateOptions(
+        imports=options.imports,
+        calibrate=options.calibrate,
+        calibration=options.calibration,
+        weight_bits=options.weight_bits,
+        activation_bits=options.activation_bits,
+        banks=options.banks,
+        state_access=options.state_access,
+    )
+
+
+def _written(
+    target: Path,
+    network: Network,
+    parts: Parts,
+    found: SearchResult,
+    options: PartitionOptions,
+    calibration: str,
+    progress: Progress | None,
+) -> SystemDesign:
+    best = found.best
+    name = check_identifier(options.name) if options.name is not None else network.name
+    tops = [check_identifier(f"{name}_{part.device.name}") for part in best.parts]
+    pieces = cut(network, parts.network, [part.blocks for part in best.parts], tops)
+    piece_of = {part.device.name: piece for part, piece in zip(best.parts, pieces)}
+
+    def write(folder: Path, part: PartPlan) -> Design:
+        if progress is not None:
+            progress(f"writing the design of device '{part.device.name}'")
+        return _write_part(folder, piece_of[part.device.name], part, parts, options, calibration)
+
+    return write_system(target, name, options.goal, best, found.others, write)
+
+
+def _write_part(
+    folder: Path, piece: Part, part: PartPlan, parts: Parts, options: PartitionOptions, calibration: str
+) -> Design:
+    return write_design(
+        folder,
+        piece.network,
+        piece.quantised,
+        part.plan,
+        top=piece.network.name,
+        clock_hz=part.device.clock_hz,
+        board=part.device.board,
+        dsp=parts.dsp(part.device),
+        loadable=options.loadable,
+        state_access=options.state_access or piece.network.caller_state,
+        calibration=calibration,
+    )

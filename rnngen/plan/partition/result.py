@@ -1,0 +1,91 @@
+"""A network cut over devices: who computes what, and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+from rnngen.config.system import System
+from rnngen.plan.partition.hops import Hop, giving, taking
+from rnngen.plan.partition.parts import PartPlan
+
+GOALS = ("interval", "latency")
+
+
+@dataclass(frozen=True, eq=False)
+class Partition:
+    """Neighbouring blocks to devices, in the order of the network.
+
+    Attributes:
+        parts: Devices in use with their blocks.  hops: The links between them.
+    """
+
+    system: System
+    parts: tuple[PartPlan, ...]
+    hops: tuple[Hop, ...]
+
+    @cached_property
+    def interval_ticks(self) -> int:
+        """Of the slowest device or link."""
+        return max(*self.device_ticks, *(hop.interval for hop in self.hops), 0)
+
+    @property
+    def device_ticks(self) -> tuple[int, ...]:
+        """Step interval of each part."""
+        return tuple(part.interval * self.system.cycle_ticks(part.device.name) for part in self.parts)
+
+    @cached_property
+    def hop_ticks(self) -> tuple[int, ...]:
+        """From a lone step's last output beat of each part to its last input beat at the next one."""
+        return tuple(
+            giving(self.system, sender, hop) + hop.latency + taking(self.system, hop, receiver)
+            for sender, hop, receiver in zip(self.parts, self.hops, self.parts[1:])
+        )
+
+    @cached_property
+    def latency_ticks(self) -> int:
+        """From a lone step's last input beat to its last output beat."""
+        return sum(self.hop_ticks) + sum(
+            part.outputs[-1] * self.system.cycle_ticks(part.device.name) for part in self.parts
+        )
+
+    @property
+    def first_latency_ticks(self) -> int:
+        """The same to its first output beat."""
+        last = self.parts[-1]
+        spread = last.outputs[-1] - last.outputs[0]
+        return self.latency_ticks - spread * self.system.cycle_ticks(last.device.name)
+
+    def seconds(self, ticks: int) -> Fraction:
+        """A time in seconds, exactly."""
+        return Fraction(ticks, self.system.ticks_hz)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether latencies are exact: all clocks are equal; else they are bounds from above."""
+        return len({part.device.clock_hz for part in self.parts}) == 1
+
+    def load(self, hop: Hop) -> Fraction:
+        """Share of its time that a link is busy with frames of results."""
+        return Fraction(hop.interval, self.interval_ticks)
+
+    def key(self, goal: str) -> tuple[int, int]:
+        """What is minimised, the first figure first."""
+        figures = (self.interval_ticks, self.latency_ticks)
+        return figures if goal == "interval" else figures[::-1]
+
+    @property
+    def binds(self) -> str:
+        """What has the longest interval, in words."""
+        found = max(self._candidates(), key=lambda each: each[0])
+        return found[1]
+
+    def _candidates(self) -> Iterator[tuple[int, str]]:
+        for part, ticks in zip(self.parts, self.device_ticks):
+            reason = f"; there: {part.binds}" if part.binds else ""
+            yield ticks, f"device '{part.device.name}' with {part.interval} cycles{reason}"
+        for hop in self.hops:
+            ends = " to ".join(f"'{end}'" for end in hop.wire.ends)
+            yield hop.interval, f"the link from {ends} with frames of {hop.words} words"
