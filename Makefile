@@ -1,4 +1,4 @@
-# make venv | test | regress | conformance | demo | bench | bench-law | bench-limits | bench-external | bench-sparse | bench-slice | real | clean
+# make venv | test | regress | conformance | demo | bench | bench-law | bench-limits | bench-external | bench-sparse | bench-partition | bench-slice | real | clean
 # Needs Python 3.11 or newer, a C++ compiler, make and perl.
 
 PYTHON ?= python3
@@ -11,7 +11,7 @@ HLS_VENV  := build/hls4ml-venv
 HLS_STAMP := $(HLS_VENV)/.installed
 
 
-.PHONY: venv test regress conformance lint demo bench bench-law bench-limits bench-external bench-sparse bench-slice real bench-hls4ml clean
+.PHONY: venv test regress conformance lint demo bench bench-law bench-limits bench-external bench-sparse bench-partition bench-slice real bench-hls4ml clean
 .DELETE_ON_ERROR:
 
 venv: $(STAMP)
@@ -69,6 +69,10 @@ bench-external: $(STAMP)
 # Bank-balanced layers beside dense ones of as many multipliers.
 bench-sparse: $(STAMP)
 	$(BIN)/python -m bench.sparse
+
+# Networks cut over several devices, planned.
+bench-partition: $(STAMP)
+	$(BIN)/python -m bench.partition
 
 # hls4ml lives apart: its dependencies must not decide ours.
 bench-hls4ml: $(HLS_STAMP)

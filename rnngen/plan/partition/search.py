@@ -96,7 +96,7 @@ class _Search:
         self._blocks = len(parts.network.blocks)
         self._most = min(len(self._devices), self._blocks)
         self._hops: dict[tuple[Link, int], Hop] = {}
-        self._refused: dict[int, Refusal] = {}
+        self._refused: dict[tuple[int, bool], Refusal] = {}  # by devices so far, and whether it is the last one
         self._out: dict[str, list[tuple[int, Link]]] = defaultdict(list)
         index = {device.name: number for number, device in enumerate(self._devices)}
         for wire in self._system.wires:
@@ -176,7 +176,9 @@ class _Search:
         cycle = self._system.cycle_ticks(device.name)
         found = self._parts.known(device, place.blocks)
         if isinstance(found, Refusal):
-            self._refused[count] = found
+            told = self._refused.get((count, end == self._blocks))
+            if told is None or len(found.blocks) < len(told.blocks):
+                self._refused[count, end == self._blocks] = found
             return None
         if found is None:
             interval, latency = self._parts.least_interval(device, place.blocks) * cycle, 0
@@ -221,10 +223,10 @@ class _Search:
         return Partition(self._system, tuple(plans), tuple(hops))
 
     def _loser(self, count: int) -> Loser:
-        refused = [self._refused[number] for number in range(1, count + 1) if number in self._refused]
-        if not refused:
+        keys = [(count, True), *((number, False) for number in range(count - 1, 0, -1))]
+        said = next((self._refused[key] for key in keys if key in self._refused), None)
+        if said is None:
             return Loser(count, "no links lead over so many devices from where the input enters to where results leave")
-        said = refused[-1]
         names = self._names(said.blocks)
         return Loser(count, f"device '{said.device}' cannot take {names}: {said.reason.rstrip('.')}")
 

@@ -1,0 +1,169 @@
+"""Networks cut over several devices, as planned: ``python -m bench.partition``.
+
+Every figure is a cycle count of a plan (``planned``); nothing is simulated here.  Rows:
+
+* stacks of as many equal layers as devices, beside the same stack on one of the devices: the step interval, and what a
+  hop adds to the latency;
+* systems of unlike devices or layers: as many layers to each device, in the devices' order, beside the planner's cut.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from bench.cycle_law import Case, layer_of
+from bench.table import print_table
+from rnngen.config.system import Device, Host, Link, System, chain, ring
+from rnngen.ir.layers import Layer, LinearLayer
+from rnngen.ir.network import Network
+from rnngen.ir.quantised import QuantisedNetwork
+from rnngen.passes.quantise import quantise
+from rnngen.plan.partition import Partition, Parts, Refusal, best_partition, naive_partition
+
+MHZ = 1_000_000
+LINK = Link("x", "y", 64, 16)
+Sizes = tuple[tuple[str, int], ...]
+
+
+def device(name: str, multipliers: int, mhz: int = 100, memory_bits: int | None = None) -> Device:
+    """A device of the pipeline that the ECP5 was routed with."""
+    return Device(name, mhz * MHZ, multipliers, memory_bits=memory_bits, pipeline="balanced")
+
+
+def network_of(inputs: int, sizes: Sizes) -> QuantisedNetwork:
+    """A chain of layers (kind, units) with random weights."""
+    layers: list[Layer] = []
+    for kind, units in sizes:
+        if kind == "linear":
+            weight = np.random.default_rng(units).normal(0.0, inputs**-0.5, (units, inputs))
+            layers.append(LinearLayer(f"l{len(layers)}", weight, np.zeros(units)))
+        else:
+            layers.append(layer_of(Case(kind, inputs, units, 0)))
+        inputs = layers[-1].output_size
+    return quantise(Network("net", tuple(layers)), 8, 16)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Equal LSTMs on as many devices."""
+
+    layers: int
+    units: int
+    multipliers: int
+
+
+STACKS = (Stack(4, 256, 1024), Stack(2, 256, 1024), Stack(8, 256, 1024), Stack(4, 128, 128))
+
+
+@dataclass(frozen=True)
+class Unlike:
+    """A network on a system in which layers or devices differ."""
+
+    name: str
+    inputs: int
+    sizes: Sizes
+    system: System
+
+
+def _slow_link() -> System:
+    """A ring whose devices are joined by one fast and three slow links."""
+    devices = [device(name, 256) for name in "abc"]
+    slow = ring(devices, Link("x", "y", 16, 16, Fraction(1, 16)))
+    fast = tuple(Link("b", "c", 64, 16) if link.ends == ("b", "c") else link for link in slow.links)
+    return System(slow.devices, fast)
+
+
+UNLIKE = (
+    Unlike(
+        "6 x LSTM-128, small device first", 128, (("lstm", 128),) * 6,
+        chain([device("a", 128), device("b", 256), device("c", 512)], LINK, Host("a", "c")),
+    ),
+    Unlike(
+        "6 x LSTM-128, clocks of 50, 100, 133 MHz", 128, (("lstm", 128),) * 6,
+        chain([device("a", 256, 50), device("b", 256, 100), device("c", 256, 133)], LINK, Host("a", "c")),
+    ),
+    Unlike(
+        "LSTM 4 x 64, 2 x 256, head, 3 equal devices", 64,
+        (("lstm", 64),) * 4 + (("lstm", 256),) * 2 + (("linear", 40),),
+        chain([device(name, 512) for name in "abc"], LINK, Host("a", "c")),
+    ),
+    Unlike(
+        "LSTM 64, 64, 256, 256, memories unlike", 64,
+        (("lstm", 64), ("lstm", 64), ("lstm", 256), ("lstm", 256)),
+        chain(
+            [device("a", 512, 100, 16_000_000), device("b", 256, 125, 7_000_000), device("c", 256, 125, 18_000_000)],
+            LINK,
+        ),
+    ),
+    Unlike("LSTM 128 x 6, ring of slow links", 128, (("lstm", 128),) * 6, _slow_link()),
+)  # fmt: skip
+
+
+def stack_rows() -> Iterator[dict[str, Any]]:
+    """Stacks on as many devices, and on one."""
+    for stack in STACKS:
+        network = network_of(stack.units, (("lstm", stack.units),) * stack.layers)
+        devices = [device(f"d{number}", stack.multipliers) for number in range(stack.layers)]
+        cut = best_partition(Parts(network, chain(devices, LINK))).best
+        one = best_partition(Parts(network, chain(devices[:1], LINK))).best
+        yield {
+            "stack": f"{stack.layers} x LSTM-{stack.units}",
+            "multipliers": f"{stack.layers} x {stack.multipliers}",
+            "devices": len(cut.parts),
+            "interval, planned": cut.interval_ticks,
+            "on one device, planned": one.interval_ticks,
+            "times shorter": round(one.interval_ticks / cut.interval_ticks, 3),
+            "a hop adds": max(cut.hop_ticks),
+            "link + frame": LINK.latency_cycles + cut.hops[0].payload,
+        }
+
+
+def unlike_rows() -> Iterator[dict[str, Any]]:
+    """The planner beside as many layers to each device."""
+    for row in UNLIKE:
+        started = time.monotonic()
+        parts = Parts(network_of(row.inputs, row.sizes), row.system)
+        best = best_partition(parts).best
+        seconds = time.monotonic() - started
+        naive = naive_partition(parts, row.system.devices)
+        assert isinstance(naive, Refusal) or best.interval_ticks <= naive.interval_ticks, "the planner is never slower"
+        fits = isinstance(naive, Partition)
+        yield {
+            "system": row.name,
+            "naive us, planned": _microseconds(naive) if isinstance(naive, Partition) else "does not fit",
+            "planner us, planned": _microseconds(best),
+            "times shorter": round(naive.interval_ticks / best.interval_ticks, 2) if fits else "-",
+            "layers": ", ".join(f"{part.device.name} {len(part.blocks)}" for part in best.parts),
+            "search s": round(seconds, 1),
+        }
+
+
+def _microseconds(cut: Partition) -> float:
+    return round(1e6 * float(cut.seconds(cut.interval_ticks)), 3)
+
+
+def main() -> int:
+    """Prints both tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print figures as JSON")
+    arguments = parser.parse_args()
+    tables = {"stacks": list(stack_rows()), "unlike": list(unlike_rows())}
+    if arguments.json:
+        print(json.dumps(tables, indent=2))
+        return 0
+    for rows in tables.values():
+        print_table(rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,324 @@
+"""The search for cuts over devices, against all assignments there are; hand-worked figures of a chain of two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from functools import cache
+from itertools import combinations, permutations
+from math import ceil
+from random import Random
+
+import pytest
+
+from rnngen.config.system import Device, Host, Link, System, chain, ring
+from rnngen.errors import PlanError
+from rnngen.ir.quantised import QuantisedNetwork
+from rnngen.passes.cut import part_of
+from rnngen.passes.quantise import quantise
+from rnngen.plan.memory import total_memory_bits
+from rnngen.plan.network import NetworkPlan
+from rnngen.plan.partition import Loser, Partition, Parts, best_partition
+from rnngen.plan.schedule import run_schedule, settled_interval
+from rnngen.plan.search import Budget, plan_with_folding
+from rnngen.plan.shapes import block_shapes
+from rnngen.plan.timing import PIPELINES
+from tests.random_networks import Description, make_network, random_description
+
+MHZ = 1_000_000
+LINK = Link("x", "y", 64, 16)
+
+
+@cache
+def network_of(description: Description, inputs: int = 6, seed: int = 1) -> QuantisedNetwork:
+    return quantise(make_network(seed, inputs, description), 8, 16)
+
+
+def device(name: str, multipliers: int, mhz: int = 100, memory_bits: int | None = None) -> Device:
+    return Device(name, mhz * MHZ, multipliers, memory_bits=memory_bits, pipeline="balanced")
+
+
+# An independent replay: times in seconds, words of a link and beats of ports one by one.
+
+
+class Misfit(Exception):
+    """The device cannot take the blocks."""
+
+
+def planned(network: QuantisedNetwork, blocks: range, on: Device) -> tuple[QuantisedNetwork, NetworkPlan]:
+    part = part_of(network, blocks)
+    try:
+        plan = plan_with_folding(block_shapes(part), Budget(on.multipliers, on.dsps), PIPELINES["balanced"])
+    except PlanError as error:
+        raise Misfit from error
+    if on.memory_bits is not None and total_memory_bits(part, plan) > on.memory_bits:
+        raise Misfit
+    return part, plan
+
+
+def played_hop(system: System, wire: Link, sender: tuple[QuantisedNetwork, NetworkPlan],
+               receiver: tuple[QuantisedNetwork, NetworkPlan], widest: int) -> Fraction:  # fmt: skip
+    """Seconds from the last output beat of a lone step to its last input beat."""
+    part, plan = sender
+    width, values = part.output_format.width, part.output_size
+    word = wire.word_bits
+    slow, fast = (Fraction(1, system.device(end).clock_hz) for end in wire.ends)  # cycles of sender and receiver
+    each = Fraction(1, wire.clock_hz) if wire.clock_hz else slow / wire.rate
+    each = max(each, slow, fast)
+    beats = run_schedule(plan, [1]).outputs[0]
+    words = ceil(Fraction(values * width, word))
+    given: list[Fraction] = []
+    for number in range(words):
+        last_bit = min((number + 1) * word, values * width) - 1
+        there = beats[last_bit // (plan.output_words * width)] * slow
+        given.append(max(there, given[-1] + each) if given else there)
+    overhead = {64: 2, 32: 3, 16: 6}[word]
+    flight = wire.latency_cycles * slow + words * fast + 12 * max(slow, fast) + overhead * (each - slow)
+    arrived = [given[-1] + flight - (words - 1 - number) * fast for number in range(words)]
+    columns = receiver[1].blocks[0].first.x_columns
+    port = [n for n in range(receiver[1].input_words, columns + 1) if columns % n == 0]
+    taken = next((n for n in port if n * width >= widest), columns)
+    now = arrived[0] - fast
+    for first in range(0, values, taken):
+        last_bit = min(first + taken, values) * width - 1
+        now = max(now + fast, arrived[last_bit // word])
+    return now - beats[-1] * slow
+
+
+def played(
+    network: QuantisedNetwork, system: System, names: Sequence[str], ends: Sequence[int]
+) -> tuple[Fraction, ...]:
+    """Interval and latency of an assignment."""
+    devices = [system.device(name) for name in names]
+    parts = [planned(network, range(a, b), on) for a, b, on in zip((0, *ends), ends, devices)]
+    interval = max(Fraction(plan.interval, on.clock_hz) for (_, plan), on in zip(parts, devices))
+    latency = Fraction(0)
+    for (_, plan), on in zip(parts, devices):
+        times = run_schedule(plan, [1])
+        latency += Fraction(times.outputs[0][-1] - times.inputs[0][-1], on.clock_hz)
+    for one, other, sender, receiver in zip(names, names[1:], parts, parts[1:]):
+        wire = next(wire for wire in system.wires if wire.ends == (one, other))
+        bits = sender[0].output_size * sender[0].output_format.width
+        words = ceil(Fraction(bits, wire.word_bits)) + {64: 2, 32: 3, 16: 6}[wire.word_bits]
+        each = Fraction(1, wire.clock_hz) if wire.clock_hz else 1 / (wire.rate * system.device(one).clock_hz)
+        each = max(each, *(Fraction(1, system.device(end).clock_hz) for end in wire.ends))
+        interval = max(interval, words * each)
+        widest = max(link.word_bits for link in system.wires if link.target == other)
+        latency += played_hop(system, wire, sender, receiver, widest)
+    return interval, latency
+
+
+def assignments(network: QuantisedNetwork, system: System) -> Iterator[tuple[tuple[str, ...], tuple[int, ...]]]:
+    names = [device.name for device in system.devices]
+    ends = {wire.ends for wire in system.wires}
+    blocks = len(network.blocks)
+    for count in range(1, min(len(names), blocks) + 1):
+        for order in permutations(names, count):
+            if any(pair not in ends for pair in zip(order, order[1:])):
+                continue
+            if system.host.input not in (None, order[0]) or system.host.output not in (None, order[-1]):
+                continue
+            for places in combinations(range(1, blocks), count - 1):
+                yield order, (*places, blocks)
+
+
+def brute_force(network: QuantisedNetwork, system: System) -> dict[int, list[tuple[Fraction, ...]]]:
+    """By number of devices, interval and latency of every assignment that fits."""
+    found: dict[int, list[tuple[Fraction, ...]]] = {}
+    for order, ends in assignments(network, system):
+        try:
+            figures = played(network, system, order, ends)
+        except Misfit:
+            continue
+        found.setdefault(len(order), []).append(figures)
+    return found
+
+
+def figures(cut: Partition) -> tuple[Fraction, Fraction]:
+    return cut.seconds(cut.interval_ticks), cut.seconds(cut.latency_ticks)
+
+
+def check_optimal(network: QuantisedNetwork, system: System) -> None:
+    every = brute_force(network, system)
+    for goal in ("interval", "latency"):
+        turn = slice(None) if goal == "interval" else slice(None, None, -1)
+        if not every:
+            with pytest.raises(PlanError, match="The network fits the system on no number of devices"):
+                best_partition(Parts(network, system), goal)
+            continue
+        found = best_partition(Parts(network, system), goal)
+        best = min(each[turn] for some in every.values() for each in some)
+        assert figures(found.best)[turn] == best
+        for other in found.others:
+            if isinstance(other, Loser):
+                assert other.devices not in every
+            else:
+                assert figures(other)[turn] == min(each[turn] for each in every[len(other.parts)])
+
+
+CHAIN: Description = (("lstm", 6), ("gru", 9), ("linear", 5), ("lstm", 4))
+EQUAL = [device(name, 24) for name in "abc"]
+UNEQUAL = [device("a", 10), device("b", 40, 60), device("c", 25, 125)]
+SYSTEMS = {
+    "equal chain": chain(EQUAL, LINK),
+    "one device": chain(EQUAL[:1], LINK),
+    "unequal chain": chain(UNEQUAL, LINK),
+    "unequal ring": ring(UNEQUAL, replace(LINK, rate=Fraction(1, 3))),
+    "equal ring, one way": ring([*EQUAL, device("d", 24)], replace(LINK, both=False)),
+    "equal, all joined": System(
+        tuple(device(name, 14) for name in "abcd"), tuple(replace(LINK, source=a, target=b) for a, b in
+                                                          combinations("abcd", 2)),
+    ),
+    "fixed ends": chain(UNEQUAL, LINK, Host("c", "a")),
+    "fixed output": chain(UNEQUAL, LINK, Host(None, "b")),
+    "little memory": chain(
+        [device("a", 40, 100, 400_000), device("b", 10, 100, 200_000), device("c", 20, 100, 100_000)], LINK
+    ),
+    "no memory": chain([device("a", 40, 100, 900), device("b", 10, 100, 900)], LINK),
+    "any graph": System(
+        tuple(UNEQUAL),
+        (
+            Link("a", "b", 16, 3, clock_hz=25 * MHZ),
+            Link("b", "c", 32, 40, both=False),
+            Link("c", "b", 64, 2, Fraction(2, 5), both=False),
+            Link("a", "c", 16, 0, Fraction(1, 50)),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_the_best_of_all_assignments_is_found(name: str) -> None:
+    check_optimal(network_of(CHAIN), SYSTEMS[name])
+
+
+def random_system(random: Random) -> System:
+    names = "abcd"[: random.randint(2, 4)]
+    devices = [
+        device(name, random.choice([4, 12, 30]), random.choice([50, 100, 125]), random.choice([None, None, 300_000]))
+        for name in names
+    ]
+    if random.random() < 0.3:
+        devices = [replace(devices[0], name=name) for name in names]
+
+    def link(one: str, other: str) -> Link:
+        own_clock = random.random() < 0.3
+        return Link(
+            one, other, random.choice([16, 32, 64]), random.randint(0, 60),
+            Fraction(1) if own_clock else random.choice([Fraction(1), Fraction(2, 7)]),
+            random.choice([40, 150]) * MHZ if own_clock else None, random.random() < 0.7,
+        )  # fmt: skip
+
+    links = [link(one, other) for one, other in zip(names, names[1:])]
+    pairs = [pair for pair in combinations(names, 2) if ord(pair[1]) - ord(pair[0]) > 1]
+    links += [link(*pair) for pair in pairs if random.random() < 0.4]
+    begin = random.choice([None, None, names[0]])
+    return System(tuple(devices), tuple(links), Host(begin, random.choice([None, None, names[-1]]) if begin else None))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_networks_on_random_systems(seed: int) -> None:
+    random = Random(seed)
+    while True:
+        description = random_description(random, 8, 4)
+        network = network_of(description, 6, seed)
+        if len(network.blocks) > 1:
+            break
+    try:
+        system = random_system(random)
+    except PlanError:  # one-way links lead nowhere
+        return
+    check_optimal(network, system)
+
+
+def test_a_chain_of_two_by_hand() -> None:
+    """Every product of two LSTMs of 8 units at once but columns: 4 x 8 x 2 multipliers, 8 words a step."""
+    network = network_of((("lstm", 8), ("lstm", 8)), 8)
+    system = chain([device("a", 64), device("b", 64)], LINK)
+    cut = best_partition(Parts(network, system)).best
+    # A step: 16 words of 2 columns less, one tile: 4 + 4 issues; the recurrence: operands 2, array 4 + 1 + 1, path of
+    # the balanced pipeline 1 + 4 + 1 + 1 + 4 + 1 + 1.
+    (first, second), (hop,) = cut.parts, cut.hops
+    assert (first.plan.engines[0].rows, first.plan.engines[0].columns) == (8, 2)
+    loop = 2 + (4 + 1 + 1) + (1 + 4 + (1 + 1) + 4 + (1 + 1))
+    # The last word written in cycle loop + 7 is read first 4 words behind the start of the next step.
+    assert first.interval == second.interval == max(8, loop + 4)
+    assert cut.interval_ticks == first.interval
+    # 8 values of 16 bits: 2 words, and header and CRC.
+    assert (hop.payload, hop.words, hop.interval, hop.latency) == (2, 4, 4, 16 + 2 + 12)
+    # Input beat, start, issue, 8 words, and the way to the output port.
+    alone = 1 + 1 + 7 + loop + 2
+    assert first.outputs[0] == second.outputs[0] == alone
+    out = first.outputs[-1]
+    assert cut.latency_ticks == out + cut.hop_ticks[0] + second.outputs[-1]
+    assert cut.load(hop) == Fraction(4, first.interval)
+    assert cut.is_exact
+
+
+def test_networks_cut_at_equal_layers_are_as_many_times_faster() -> None:
+    """Goal: 4 x LSTM-256 on 4 equal devices at least 3.9 times as fast, and as fast for 1, 2, 4 layers to 1 %."""
+    intervals = {}
+    for layers in (1, 2, 4):
+        network = network_of((("lstm", 256),) * layers, 256)
+        devices = [device(f"d{number}", 1024) for number in range(layers)]
+        cut = best_partition(Parts(network, chain(devices, LINK))).best
+        assert len(cut.parts) == layers
+        intervals[layers] = cut.interval_ticks
+        assert all(settled_interval(part.plan) <= part.interval for part in cut.parts)
+        for part, hop, ticks in zip(cut.parts, cut.hops, cut.hop_ticks):
+            assert ticks <= 16 + hop.payload + 12, part.device.name
+    assert max(intervals.values()) <= 1.01 * min(intervals.values())
+    whole = best_partition(Parts(network_of((("lstm", 256),) * 4, 256), chain([device("d", 1024)], LINK))).best
+    assert whole.interval_ticks >= 3.9 * intervals[4]
+
+
+def test_why_others_lost() -> None:
+    network = network_of(CHAIN)
+    wide, narrow = chain(EQUAL, LINK), chain(EQUAL, replace(LINK, rate=Fraction(1, 100)))
+    found = best_partition(Parts(network, narrow))
+    slow = next(other for other in found.others if isinstance(other, Partition) and len(other.parts) == 3)
+    assert slow.binds.startswith("the link from '")
+    assert " with frames of " in slow.binds
+    fast = next(other for other in best_partition(Parts(network, wide)).others if isinstance(other, Partition))
+    assert fast.binds.startswith("device '")
+
+
+def test_why_there_is_no_cut() -> None:
+    network = network_of(CHAIN)
+    little = chain([device("a", 40, 100, 6_000), device("b", 40, 100, 60_000_000)], replace(LINK, both=False))
+    found = best_partition(Parts(network, little)).others
+    needs = total_memory_bits(*planned(network, range(1), device("a", 40)))
+    said = f"device 'a' cannot take 'l0': its memory has 6,000 bits and the plan needs {needs:,}"
+    assert found == (Loser(2, said),)
+    first, others = 4 * 6 * (6 + 6), 3 * 9 * (6 + 9) + 5 * 9 + 4 * 4 * (5 + 4)  # products a step
+    none = chain([device("a", 40, 100, 2_000), device("b", 40, 100, 2_000)], LINK, Host("a"))
+    with pytest.raises(PlanError) as caught:
+        best_partition(Parts(network, none))
+    assert str(caught.value) == (
+        "The network fits the system on no number of devices (over 1: device 'a' cannot take 'l0' to 'l3': its memory "
+        f"has 2,000 bits and the weights alone need {8 * (first + others):,}; over 2: device 'a' cannot take "
+        f"'l0': its memory has 2,000 bits and the weights alone need {8 * first:,})."
+    )
+    apart = chain(EQUAL, LINK, Host("a", "a"))
+    found = best_partition(Parts(network, apart)).others
+    no_way = "no links lead over so many devices from where the input enters to where results leave"
+    assert found == (Loser(2, no_way), Loser(3, no_way))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"dsp": "x"}, "Device 'a': dsp must be one of ecp5, dsp48e1, dsp48e2, not 'x'."),
+        ({"pipeline": "x"}, "Device 'a': pipeline must be one of deep, balanced, short, shortest, least, not 'x'."),
+        (
+            {"pipeline": None, "clock_hz": 200 * MHZ},
+            "Device 'a': No pipeline was routed at 200 MHz, the fastest, balanced, at 133.6 on an ECP5 of speed grade "
+            "6: ask for a slower --clock, or name a --pipeline for your device.",
+        ),
+    ],
+)
+def test_devices_that_cannot_be_planned_for(change: dict[str, object], sentence: str) -> None:
+    with pytest.raises(PlanError) as caught:
+        Parts(network_of(CHAIN), chain([replace(EQUAL[0], **change)], LINK))
+    assert str(caught.value) == sentence
