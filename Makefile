@@ -32,9 +32,9 @@ lint: $(STAMP)
 test: lint
 	$(BIN)/python -m pytest -q -n $(JOBS) --durations=15
 
-# Heavier than a change needs: many random networks, each in a simulator of its own.
+# Heavier than a change needs: many random networks and all of tests/heavy.txt, each in a simulator of its own.
 regress: $(STAMP)
-	RNNGEN_CIRCUITS=$(or $(CIRCUITS),80) $(BIN)/python -m pytest -q -n $(JOBS) tests/flow/test_random_networks.py tests/flow/test_sparse.py tests/flow/test_random_sparse.py tests/leaves/test_mac_array.py
+	RNNGEN_CIRCUITS=$(or $(CIRCUITS),80) $(BIN)/python -m pytest -q -n $(JOBS) tests/flow tests/conformance tests/leaves/test_mac_array.py
 
 # All rows of CONFORMANCE.md, each in a simulator of its own; 8 minutes on two cores, less once built.
 conformance: $(STAMP)

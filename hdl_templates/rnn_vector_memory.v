@@ -38,6 +38,7 @@ module rnn_vector_memory #(
 );
     genvar b;
     generate
+        wire unused_style = &{1'b0, STYLE[0]};  // an attribute only
         if (INDEXED == 0) begin : g_one
             wire unused = &{1'b0, read_index};
         end

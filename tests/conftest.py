@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -25,3 +26,26 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the markers; unknown ones are errors (--strict-markers)."""
     for name, meaning in MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")
+
+
+HEAVY = tuple(
+    line
+    for line in (Path(__file__).parent / "heavy.txt").read_text(encoding="utf-8").splitlines()
+    if line[:1] not in ("", "#")
+)
+"""What the identifiers of tests begin with that run with RNNGEN_CIRCUITS set (``make regress``) only."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave heavy tests to ``make regress``, unless they are named one by one."""
+    if any("::" in argument for argument in config.invocation_params.args):
+        return
+    files = {item.nodeid.split("::")[0] for item in items}
+    for line in HEAVY:
+        if line.split("::")[0] in files and not any(item.nodeid.startswith(line) for item in items):
+            raise pytest.UsageError(f"A line of tests/heavy.txt names no test: {line}")
+    if "RNNGEN_CIRCUITS" not in os.environ:
+        heavy = [item for item in items if item.nodeid.startswith(HEAVY)]
+        items[:] = [item for item in items if not item.nodeid.startswith(HEAVY)]
+        config.hook.pytest_deselected(items=heavy)

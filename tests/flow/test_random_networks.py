@@ -24,7 +24,7 @@ from rnngen.plan.search import Budget, plan_for_budget, plan_for_lanes, plan_wit
 from rnngen.plan.shapes import BlockShape, block_shapes
 from tests.random_networks import make_input, make_network, random_description
 
-CIRCUITS = int(os.environ.get("RNNGEN_CIRCUITS", "4"))
+CIRCUITS = int(os.environ.get("RNNGEN_CIRCUITS", "2"))
 FIRST = int(os.environ.get("RNNGEN_FIRST", "0"))
 """Number of the first circuit: each number is a network with its options, the same every time."""
 

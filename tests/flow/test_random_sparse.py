@@ -28,7 +28,7 @@ from rnngen.plan.shapes import block_shapes
 from rnngen.plan.timing import PIPELINES
 from tests.random_networks import make_input, make_network
 
-CIRCUITS = int(os.environ.get("RNNGEN_CIRCUITS", "4"))
+CIRCUITS = int(os.environ.get("RNNGEN_CIRCUITS", "2"))
 FIRST = int(os.environ.get("RNNGEN_FIRST", "0"))
 """Number of the first circuit: each number is a network with its options, the same every time."""
 
