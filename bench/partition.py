@@ -4,6 +4,7 @@ Every figure is a cycle count of a plan (``planned``); nothing is simulated here
 
 * stacks of as many equal layers as devices, beside the same stack on one of the devices: the step interval, and what a
   hop adds to the latency;
+* one layer cut by rows, or a G-LSTM by groups, over 2 and 4 devices (planned; such cuts cannot be generated yet);
 * systems of unlike devices or layers: as many layers to each device, in the devices' order, beside the planner's cut.
 """
 
@@ -28,6 +29,12 @@ from rnngen.ir.network import Network
 from rnngen.ir.quantised import QuantisedNetwork
 from rnngen.passes.quantise import quantise
 from rnngen.plan.partition import Partition, Parts, Refusal, best_partition, naive_partition
+from rnngen.plan.partition.cuts import block_cuts
+from rnngen.plan.partition.exchange import direct_wires, ring_wires
+from rnngen.plan.partition.inner import plan_cut
+from rnngen.plan.search import Budget, plan_for_budget
+from rnngen.plan.shapes import block_shapes
+from rnngen.plan.timing import PIPELINES
 
 MHZ = 1_000_000
 LINK = Link("x", "y", 64, 16)
@@ -127,6 +134,48 @@ def stack_rows() -> Iterator[dict[str, Any]]:
         }
 
 
+@dataclass(frozen=True)
+class Inner:
+    """A layer cut over devices in a ring, with as many multipliers on each."""
+
+    case: Case
+    kind: str
+    devices: int
+
+
+INNER = (
+    Inner(Case("lstm", 1024, 1024, 1024), "rows", 2),
+    Inner(Case("lstm", 1024, 1024, 1024), "rows", 4),
+    Inner(Case("gru", 512, 512, 512), "rows", 4),
+    Inner(Case("lstm", 1024, 1024, 1024), "x/h", 2),
+    Inner(Case("grouped", 1024, 1024, 1024, 1024, 4), "groups", 4),
+)
+INNER_LATENCY = 32
+
+
+def inner_rows() -> Iterator[dict[str, Any]]:
+    """One layer over several devices, and on one."""
+    for row in INNER:
+        network = quantise(Network("net", (layer_of(row.case),)), 8, 16)
+        multipliers, pipeline = row.case.multipliers, PIPELINES["balanced"]
+        one = plan_for_budget(block_shapes(network), Budget(multipliers), pipeline).interval
+        cut = next(cut for cut in block_cuts(network, 0, row.devices) if cut.kind == row.kind)
+        wirings = (ring_wires(row.devices, 64, INNER_LATENCY, True), direct_wires(row.devices, 64, INNER_LATENCY))
+        ring_plan, direct_plan = (plan_cut(cut, wires, multipliers, pipeline) for wires in wirings)
+        yield {
+            "layer": row.case.name,
+            "cut": row.kind,
+            "devices": row.devices,
+            "multipliers each": multipliers,
+            "interval, planned": ring_plan.interval,
+            "direct links, planned": direct_plan.interval,
+            "on one device, planned": one,
+            "times shorter": round(one / min(ring_plan.interval, direct_plan.interval), 3),
+            "link words": ring_plan.link_words,
+            "binds": ring_plan.binds,
+        }
+
+
 def unlike_rows() -> Iterator[dict[str, Any]]:
     """The planner beside as many layers to each device."""
     for row in UNLIKE:
@@ -156,7 +205,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print figures as JSON")
     arguments = parser.parse_args()
-    tables = {"stacks": list(stack_rows()), "unlike": list(unlike_rows())}
+    tables = {"stacks": list(stack_rows()), "inner": list(inner_rows()), "unlike": list(unlike_rows())}
     if arguments.json:
         print(json.dumps(tables, indent=2))
         return 0

@@ -77,6 +77,7 @@ def lines(design: SystemDesign) -> list[str]:
         f"{_time(document, 'latency_last_output_ticks')} to the last output word{exact}.",
         *([f"Not used: {', '.join(document['unused'])}."] if document["unused"] else []),
         *(_other(document, other) for other in document["others"]),
+        *(_inner(advice) for advice in document["inner_cuts"]),
         f"System: {design.folder}",
     ]
 
@@ -136,4 +137,16 @@ def _other(document: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     return (
         f"Over {count}: step interval {_microseconds(document, other['step_interval_ticks'])}, latency "
         f"{_microseconds(document, other['latency_last_output_ticks'])} (blocks {cut}); what binds: {other['binds']}."
+    )
+
+
+def _inner(advice: Mapping[str, Any]) -> str:
+    """A cut inside the layer that binds."""
+    whole = advice["whole_layer_interval_cycles"]
+    against = "which fits no device whole" if whole is None else f"{whole} cycles whole"
+    state = "" if advice["generated"] else "; planned, cannot be generated"
+    return (
+        f"Layer '{advice['layer']}' cut by {advice['kind']} over {', '.join(advice['devices'])}: "
+        f"{advice['step_interval_cycles']} cycles, {against}; {advice['exchange']} over {advice['links']} links, "
+        f"{advice['link_words']} words a step{state}."
     )

@@ -12,6 +12,7 @@ from rnngen.config.system import System
 from rnngen.emit.design import Design, read_design
 from rnngen.emit.folder import GENERATOR, SYSTEM_FILE, fresh_folder, json_bytes, read_system_document
 from rnngen.emit.system_document import (
+    advice_dict,
     device_dict,
     link_dict,
     other_dict,
@@ -21,7 +22,7 @@ from rnngen.emit.system_document import (
     system_dict,
 )
 from rnngen.errors import DesignError
-from rnngen.plan.partition import Loser, Partition, PartPlan
+from rnngen.plan.partition import Advice, Loser, Partition, PartPlan
 
 WriteDesign = Callable[[Path, PartPlan], Design]
 
@@ -51,29 +52,42 @@ class SystemDesign:
         return tuple(part.device.name for part in self.partition.parts)
 
 
-def write_system(
-    folder: Path, name: str, goal: str, partition: Partition, others: Sequence[Partition | Loser], write: WriteDesign
-) -> SystemDesign:
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """How a network is cut, and what else there was.
+
+    Attributes:
+        network: Name of the whole network.  goal: What was made shortest first.
+        others: Cuts that lost.  inner: Cuts inside the layer that binds, as planned.
+    """
+
+    network: str
+    goal: str
+    partition: Partition
+    others: tuple[Partition | Loser, ...] = ()
+    inner: tuple[Advice, ...] = ()
+
+
+def write_system(folder: Path, choice: Choice, write: WriteDesign) -> SystemDesign:
     """Writes the design of each device and system.json, in one step.
 
     Args:
-        name: Of the whole network.  others: Cuts that lost.
         write: Writes the design of a part into a folder.
 
     Raises:
         DesignError: if the folder is not rnngen's or cannot be written; nothing is left behind then.
     """
+    partition = choice.partition
     with fresh_folder(folder) as fresh:
         written = [write(fresh / part.device.name, part) for part in partition.parts]
         designs = tuple(replace(design, folder=folder / design.folder.name) for design in written)
-        document = _document(name, goal, partition, others, designs)
+        document = _document(choice, designs)
         (fresh / SYSTEM_FILE).write_bytes(json_bytes(document))
     return SystemDesign(folder, document, partition, designs)
 
 
-def _document(
-    name: str, goal: str, partition: Partition, others: Sequence[Partition | Loser], designs: Sequence[Design]
-) -> dict[str, Any]:
+def _document(choice: Choice, designs: Sequence[Design]) -> dict[str, Any]:
+    partition = choice.partition
     system, parts = partition.system, partition.parts
     used = {part.device.name for part in parts}
     devices = [
@@ -85,15 +99,16 @@ def _document(
     digests = "".join(design.document["digest"] for design in designs)
     return {
         "generator": GENERATOR,
-        "network": name,
-        "goal": goal,
+        "network": choice.network,
+        "goal": choice.goal,
         "ticks_hz": system.ticks_hz,
         **partition_dict(partition),
         "host": {"input": parts[0].device.name, "output": parts[-1].device.name},
         "devices": devices,
         "links": [link_dict(partition, index) for index in range(len(partition.hops))],
         "unused": [device.name for device in system.devices if device.name not in used],
-        "others": [other_dict(other) for other in others],
+        "others": [other_dict(other) for other in choice.others],
+        "inner_cuts": [advice_dict(advice) for advice in choice.inner],
         "system": system_dict(system),
         "digest": hashlib.sha256(digests.encode()).hexdigest(),
     }

@@ -10,7 +10,7 @@ from typing import Any
 from rnngen.config.system import Device, Host, Link, System
 from rnngen.emit.design import Design
 from rnngen.plan.memory import total_memory_bits
-from rnngen.plan.partition import Hop, Loser, Partition, PartPlan
+from rnngen.plan.partition import Advice, Hop, Loser, Partition, PartPlan
 from rnngen.plan.partition.hops import hop
 
 
@@ -88,6 +88,26 @@ def other_dict(other: Partition | Loser) -> dict[str, Any]:
         return {"devices": other.devices, "refused": other.reason}
     cut = [{"device": part.device.name, "blocks": [part.blocks.start, part.blocks[-1]]} for part in other.parts]
     return {"devices": len(other.parts), "cut": cut} | partition_dict(other)
+
+
+def advice_dict(advice: Advice) -> dict[str, Any]:
+    """A cut inside a layer, as planned."""
+    plan, exchange = advice.plan, advice.plan.cut.exchange
+    return {
+        "layer": advice.layer,
+        "kind": plan.cut.kind,
+        "devices": list(advice.devices),
+        "step_interval_cycles": plan.interval,
+        "whole_layer_interval_cycles": advice.whole,
+        "multipliers": plan.multipliers,
+        "exchange": exchange.what,
+        "exchange_values": exchange.values,
+        "exchange_value_bits": exchange.value_bits,
+        "links": "direct" if plan.wires.direct else "ring",
+        "link_words": plan.link_words,
+        "binds": plan.binds,
+        "generated": plan.cut.is_generated,
+    }
 
 
 def read_partition(system: System, designs: Mapping[str, Design], document: Mapping[str, Any]) -> Partition:

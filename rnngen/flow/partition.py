@@ -13,7 +13,7 @@ from rnngen.config.system_file import read_system_file
 from rnngen.emit import system as emit
 from rnngen.emit.design import Design, write_design
 from rnngen.emit.folder import check_target
-from rnngen.emit.system import SystemDesign, write_system
+from rnngen.emit.system import Choice, SystemDesign, write_system
 from rnngen.errors import PlanError
 from rnngen.flow.generate import GenerateOptions, quantised_model
 from rnngen.frontend import ImportOptions, Model
@@ -23,7 +23,7 @@ from rnngen.gateware.board_ulx3s import pll_settings
 from rnngen.ir.network import Network
 from rnngen.passes.cut import Part, cut
 from rnngen.passes.prune_layers import FitOptions
-from rnngen.plan.partition import GOALS, PartPlan, Parts, SearchResult, best_partition
+from rnngen.plan.partition import GOALS, PartPlan, Parts, SearchResult, best_partition, inner_cuts
 from rnngen.plan.partition.parts import Progress
 from rnngen.plan.search import DEFAULT_CAPACITY
 
@@ -136,7 +136,8 @@ def _written(
             progress(f"writing the design of device '{part.device.name}'")
         return _write_part(folder, piece_of[part.device.name], part, parts, options, calibration)
 
-    return write_system(target, name, options.goal, best, found.others, write)
+    inner = tuple(inner_cuts(parts, best))
+    return write_system(target, Choice(name, options.goal, best, found.others, inner), write)
 
 
 def _write_part(

@@ -166,6 +166,24 @@ def test_figures_as_json(model: Path, system: Path, tmp_path: Path, capsys: pyte
     assert max([device["load"] for device in devices] + [link["load"] for link in links]) == 1.0
 
 
+def test_cuts_inside_the_layer_that_binds_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, system = tmp_path / "model.safetensors", tmp_path / "system.toml"
+    save_file(torch.nn.LSTM(3, 32).state_dict(), model)
+    system.write_text(SYSTEM.replace("multipliers = 60", "multipliers = 24").partition("[host]")[0])
+    assert main(["partition", str(model), "--system", str(system), "-o", str(tmp_path / "out")]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if " cut by rows " in line]
+    document = json.loads((tmp_path / "out/system.json").read_text())
+    (rows,) = [cut for cut in document["inner_cuts"] if cut["kind"] == "rows"]
+    assert (rows["layer"], rows["devices"], rows["generated"]) == ("l0", ["left", "middle"], False)
+    assert (rows["exchange"], rows["exchange_values"], rows["exchange_value_bits"]) == ("h", 16, 16)
+    assert rows["step_interval_cycles"] < rows["whole_layer_interval_cycles"]
+    assert line == (
+        f"Layer 'l0' cut by rows over left, middle: {rows['step_interval_cycles']} cycles, "
+        f"{rows['whole_layer_interval_cycles']} cycles whole; h over direct links, {rows['link_words']} words a step; "
+        f"planned, cannot be generated."
+    )
+
+
 def test_the_same_input_gives_the_same_bytes(model: Path, made: SystemDesign, tmp_path: Path) -> None:
     again = partition(model, ENDS, tmp_path / "again")
     assert again.document == made.document

@@ -141,6 +141,10 @@ class Parts:
         """The device's DSP block, where it is known."""
         return self._resources[device.name].dsp
 
+    def pipeline(self, device: Device) -> Pipeline:
+        """The depth of the device's datapath."""
+        return self._resources[device.name].pipeline
+
     def value_bits(self, block: int) -> int:
         """Width of a word that a block gives."""
         return self.network.block_format(self.network.blocks[block]).width

@@ -1,0 +1,126 @@
+"""What a cut inside the layer that binds would give, on the devices of a system that are alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations, permutations
+
+from rnngen.config.system import Device, Link, System
+from rnngen.errors import PlanError
+from rnngen.plan.partition.cuts import Cut, block_cuts
+from rnngen.plan.partition.exchange import Wires, direct_wires, ring_wires
+from rnngen.plan.partition.inner import CutPlan, cheaper, plan_cut
+from rnngen.plan.partition.parts import PartPlan, Parts
+from rnngen.plan.partition.result import Partition
+
+_MOST_DEVICES = 8
+"""Devices that one layer is cut over at most."""
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A cut inside a layer, as planned.
+
+    Attributes:
+        layer: Its name.  devices: That take a part each.
+        whole: Step interval in cycles of the layer whole on one of the devices; None where it does not fit.
+    """
+
+    layer: str
+    devices: tuple[str, ...]
+    plan: CutPlan
+    whole: int | None
+
+
+def inner_cuts(parts: Parts, partition: Partition) -> list[Advice]:
+    """Cuts inside the layer that binds a cut, over 2 devices, and more; those that make its interval shorter."""
+    block = _binding_block(partition)
+    if block is None:
+        return []
+    own = parts.network.blocks[block]
+    name = parts.network.layers[own.branches[0].last].name
+    found: list[Advice] = []
+    for devices, wirings in _groups(parts.system):
+        first = parts.system.device(devices[0])
+        whole = parts.plan(first, range(block, block + 1))
+        interval = whole.interval if isinstance(whole, PartPlan) else None
+        for cut in block_cuts(parts.network, block, len(devices)):
+            plan = _planned(parts, cut, wirings, first)
+            if plan is not None and (interval is None or plan.interval < interval):
+                found.append(Advice(name, devices, plan, interval))
+    return found
+
+
+def _binding_block(partition: Partition) -> int | None:
+    """The slowest block of the slowest device; None where a link binds."""
+    ticks = partition.device_ticks
+    if max(ticks) < partition.interval_ticks:
+        return None
+    part = partition.parts[ticks.index(max(ticks))]
+    intervals = [block.interval for block in part.plan.blocks]
+    return part.blocks.start + intervals.index(max(intervals))
+
+
+def _planned(parts: Parts, cut: Cut, wirings: Sequence[Wires], device: Device) -> CutPlan | None:
+    """The best plan of a cut; None where nothing fits."""
+    if device.memory_bits is not None and _weight_bits(parts, cut) > device.memory_bits:
+        return None
+    made = []
+    for wires in wirings:
+        try:
+            made.append(plan_cut(cut, wires, device.multipliers, parts.pipeline(device)))
+        except PlanError:
+            continue
+    return cheaper(made) if made else None
+
+
+def _weight_bits(parts: Parts, cut: Cut) -> int:
+    """Of the device that has most: no plan of it stores fewer."""
+    layers = [parts.network.layers[i] for i in parts.network.blocks[cut.block].branches[0].indices]
+    width = max(layer.formats.product.weight_width for layer in layers)
+    return max(sum(stage.macs for stage in share.stages) for share in cut.shares) * width
+
+
+def _groups(system: System) -> Iterator[tuple[tuple[str, ...], list[Wires]]]:
+    """Of each number of devices that are alike the first ones that direct links or a ring of equal links join."""
+    for count in range(2, min(len(system.devices), _MOST_DEVICES) + 1):
+        for devices in combinations(system.devices, count):
+            names = tuple(device.name for device in devices)
+            alike = all(replace(device, name=names[0]) == devices[0] for device in devices)
+            wirings = _wirings(system, names) if alike else []
+            if wirings:
+                yield names, wirings
+                break
+
+
+def _wirings(system: System, names: Sequence[str]) -> list[Wires]:
+    """The ways in which each of these devices reaches all others over equal links of a word a cycle."""
+    found: list[Wires] = []
+    pairs = list(permutations(names, 2))
+    link = _equal(system, pairs)
+    if link is not None:
+        found.append(direct_wires(len(names), link.word_bits, link.latency_cycles))
+    for rest in permutations(names[1:]):
+        order = (names[0], *rest)
+        ahead = list(zip(order, (*order[1:], order[0])))
+        both = _equal(system, [*ahead, *(pair[::-1] for pair in ahead)])
+        one = both or _equal(system, ahead)
+        if one is not None:
+            found.append(ring_wires(len(names), one.word_bits, one.latency_cycles, both is not None))
+            break
+    return found
+
+
+def _equal(system: System, pairs: Sequence[tuple[str, str]]) -> Link | None:
+    """The link between devices if there is one between each of these and all are alike."""
+    wires = [system.wire(*pair) for pair in pairs]
+    first = wires[0]
+    if first is None or system.word_ticks(first) != system.cycle_ticks(first.source):
+        return None
+    same = all(
+        wire is not None and (wire.word_bits, wire.latency_cycles) == (first.word_bits, first.latency_cycles)
+        and system.word_ticks(wire) == system.word_ticks(first)
+        for wire in wires
+    )  # fmt: skip
+    return first if same else None
