@@ -20,6 +20,7 @@ from rnngen.passes.quantise import quantise
 from rnngen.plan.memory import total_memory_bits
 from rnngen.plan.network import NetworkPlan
 from rnngen.plan.partition import Loser, Partition, Parts, best_partition
+from rnngen.plan.partition.schedule import run_system, settled_ticks
 from rnngen.plan.schedule import run_schedule, settled_interval
 from rnngen.plan.search import Budget, plan_with_folding
 from rnngen.plan.shapes import block_shapes
@@ -271,6 +272,39 @@ def test_networks_cut_at_equal_layers_are_as_many_times_faster() -> None:
     assert max(intervals.values()) <= 1.01 * min(intervals.values())
     whole = best_partition(Parts(network_of((("lstm", 256),) * 4, 256), chain([device("d", 1024)], LINK))).best
     assert whole.interval_ticks >= 3.9 * intervals[4]
+
+
+@pytest.mark.parametrize("name", [name for name in SYSTEMS if name != "no memory"])
+def test_the_cycle_model_of_the_system_reaches_the_figures(name: str) -> None:
+    """Devices and links run step by step: a lone step takes the latency, many of them the interval each."""
+    found = best_partition(Parts(network_of(CHAIN), SYSTEMS[name]))
+    for cut in (found.best, *(other for other in found.others if isinstance(other, Partition))):
+        lone = run_system(cut, [1])
+        first = lone.parts[0].inputs[0][-1] * cut.system.cycle_ticks(cut.parts[0].device.name)
+        took = lone.outputs[0][-1] - first
+        ticks, steps = settled_ticks(cut, 150)
+        if cut.is_exact:
+            assert took == cut.latency_ticks
+            assert lone.outputs[0][0] - first == cut.first_latency_ticks
+            assert ticks == steps * cut.interval_ticks
+        else:  # each device begins with a cycle of its own: less than one at each hop, and at the end
+            spare = sum(cut.system.cycle_ticks(part.device.name) for part in cut.parts)
+            assert cut.latency_ticks <= took < cut.latency_ticks + spare
+            assert abs(ticks - steps * cut.interval_ticks) <= spare
+
+
+def test_sequences_and_last_steps_through_the_system() -> None:
+    """A part behind a choice of one step gets sequences of one step; stored sequences come in bursts."""
+    network = network_of((("bidirectional gru", 3), ("lstm", 5), ("last",), ("linear", 4)))
+    found = best_partition(Parts(network, chain(EQUAL, LINK)))
+    cuts = [cut for cut in (found.best, *found.others) if isinstance(cut, Partition)]
+    cut = next(cut for cut in cuts if len(cut.parts) == 3)
+    times = run_system(cut, [3, 2, 4])
+    assert [len(part.inputs) for part in times.parts] == [9, 9, 3]
+    assert len(times.outputs) == 3
+    for sender, receiver in zip(times.parts, times.parts[1:]):
+        for beats, taken in zip(sender.outputs, receiver.inputs):
+            assert taken[-1] > beats[-1] + 16 + 12
 
 
 def test_why_others_lost() -> None:

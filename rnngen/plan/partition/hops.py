@@ -55,16 +55,31 @@ def giving(system: System, sender: PartPlan, found: Hop) -> int:
     """Ticks from a step's last output beat to the last word given to the link, which may be narrower than the port."""
     cycle = system.cycle_ticks(found.wire.source)
     last = sender.outputs[-1]
-    beats = [(at - last) * cycle for at in sender.outputs]
-    words = regrouped(beats, sender.output_bits, found.wire.word_bits, found.step_bits)
-    return _paced(words, system.word_ticks(found.wire))
+    return given(system, sender, found, [(at - last) * cycle for at in sender.outputs])[-1]
 
 
 def taking(system: System, found: Hop, receiver: PartPlan) -> int:
     """Ticks from the last word delivered to the last input beat, of a port that may be narrower than the link."""
     cycle = system.cycle_ticks(found.wire.target)
-    words = [(1 - found.payload + index) * cycle for index in range(found.payload)]
-    return _paced(regrouped(words, found.wire.word_bits, receiver.input_bits, found.step_bits), cycle)
+    return taken(system, found, receiver, [(1 - found.payload + index) * cycle for index in range(found.payload)])[-1]
+
+
+def given(
+    system: System, sender: PartPlan, found: Hop, beats: Sequence[int], free: int | None = None
+) -> list[int]:
+    """Ticks in which a step's words are given to the link.
+
+    Args:
+        beats: Those of its output beats.  free: Before which the link takes no word of this step.
+    """
+    words = regrouped(beats, sender.output_bits, found.wire.word_bits, found.step_bits)
+    return _paced(words, system.word_ticks(found.wire), free)
+
+
+def taken(system: System, found: Hop, receiver: PartPlan, words: Sequence[int]) -> list[int]:
+    """Ticks of a step's input beats, of the words as they are delivered."""
+    beats = regrouped(words, found.wire.word_bits, receiver.input_bits, found.step_bits)
+    return _paced(beats, system.cycle_ticks(found.wire.target), None)
 
 
 def regrouped(times: Sequence[int], bits: int, into_bits: int, total: int) -> list[int]:
@@ -73,9 +88,11 @@ def regrouped(times: Sequence[int], bits: int, into_bits: int, total: int) -> li
     return [times[ceil_div(end, bits) - 1] for end in ends]
 
 
-def _paced(ready: Sequence[int], each: int) -> int:
-    """When the last word goes if each waits for itself and takes so long."""
-    at = ready[0]
-    for one in ready[1:]:
-        at = max(at + each, one)
-    return at
+def _paced(ready: Sequence[int], each: int, free: int | None) -> list[int]:
+    """When each goes if it waits for itself and for those before it, each of which takes so long."""
+    found: list[int] = []
+    for one in ready:
+        earliest = one if free is None else max(one, free)
+        found.append(earliest)
+        free = earliest + each
+    return found
