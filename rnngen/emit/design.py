@@ -83,6 +83,11 @@ class Design:
         return str(self.document["top"])
 
     @property
+    def state_access(self) -> bool:
+        """Whether states can be given and read at run time."""
+        return bool(self.document["state_access"])
+
+    @property
     def sources(self) -> list[Path]:
         """Verilog files, absolute, leaves first, the top last."""
         return [(self.folder / "rtl" / name).resolve() for name in self.document["verilog"]]

@@ -62,6 +62,11 @@ def is_design(folder: Path) -> bool:
     return any(_is_ours(folder / name) for name in (DESIGN_FILE, SYSTEM_FILE))
 
 
+def is_system(folder: Path) -> bool:
+    """Whether the folder is that of a system and not of one design."""
+    return (folder / SYSTEM_FILE).is_file() and not (folder / DESIGN_FILE).exists()
+
+
 def _is_ours(path: Path) -> bool:
     try:
         document = json.loads(path.read_text())
@@ -156,7 +161,7 @@ def read_document(folder: Path) -> dict[str, Any]:
     Raises:
         DesignError: if it is missing, not JSON, or not rnngen's.
     """
-    if (folder / SYSTEM_FILE).is_file() and not (folder / DESIGN_FILE).exists():
+    if is_system(folder):
         names = sorted(path.parent.name for path in folder.glob(f"*/{DESIGN_FILE}"))
         raise DesignError(
             f"'{folder}' holds a system of several designs; give the folder of one of {', '.join(names)}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ from rnngen.emit.system_document import (
     system_dict,
 )
 from rnngen.errors import DesignError
+from rnngen.ir.network import Network
+from rnngen.ir.quantised import QuantisedNetwork
+from rnngen.passes.cut import Part, join
 from rnngen.plan.partition import Advice, Loser, Partition, PartPlan
 
 WriteDesign = Callable[[Path, PartPlan], Design]
@@ -45,6 +49,26 @@ class SystemDesign:
     def system(self) -> System:
         """All devices and links."""
         return self.partition.system
+
+    @cached_property
+    def _whole(self) -> Part:
+        parts = [Part(design.network, design.quantised) for design in self.designs]
+        return join(parts, str(self.document["network"]))
+
+    @property
+    def network(self) -> Network:
+        """The whole float network."""
+        return self._whole.network
+
+    @property
+    def quantised(self) -> QuantisedNetwork:
+        """The integers of the whole network, which the devices compute together."""
+        return self._whole.quantised
+
+    @property
+    def state_access(self) -> bool:
+        """Whether states can be given and read at run time, on the device that has the layer."""
+        return all(design.state_access for design in self.designs)
 
     @property
     def names(self) -> tuple[str, ...]:

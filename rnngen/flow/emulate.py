@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from rnngen.arith.format import FloatArray
 from rnngen.emit.design import Design, read_design
+from rnngen.emit.folder import is_system
+from rnngen.emit.system import SystemDesign, read_system
 from rnngen.emulate.network import Emulation, Progress, run_lengths
 from rnngen.errors import DesignError
 from rnngen.flow.accuracy import ErrorFigures, error_figures, finite_or_none
@@ -54,7 +56,7 @@ class EmulationReport:
 
 
 def emulate(
-    design: Design | Path | str,
+    design: Design | SystemDesign | Path | str,
     x: npt.ArrayLike | Path | str,
     progress: Progress | None = None,
     states: States | Path | str | None = None,
@@ -63,7 +65,8 @@ def emulate(
     """Runs x (sequences, steps, features) through the software model of a design.
 
     Args:
-        design, x, progress: The design, its input, and what is told of each step.
+        design, x, progress: The design, or a system of designs as one network, its input, and what is told of each
+            step.
         states: What the sequences begin with, by recurrent layer, or an .npz file of them
             (``rnngen.flow.states.read_states``); None: the model's own state, or zeros.
         lengths: Steps of each sequence of x, where they differ; what lies behind a sequence's end is ignored, and
@@ -73,7 +76,7 @@ def emulate(
         DesignError: if the folder holds no sound design, or one whose states cannot be given.
         DataError: if x or a state is not what it should be.
     """
-    design = design if isinstance(design, Design) else read_design(Path(design))
+    design = _read(design) if isinstance(design, Path | str) else design
     if isinstance(x, str | Path):
         values = read_array(Path(x), design.network, "Input")
     else:
@@ -91,10 +94,15 @@ def emulate(
     return EmulationReport(output, emulation, error, reference.judge, left)
 
 
-def _states(design: Design, states: States | Path | str | None, sequences: int) -> States:
+def _read(folder: Path | str) -> Design | SystemDesign:
+    """What a folder holds."""
+    return read_system(Path(folder)) if is_system(Path(folder)) else read_design(Path(folder))
+
+
+def _states(design: Design | SystemDesign, states: States | Path | str | None, sequences: int) -> States:
     if states is None:
         return {}
-    if not design.document["state_access"]:
+    if not design.state_access:
         raise DesignError(
             "The design has no access to its states, so none can be given; generate it again with --state."
         )

@@ -1,4 +1,4 @@
-"""Cuts a quantised network into parts that follow each other, one a device.
+"""Cuts a quantised network into parts that follow each other, one a device, and joins them again.
 
 The network is quantised once and whole, so a part's input format is the output format of the part before, and the
 parts one behind the other compute the whole in every bit.
@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from rnngen.errors import ModelError
+from rnngen.ir.layers import Layer
 from rnngen.ir.network import Network
-from rnngen.ir.quantised import Block, Branch, QuantisedNetwork
+from rnngen.ir.quantised import Block, Branch, QuantisedLayer, QuantisedNetwork
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +56,22 @@ def cut(network: Network, quantised: QuantisedNetwork, ranges: Sequence[range], 
         Part(_float_part(network, quantised, blocks, name), part_of(quantised, blocks, name))
         for blocks, name in zip(ranges, names, strict=True)
     ]
+
+
+def join(parts: Sequence[Part], name: str) -> Part:
+    """The network that parts were cut from, under a name."""
+    first, last = parts[0].network, parts[-1].network
+    layers: list[QuantisedLayer] = []
+    blocks: list[Block] = []
+    floats: list[Layer] = []
+    for part in parts:
+        blocks += (_moved(block, -len(layers), -len(floats)) for block in part.quantised.blocks)
+        layers += part.quantised.layers
+        floats += part.network.layers
+    return Part(
+        replace(first, name=name, layers=tuple(floats), host_after=last.host_after),
+        replace(parts[0].quantised, name=name, layers=tuple(layers), blocks=tuple(blocks)),
+    )
 
 
 def _check_ranges(ranges: Sequence[range], count: int) -> None:

@@ -109,6 +109,11 @@ def test_parts_one_behind_the_other_compute_the_whole(tmp_path: Path) -> None:
     for design in back.designs:
         values = emulate(design.folder, values).output
     assert np.array_equal(values[..., 0], expected[..., 0])
+    together = emulate(tmp_path / "parted", x)
+    assert np.array_equal(together.emulation.output, expected)
+    assert together.error == emulate(whole, x).error
+    lengths = [6, 3, 1, 2]
+    assert np.array_equal(emulate(parted, x, lengths=lengths).output, emulate(whole, x, lengths=lengths).output)
     assert back.document == parted.document
     assert back.partition.interval_ticks == parted.partition.interval_ticks == back.document["step_interval_ticks"]
     assert back.partition.latency_ticks == parted.partition.latency_ticks

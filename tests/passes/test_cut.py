@@ -15,7 +15,7 @@ from rnngen.errors import ModelError
 from rnngen.ir.network import Network
 from rnngen.ir.quantised import QuantisedNetwork
 from rnngen.ir.reference import run_network
-from rnngen.passes.cut import Part, cut
+from rnngen.passes.cut import Part, cut, join
 from rnngen.passes.quantise import quantise
 from tests.random_networks import Description, make_input, make_network, random_description
 
@@ -84,6 +84,17 @@ def test_any_network_anywhere(seed: int) -> None:
     places = sorted(random.sample(range(1, len(quantised.blocks)), random.randrange(len(quantised.blocks))))
     parts = cut_at(network, quantised, places)
     assert np.array_equal(run_parts(parts, x), run_values(quantised, x).output)
+
+
+@pytest.mark.parametrize("description", CHAINS)
+def test_joined_again_they_are_the_whole(description: Description) -> None:
+    network, quantised, _ = whole_of(description)
+    said = Network(network.name, network.layers, "model", ("scales",), ("smooths",))
+    back = join(cut_at(said, quantised, list(range(1, len(quantised.blocks)))), network.name)
+    assert (back.quantised.layers, back.quantised.blocks) == (quantised.layers, quantised.blocks)
+    assert (back.quantised.name, back.quantised.weight_bits) == (quantised.name, quantised.weight_bits)
+    assert back.network.layers == network.layers
+    assert (back.network.host_before, back.network.host_after) == (("scales",), ("smooths",))
 
 
 def test_what_the_host_does_is_said_at_the_ends() -> None:
