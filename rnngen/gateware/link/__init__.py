@@ -1,0 +1,1 @@
+"""The link layer between devices: frames, sequence numbers, checks, credits, replay and training."""
