@@ -116,6 +116,7 @@ class LinkCore(wiring.Component):
             sender.own.eq(training.own), sender.peer.eq(training.peer), sender.room.eq(training.room),
             sender.taken_acked.eq(self._receiver.acked), sender.nak.eq(self._receiver.nak),
             sender.repeated.eq(self._receiver.repeated), sender.alive.eq(self._receiver.alive),
+            sender.announced.eq(self._receiver.announced),
             sender.head.eq(self._deframer.head), sender.freed.eq(self._delivery.freed),
             framer.kind.eq(sender.kind), framer.part.eq(sender.part), framer.fields.eq(sender.fields),
             framer.stored.eq(replay.word), framer.go.eq(go),

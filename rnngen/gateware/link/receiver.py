@@ -28,6 +28,7 @@ class Receiver(wiring.Component):
         place: Where the word that is written goes; write: it is wanted.
         acked: The next frame's number.  limit: Words that may be read.  nak: See above.
         alive: An intact frame of this session came; its header is the deframer's ``head``.
+        announced: The same, when no more than its header is known, the cycle after ``opened``.
         repeated: A frame came twice: the acknowledgement was lost.
         patch, patch_place, patch_mask: A corrected bit.  corrected: A frame was.
     """
@@ -56,6 +57,7 @@ class Receiver(wiring.Component):
                 "limit": Out(index),
                 "nak": Out(1),
                 "alive": Out(1),
+                "announced": Out(1),
                 "repeated": Out(1),
                 "accepted": Out(1),
                 "patch": Out(1),
@@ -107,6 +109,7 @@ class Receiver(wiring.Component):
         room = (depth - (end - self.freed)[:index] - seen.length).as_signed()
         mine = self.up & (seen.own == self.own) & (seen.peer == self.peer)
         right = mine & (seen.kind == Kind.DATA) & (seen.sequence == expected) & (seen.length != 0)
+        m.d.sync += self.announced.eq(self.opened & mine & (seen.kind != Kind.INIT))
         with m.If(self.opened):
             m.d.sync += [wanted.eq(right & (room >= 0)), self.place.eq(end)]
 
@@ -123,7 +126,8 @@ class Receiver(wiring.Component):
         done = corrector.found & ((corrector.mask == 0) | self.patch_room)
         last_end = Signal.like(end)
         m.d.comb += [
-            suspect.eq(self.ended & ~self.intact & mine & wanted & ~searching),
+            # The polynomial has the factor x + 1: an even syndrome is an even number of wrong bits, never a single one.
+            suspect.eq(self.ended & ~self.intact & mine & wanted & ~searching & self.syndrome.xor()),
             begin.eq(suspect),
             corrector.begin.eq(begin),
             corrector.syndrome.eq(self.syndrome),

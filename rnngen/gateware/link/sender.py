@@ -23,7 +23,7 @@ class Sender(wiring.Component):
         up, training: What may be sent: everything, or INIT frames.
         heard_peer: The other side's session is known.  own, peer: Sessions, this side first.
         taken_acked, freed, nak, repeated: What the receiver tells the other side.
-        alive, head: An intact frame came, and its header.
+        alive, head: An intact frame came, and its header.  announced: A header came whose own check holds.
         room: Words of the other side's receive buffer.
         replays, credit_stall, frame_sent, word_sent, outstanding, progress: For the counters and the watch.
     """
@@ -55,6 +55,7 @@ class Sender(wiring.Component):
                 "nak": In(1),
                 "repeated": In(1),
                 "alive": In(1),
+                "announced": In(1),
                 "head": In(layout),
                 "room": In(index),
                 "replay": Out(1),
@@ -76,19 +77,24 @@ class Sender(wiring.Component):
         return m
 
     def _heard(self, m: Module) -> Signal:
-        """Acknowledgements, and whether frames are sent again from now on."""
+        """Acknowledgements, and whether frames are sent again from now on.
+
+        A gap is believed with the header, before the frame's own check: at worst frames are sent again, or once more.
+        """
         bits = self._shape.header.sequence
         self._sent, self._limit, self._epoch = Signal(bits), Signal(self._shape.header.index), Signal()
         back, timer = Signal(), Signal(range(self._shape.timeout + 1))
         acked, nak = Signal(bits), Signal()
-        valid = (self.head.acked - self.acked)[:bits] <= (self._sent - self.acked)[:bits]
+        valid, target = Signal(), Signal(bits)
         m.d.comb += [
+            valid.eq((self.head.acked - self.acked)[:bits] <= (self._sent - self.acked)[:bits]),
             acked.eq(Mux(self.alive & valid, self.head.acked, self.acked)),
-            nak.eq(self.alive & (self.head.nak != self._epoch)),
+            nak.eq(self.announced & (self.head.nak != self._epoch)),
+            target.eq(Mux(nak & valid, self.head.acked, acked)),
             self.progress.eq(acked != self.acked),
             self.outstanding.eq(self.acked != self._sent),
             back.eq(nak | (timer == self._shape.timeout)),
-            self.replay.eq(back & (acked != self.next)),
+            self.replay.eq(back & (target != self.next)),
         ]
         m.d.sync += [self.acked.eq(acked), timer.eq(timer + 1)]
         with m.If(nak):
@@ -101,7 +107,9 @@ class Sender(wiring.Component):
         passed = (acked - self.next)[:bits]  # acknowledged before it was sent again
         self._passed = Signal()
         m.d.comb += self._passed.eq((passed != 0) & ~passed[-1])
-        with m.If(back | self._passed):
+        with m.If(back):
+            m.d.sync += self.next.eq(target)
+        with m.Elif(self._passed):
             m.d.sync += self.next.eq(acked)
         return back
 
