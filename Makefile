@@ -1,4 +1,4 @@
-# make venv | test | regress | conformance | demo | bench | bench-law | bench-limits | bench-external | bench-sparse | bench-partition | bench-slice | real | clean
+# make venv | test | regress | conformance | links | formal | demo | bench | bench-law | bench-limits | bench-external | bench-sparse | bench-partition | bench-slice | real | clean
 # Needs Python 3.11 or newer, a C++ compiler, make and perl.
 
 PYTHON ?= python3
@@ -11,7 +11,7 @@ HLS_VENV  := build/hls4ml-venv
 HLS_STAMP := $(HLS_VENV)/.installed
 
 
-.PHONY: venv test regress conformance lint demo bench bench-law bench-limits bench-external bench-sparse bench-partition bench-slice real bench-hls4ml clean
+.PHONY: venv test regress conformance links formal lint demo bench bench-law bench-limits bench-external bench-sparse bench-partition bench-slice real bench-hls4ml clean
 .DELETE_ON_ERROR:
 
 venv: $(STAMP)
@@ -39,6 +39,15 @@ regress: $(STAMP)
 # All rows of CONFORMANCE.md, each in a simulator of its own; 8 minutes on two cores, less once built.
 conformance: $(STAMP)
 	$(BIN)/python -m bench.conformance --jobs $(JOBS)
+
+# Links of all widths and PHYs, 10^6 cycles each; 10^7 words over a bad line; a table of what was measured.
+links: $(STAMP)
+	RNNGEN_LINKS=1 $(BIN)/python -m pytest -q -n $(JOBS) tests/gateware/link
+	$(BIN)/python -m bench.links
+
+# The link protocol proved for more cycles than each change needs.
+formal: $(STAMP)
+	RNNGEN_FORMAL=1 $(BIN)/python -m pytest -q -n $(JOBS) tests/formal
 
 demo: $(STAMP)
 	$(BIN)/python examples/silero_demo.py -o demo

@@ -10,6 +10,7 @@ import pytest
 
 MARKERS = {
     "verilator": "needs Verilator and a C++ compiler (seconds a test)",
+    "formal": "needs sby and z3 (up to half a minute a test)",
     "synthesis": "needs Yosys or nextpnr (up to minutes a test)",
 }
 

@@ -152,13 +152,14 @@ class LinkShape:
         """
         return phy_latency + self.frame_words(length) + CONSTANT
 
-    @property
-    def report_cycles(self) -> int:
-        """Within so many cycles of the last progress a dead link is reported ``lost``, on both sides that are up.
+    def report_cycles(self, phy_latency: int) -> int:
+        """Within so many cycles of the last progress a dead link is reported ``lost``, at both ends.
 
-        A side is silent, or nothing is acknowledged; the longer of both, and 4 cycles of decision.
+        One end hears nothing, or nothing that it sends is acknowledged; the other one hears that, too, or learns of
+        the new session with the next INIT frame.
         """
-        return max(self.silence, self.give_up) + 4
+        told = self.keep_alive + self.frame_words(self.longest) + self.frame_latency(0, phy_latency)
+        return max(self.silence, self.give_up) + told
 
     def round_trip(self, phy_latency: int) -> int:
         """Cycles from the first word of the longest frame until the sender knows that it was taken and read.
@@ -186,6 +187,11 @@ class LinkShape:
             self, replay_words=words, buffer_words=words, window=frames, timeout=timeout, silence=silence,
             give_up=max(self.give_up, 4 * timeout),
         )  # fmt: skip
+
+    def slowed(self, word_cycles: int) -> LinkShape:
+        """This shape's times for a PHY that takes a word in so many cycles; few words wait in front of it."""
+        names = ("keep_alive", "timeout", "silence", "give_up")
+        return replace(self, fifo_words=4, **{name: getattr(self, name) * word_cycles for name in names})
 
 
 def _power_of_two(value: int) -> int:

@@ -32,6 +32,11 @@ def phy_ports(shape: LinkShape) -> dict[str, wiring.Member]:
     }
 
 
+def phy_side_ports(shape: LinkShape) -> dict[str, wiring.Member]:
+    """The same ports as a PHY has them."""
+    return {name: member.flip() for name, member in phy_ports(shape).items()}
+
+
 class LinkPort(wiring.Component):
     """One end of a link between the core (``core_ports``, domain ``sync``) and a PHY (``phy_ports``)."""
 

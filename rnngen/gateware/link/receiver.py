@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -108,10 +108,14 @@ class Receiver(wiring.Component):
         index = self._shape.header.index
         room = (depth - (end - self.freed)[:index] - seen.length).as_signed()
         mine = self.up & (seen.own == self.own) & (seen.peer == self.peer)
-        right = mine & (seen.kind == Kind.DATA) & (seen.sequence == expected) & (seen.length != 0)
+        right = mine & (seen.kind == Kind.DATA) & self._in_order(seen.sequence, expected) & (seen.length != 0)
         m.d.sync += self.announced.eq(self.opened & mine & (seen.kind != Kind.INIT))
         with m.If(self.opened):
             m.d.sync += [wanted.eq(right & (room >= 0)), self.place.eq(end)]
+
+    def _in_order(self, sequence: Value, expected: Value) -> Value:
+        """The frame is the next one."""
+        return sequence == expected
 
     def _search(
         self, m: Module, expected: Signal, end: Signal, wanted: Signal, undo: Signal, suspect: Signal, mine: Signal

@@ -118,7 +118,8 @@ class Sender(wiring.Component):
         index = self._shape.header.index
         self._end = Signal(index)
         self._whole = Signal()  # it has to be there as a whole
-        waiting, credit, complete, rested = Signal(), Signal(), Signal(), self._rested(m)
+        waiting, credit, complete = Signal(), Signal(), Signal()
+        rested = self._rested(m)
         may_begin = Signal()
         m.d.comb += [
             self._end.eq(self.begin + self.length),
@@ -128,16 +129,20 @@ class Sender(wiring.Component):
             may_begin.eq(waiting & credit & (complete | ~self._whole) & rested & ~back & ~self._passed),
             self.credit_stall.eq(waiting & ~credit),
         ]
-        self._may_go = rested
         return may_begin
 
     def _rested(self, m: Module) -> Value | int:
-        """The receiver's clock may be slower: now and then a word is left empty."""
-        if not self._shape.rest_every:
+        """The receiver's clock may be slower: now and then a word is left empty.
+
+        Control frames leave one earlier, so that data frames wait for it only where nothing else is sent.
+        """
+        self._may_go: Value | int = 1
+        every = self._shape.rest_every
+        if not every:
             return 1
-        busy = Signal(range(self._shape.rest_every + 1))
-        rested = Signal()
-        m.d.comb += rested.eq(busy != self._shape.rest_every)
+        busy, rested = Signal(range(every + 1)), Signal()
+        m.d.comb += rested.eq(busy != every)
+        self._may_go = busy < every // 2
         with m.If(self.go):
             with m.If(self.kind == framer.NONE):
                 m.d.sync += busy.eq(0)

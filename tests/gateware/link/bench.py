@@ -8,8 +8,11 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from amaranth.lib.wiring import Component
 
 from rnngen.config.link import LinkShape
+from rnngen.gateware.link.phy_pins import PinsPhy
+from rnngen.gateware.link.phy_uart import UartPhy
 from rnngen.gateware.link.port import LinkPort
 from rnngen.gateware.verilog import to_verilog
 from tests.leaves.bench import TEMPLATES, build
@@ -29,8 +32,24 @@ TX, RX, UP, LOST = range(4)
 RECORD = np.dtype([("cycle", "<u8"), ("data", "<u8"), ("end", "u1"), ("what", "u1"), ("flags", "u1"), ("unused", "V5")])
 
 
-def top_text(shape: LinkShape) -> str:
-    """Verilog of both ends and both directions."""
+def phy_text(kind: str, end: str, other: str) -> str:
+    """Verilog of one end's PHY, whose pins go to the other's; ``cut`` disturbs what it receives."""
+    cut, wires = f"{other}{end}_cut", [f".phy_tx_clk(p{end}_clk), .phy_tx_rst(1'b0), .phy_rx_rst(1'b0)"]
+    wires += [f".phy_tx_{name}({end}_phy_tx_{name})" for name in ("data", "start", "valid", "ready")]
+    wires += [f".phy_rx_{name}({end}_phy_rx_{name})" for name in ("data", "start", "valid")]
+    wires.append(f".phy_up({end}_phy_up)")
+    if kind == "uart":
+        wires.append(f".phy_rx_clk(q{end}_clk), .tx({end}_pin), .rx({other}_pin | {cut})")
+        return f"wire {end}_pin; link_phy {end}_phy ({', '.join(wires)});"
+    names = ("clock", "data", "start", "valid")
+    declared = " ".join(f"wire {'[3:0] ' if name == 'data' else ''}{end}_out_{name};" for name in names)
+    wires += [f".out_{name}({end}_out_{name})" for name in names]
+    wires.append(f".phy_rx_clk({other}_out_clock), .in_data({other}_out_data), .in_start({other}_out_start)")
+    return f"{declared} link_phy {end}_phy ({', '.join(wires)}, .in_valid({other}_out_valid & ~{cut}));"
+
+
+def top_text(shape: LinkShape, phy: str = "channel") -> str:
+    """Verilog of both ends and both directions, over the simulation channel or a PHY's pins (uart, pins)."""
     port = LinkPort(shape)
     members = {path[0]: (member.flow.name, value) for path, member, value in port.signature.flatten(port)}
     ports, body = ["input line_rst"], []
@@ -39,7 +58,8 @@ def top_text(shape: LinkShape) -> str:
         if clock[0] == "c":
             ports.append(f"input {clock}_rst")
     for end, other in ("ab", "ba"):
-        wires = [f".clk(c{end}_clk), .rst(c{end}_rst), .phy_tx_clk(p{end}_clk), .phy_rx_clk(q{end}_clk)"]
+        rx_clock = f"{other}_out_clock" if phy == "pins" else f"q{end}_clk"
+        wires = [f".clk(c{end}_clk), .rst(c{end}_rst), .phy_tx_clk(p{end}_clk), .phy_rx_clk({rx_clock})"]
         wires.append(".phy_tx_rst(1'b0), .phy_rx_rst(1'b0)")
         for name, (flow, value) in members.items():
             size = f"[{len(value) - 1}:0] "
@@ -52,6 +72,9 @@ def top_text(shape: LinkShape) -> str:
         way = end + other
         for name, bits in LINE.items():
             ports.append(f"input [{bits - 1}:0] {way}_{name}")
+        if phy != "channel":
+            body.append(phy_text(phy, end, other))
+            continue
         wires = [f".{name}({way}_{name})" for name in LINE]
         wires += [f".rst(line_rst), .up({other}_phy_up), .tx_clk(p{end}_clk), .rx_clk(q{other}_clk)"]
         wires += [f".tx_{name}({end}_phy_tx_{name})" for name in ("data", "start", "valid", "ready")]
@@ -60,15 +83,23 @@ def top_text(shape: LinkShape) -> str:
     return f"module top(\n  {', '.join(ports)});\n  " + "\n  ".join(body) + "\nendmodule\n"
 
 
-def build_pair(work: Path, shape: LinkShape) -> Path:
+def component_text(component: Component, name: str) -> str:
+    """Verilog of a component alone."""
+    return to_verilog(component, name, [value for _, _, value in component.signature.flatten(component)])
+
+
+def build_pair(work: Path, shape: LinkShape, phy: str = "channel") -> Path:
     """The simulator of two ends."""
-    port = LinkPort(shape)
-    ports = [value for _, _, value in port.signature.flatten(port)]
-    (work / "top.v").write_text(top_text(shape))
-    (work / "link_port.v").write_text(to_verilog(port, "link_port", ports))
+    (work / "top.v").write_text(top_text(shape, phy))
+    (work / "link_port.v").write_text(component_text(LinkPort(shape), "link_port"))
+    if phy == "uart":
+        (work / "link_phy.v").write_text(component_text(UartPhy(shape, 8), "link_phy"))
+    if phy == "pins":
+        (work / "link_phy.v").write_text(component_text(PinsPhy(shape, 4), "link_phy"))
     (work / "main.cpp").write_text("#include <functional>\n" + MAIN.read_text())
     options = ["--cc", "--exe", "--build", "-j", "2", "--top-module", "top", "--output-split", "0", "-Wno-fatal"]
-    options += ["-CFLAGS", f"-O1 -DWORD_BITS={shape.word_bits}", "-MAKEFLAGS", "OPT_FAST=-O1", "-y", str(TEMPLATES)]
+    options += ["-CFLAGS", f"-O1 -DWORD_BITS={shape.word_bits}", "-MAKEFLAGS", "OPT_FAST=-O1"]
+    options += ["-y", str(TEMPLATES), "-y", "."]
     build(work, *options, "--Mdir", "obj", "top.v", "link_port.v", "main.cpp")
     return work / "obj" / "Vtop"
 
@@ -105,9 +136,8 @@ class Log:
         words = self.words(end, what)
         places = np.searchsorted(words.cycles, [*rises, np.iinfo(np.int64).max])
         assert places[0] == 0, "no word moves before the link is up"
-        return [
-            Words(words.data[a:b], words.cycles[a:b], words.flags[a:b]) for a, b in zip(places, places[1:], strict=False)
-        ]
+        parts = [slice(a, b) for a, b in zip(places, places[1:], strict=False)]
+        return [Words(words.data[part], words.cycles[part], words.flags[part]) for part in parts]
 
     def delivered(self, end: int) -> int:
         """Words that ``end`` took, each of which was the right one in its place.
@@ -143,8 +173,8 @@ def run(program: Path, *settings: str, **values: int) -> Log:
 
 
 @cache
-def simulator(shape: LinkShape, folder: Path) -> Path:
+def simulator(shape: LinkShape, folder: Path, phy: str = "channel") -> Path:
     """Built once a test session and shape."""
     work = folder / f"link{len(list(folder.glob('link*')))}"
     work.mkdir()
-    return build_pair(work, shape)
+    return build_pair(work, shape, phy)

@@ -1,0 +1,166 @@
+// Two ends of the link layer, two lines that lose and change words at will, and what must hold whatever they do.
+//
+// The check of a frame is abstract: it holds if and only if the words since the start flag are the words of one frame
+// that was sent, all of them, unchanged.  For that every word on a line has a frame's number and its place in it
+// beside it; a word that was changed is not genuine.
+//
+// Words count up, with their frame's begin and end and the number of the session beside the count, so that a word that
+// is lost, comes twice, or comes in another order, is a wrong count.
+module line #(
+    parameter WIDTH = 32
+) (
+    input  wire             clk,
+    input  wire [WIDTH-1:0] sent,
+    input  wire             sent_start,
+    input  wire             sent_valid,
+    input  wire             lose,      // this word
+    input  wire             change,
+    input  wire [WIDTH-1:0] other,     // into this
+    input  wire             other_start,
+    output reg  [WIDTH-1:0] word,
+    output reg              start,
+    output reg              valid,
+    output wire             truth      // if this word ends a frame, its check holds
+);
+    reg [4:0] frame, word_frame, seen_frame;
+    reg [2:0] place, word_place, seen_place;
+    reg genuine, chain;
+    initial begin
+        frame = 0; place = 0; valid = 0; chain = 0;
+    end
+    wire [4:0] frame_now = sent_start ? frame + 5'd1 : frame;
+    wire [2:0] place_now = sent_start ? 3'd0 : place + 3'd1;
+    wire follows = chain && seen_frame == word_frame && seen_place + 3'd1 == word_place;
+    wire chain_now = genuine && (start ? word_place == 0 : follows);
+    assign truth = chain_now;
+    always @(posedge clk) begin
+        valid <= sent_valid && !lose;
+        if (sent_valid) begin
+            frame <= frame_now;
+            place <= place_now;
+            word <= change ? other : sent;
+            start <= change ? other_start : sent_start;
+            genuine <= !change;
+            word_frame <= frame_now;
+            word_place <= place_now;
+        end
+        if (valid) begin
+            chain <= chain_now;
+            seen_frame <= word_frame;
+            seen_place <= word_place;
+        end
+    end
+endmodule
+
+module link_proof #(
+    parameter RESETS = 0,   // both ends may be reset at any time
+    parameter CALM = 0,     // cycles without damage after which everything that was given has arrived; 0: not asked
+    parameter QUIET = 0     // nothing is damaged in so many first cycles
+) (
+    input wire        clk,
+    input wire        offer, take,           // the cores'
+    input wire        two,                   // words of the next frame
+    input wire        lose_ab, lose_ba, change_ab, change_ba, other_start_ab, other_start_ba,
+    input wire [31:0] other_ab, other_ba,
+    input wire        reset_a, reset_b,
+    input wire        calm
+);
+    wire rst_a = RESETS != 0 && reset_a, rst_b = RESETS != 0 && reset_b;
+    reg [7:0] cycle = 0;
+    always @(posedge clk) if (cycle != 255) cycle <= cycle + 1;
+
+    // A gives: count of words, session, first and last of a frame.
+    reg [7:0] given = 0;
+    reg [3:0] session = 0;
+    reg inside = 0;
+    reg [1:0] length = 1;
+    wire up_a, up_b, lost_a, lost_b, ready_a;
+    wire [1:0] next_length = inside ? length : (two ? 2'd2 : 2'd1);
+    wire last = inside || next_length == 1;
+    wire [31:0] data = {last, !inside, 18'd0, session, given};
+    reg was_up_a = 0;
+    always @(posedge clk) begin
+        was_up_a <= up_a;
+        if (offer && ready_a) begin
+            given <= given + 1;
+            inside <= !last;
+            length <= next_length;
+        end
+        if (was_up_a && !up_a || rst_a) begin
+            given <= 0;
+            inside <= 0;
+            session <= session + 1;
+        end
+    end
+
+    wire [31:0] out_a, out_b, in_a, in_b, rx_data;
+    wire start_out_a, start_out_b, valid_out_a, valid_out_b, start_a, start_b, valid_a, valid_b, truth_a, truth_b;
+    wire rx_first, rx_last, rx_valid;
+    link_core a (
+        .clk(clk), .rst(rst_a), .tx_data(data), .tx_length(next_length), .tx_valid(offer), .tx_ready(ready_a),
+        .rx_ready(1'b1), .up(up_a), .lost(lost_a), .clear(1'b1), .inject_every(32'd0), .inject_bit(5'd0),
+        .out_data(out_a), .out_start(start_out_a), .out_valid(valid_out_a), .out_ready(1'b1),
+        .in_data(in_a), .in_start(start_a), .in_valid(valid_a), .phy_up(1'b1), .truth(truth_a)
+    );
+    link_core b (
+        .clk(clk), .rst(rst_b), .tx_data(32'd0), .tx_length(2'd1), .tx_valid(1'b0),
+        .rx_data(rx_data), .rx_first(rx_first), .rx_last(rx_last), .rx_valid(rx_valid), .rx_ready(take),
+        .up(up_b), .lost(lost_b), .clear(1'b1), .inject_every(32'd0), .inject_bit(5'd0),
+        .out_data(out_b), .out_start(start_out_b), .out_valid(valid_out_b), .out_ready(1'b1),
+        .in_data(in_b), .in_start(start_b), .in_valid(valid_b), .phy_up(1'b1), .truth(truth_b)
+    );
+    wire still = cycle < QUIET || calming;
+    line ab (
+        .clk(clk), .sent(out_a), .sent_start(start_out_a), .sent_valid(valid_out_a), .lose(lose_ab && !still),
+        .change(change_ab && !still), .other(other_ab), .other_start(other_start_ab),
+        .word(in_b), .start(start_b), .valid(valid_b), .truth(truth_b)
+    );
+    line ba (
+        .clk(clk), .sent(out_b), .sent_start(start_out_b), .sent_valid(valid_out_b), .lose(lose_ba && !still),
+        .change(change_ba && !still), .other(other_ba), .other_start(other_start_ba),
+        .word(in_a), .start(start_a), .valid(valid_a), .truth(truth_a)
+    );
+
+    // B takes: the right words in order.
+    reg [7:0] taken = 0;
+    reg [3:0] taken_session = 0;
+    reg some = 0, ever = 0, was_up_b = 0;
+    wire down_b = was_up_b && !up_b || rst_b;
+    always @(posedge clk) begin
+        was_up_b <= up_b;
+        if (rx_valid && take) begin
+            taken <= taken + 1;
+            taken_session <= rx_data[11:8];
+            some <= 1;
+            ever <= 1;
+        end
+        if (down_b) begin
+            taken <= 0;
+            some <= 0;
+        end
+        if (rx_valid && !rst_b) begin
+            assert (rx_data[7:0] == taken);
+            assert (rx_first == rx_data[30]);
+            assert (rx_last == rx_data[31]);
+            if (some) assert (rx_data[11:8] == taken_session);
+            else if (ever) assert (rx_data[11:8] > taken_session);
+            if (RESETS == 0) assert (rx_data[11:8] == 0);
+        end
+        if (RESETS == 0) assert (!lost_a && !lost_b);
+    end
+
+    // From a moment on nothing is damaged: within CALM cycles everything that had been given has been taken.
+    reg calming = 0;
+    reg [7:0] age = 0, owed = 0;
+    always @(posedge clk) begin
+        if (CALM != 0 && calm && !calming && cycle >= QUIET && !inside && !offer) begin
+            calming <= 1;
+            owed <= given;
+        end
+        if (calming) begin
+            age <= age + 1;
+            assume (take);
+            if (age >= CALM) assert (taken >= owed);
+        end
+    end
+endmodule

