@@ -69,6 +69,8 @@ module link_proof #(
     reg [7:0] cycle = 0;
     always @(posedge clk) if (cycle != 255) cycle <= cycle + 1;
 
+    reg calming = 0;
+
     // A gives: count of words, session, first and last of a frame.
     reg [7:0] given = 0;
     reg [3:0] session = 0;
@@ -89,7 +91,7 @@ module link_proof #(
         if (was_up_a && !up_a || rst_a) begin
             given <= 0;
             inside <= 0;
-            session <= session + 1;
+            if (given != 0) session <= session + 1;
         end
     end
 
@@ -150,7 +152,6 @@ module link_proof #(
     end
 
     // From a moment on nothing is damaged: within CALM cycles everything that had been given has been taken.
-    reg calming = 0;
     reg [7:0] age = 0, owed = 0;
     always @(posedge clk) begin
         if (CALM != 0 && calm && !calming && cycle >= QUIET && !inside && !offer) begin

@@ -93,6 +93,7 @@ class PinsPhy(wiring.Component):
     """The PHY.  Ports: those of ``phy_side_ports``, and the pins ``out_*`` and ``in_*`` (the module's docstring)."""
 
     def __init__(self, shape: LinkShape, pins: int) -> None:
+        _beats(shape.word_bits, pins)
         self._bits, self._pins = shape.word_bits, pins
         super().__init__(
             {
