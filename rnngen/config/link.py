@@ -148,7 +148,9 @@ class LinkShape:
         """Cycles from the first word in at the sender to the first word out at the receiver.
 
         Holds at equal clocks and no errors for a frame whose words are given without a pause, while no other data
-        frame is being sent; ``phy_latency``: from a word in at one PHY to the same word out at the other.
+        frame is being sent and the words of those before have been taken; frames follow each other on the line every
+        ``frame_words`` and leave the buffer a word a cycle.  ``phy_latency``: from a word in at one PHY to the same
+        word out at the other.
         """
         return phy_latency + self.frame_words(length) + CONSTANT
 

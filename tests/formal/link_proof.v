@@ -61,7 +61,7 @@ module link_proof #(
     input wire        offer, take,           // the cores'
     input wire        two,                   // words of the next frame
     input wire        lose_ab, lose_ba, change_ab, change_ba, other_start_ab, other_start_ba,
-    input wire [31:0] other_ab, other_ba,
+    input wire [14:0] other_ab, other_ba,   // as many bits as a header has; a payload that was changed is never taken
     input wire        reset_a, reset_b,
     input wire        calm
 );
@@ -114,12 +114,12 @@ module link_proof #(
     wire still = cycle < QUIET || calming;
     line ab (
         .clk(clk), .sent(out_a), .sent_start(start_out_a), .sent_valid(valid_out_a), .lose(lose_ab && !still),
-        .change(change_ab && !still), .other(other_ab), .other_start(other_start_ab),
+        .change(change_ab && !still), .other({17'd0, other_ab}), .other_start(other_start_ab),
         .word(in_b), .start(start_b), .valid(valid_b), .truth(truth_b)
     );
     line ba (
         .clk(clk), .sent(out_b), .sent_start(start_out_b), .sent_valid(valid_out_b), .lose(lose_ba && !still),
-        .change(change_ba && !still), .other(other_ba), .other_start(other_start_ba),
+        .change(change_ba && !still), .other({17'd0, other_ba}), .other_start(other_start_ba),
         .word(in_a), .start(start_a), .valid(valid_a), .truth(truth_a)
     );
 

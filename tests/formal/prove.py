@@ -37,9 +37,9 @@ link_core.v
 """
 
 
-def core_text(shape: LinkShape) -> str:
+def core_text(shape: LinkShape, trained: bool) -> str:
     """Verilog of an end."""
-    core = LinkCore(shape, abstract=True)
+    core = LinkCore(shape, abstract=True, trained=trained)
     return to_verilog(core, "link_core", [value for _, _, value in core.signature.flatten(core)])
 
 
@@ -53,13 +53,13 @@ def tools(work: Path) -> dict[str, str]:
     return os.environ | {"PATH": os.pathsep.join([str(folder), str(beside), os.environ["PATH"]])}
 
 
-def proved(work: Path, shape: LinkShape, depth: int, engine: str = "z3", **settings: int) -> tuple[bool, str]:
+def proved(work: Path, shape: LinkShape, depth: int, trained: bool, engine: str = "z3", **settings: int) -> tuple[bool, str]:
     """Whether every assertion holds for ``depth`` cycles, and what sby wrote.
 
-    ``settings``: the harness's parameters.
+    ``trained``: both ends are up from the first cycle on.  ``settings``: the harness's parameters.
     """
     (work / "link_proof.v").write_text(HARNESS.read_text())
-    (work / "link_core.v").write_text(core_text(shape))
+    (work / "link_core.v").write_text(core_text(shape, trained))
     chosen = " ".join(f"-set {name} {value}" for name, value in settings.items())
     (work / "run.sby").write_text(SCRIPT.format(depth=depth, settings=chosen, engine=engine))
     done = subprocess.run(

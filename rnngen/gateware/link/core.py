@@ -52,10 +52,13 @@ class LinkCore(wiring.Component):
         out_*: Words to the PHY; a word is taken in a cycle with valid and ready.  in_*: Words from it.
         phy_up: The PHY delivers.
         truth: With ``abstract`` (for proofs): the check of the frame that ends now holds.
+
+    Args:
+        trained: For proofs: the link is up from the first cycle on.
     """
 
-    def __init__(self, shape: LinkShape, abstract: bool = False) -> None:
-        self._shape, self._abstract = shape, abstract
+    def __init__(self, shape: LinkShape, abstract: bool = False, trained: bool = False) -> None:
+        self._shape, self._abstract, self._trained = shape, abstract, trained
         super().__init__(
             {
                 **core_ports(shape),
@@ -75,7 +78,7 @@ class LinkCore(wiring.Component):
         """Amaranth's hook: builds the circuit.  All but training and counters is forgotten with a session."""
         m = Module()
         shape = self._shape
-        m.submodules.training = self._training = training = Training(shape)
+        m.submodules.training = self._training = training = Training(shape, self._trained)
         flush = training.flush
 
         def kept(name: str, part: wiring.Component) -> wiring.Component:

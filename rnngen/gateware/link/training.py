@@ -27,10 +27,13 @@ class Training(wiring.Component):
             the link stays down.
         flush: Everything of the session is forgotten.
         own, peer, heard: Sessions; the other side's is known.  room: Words of its receive buffer.
+
+    Args:
+        trained: For proofs: up from the first cycle on.
     """
 
-    def __init__(self, shape: LinkShape) -> None:
-        self._shape = shape
+    def __init__(self, shape: LinkShape, trained: bool = False) -> None:
+        self._shape, self._trained = shape, trained
         session = shape.header.session
         super().__init__(
             {
@@ -41,15 +44,15 @@ class Training(wiring.Component):
                 "outstanding": In(1),
                 "progress": In(1),
                 "clear": In(1),
-                "up": Out(1),
+                "up": Out(1, init=trained),
                 "lost": Out(1),
                 "mismatch": Out(1),
                 "flush": Out(1),
                 "training": Out(1),
                 "own": Out(session),
                 "peer": Out(session),
-                "heard": Out(1),
-                "room": Out(shape.header.index),
+                "heard": Out(1, init=trained),
+                "room": Out(shape.header.index, init=shape.buffer_words if trained else 0),
             }
         )
 
@@ -59,7 +62,7 @@ class Training(wiring.Component):
         head = self.head
         own = Signal(self._shape.header.session, reset_less=True)  # a reset begins a new session, too
         init, named, known, fits = Signal(), Signal(), Signal(), Signal()
-        begin = Signal(init=1)
+        begin = Signal(init=not self._trained)
         m.d.comb += [
             self.own.eq(own),
             self.flush.eq(begin),

@@ -69,12 +69,13 @@ def test_every_frame_comes_in_its_cycle(name: str, other_way: dict[str, int], la
     assert log.delivered(1) > 5_000
     begins, ends = np.flatnonzero(given.flags & 1), np.flatnonzero(given.flags & 2)
     arrivals = taken.cycles[np.flatnonzero(taken.flags & 1)]
-    free = 0
+    free = taken_until = 0  # a long frame's words still leave the buffer when a short one behind it is there
     for begin, end, arrival in zip(begins, ends, arrivals, strict=False):
         words = int(end - begin) + 1
         on_the_line = max(int(given.cycles[begin]), free)
         free = on_the_line + shape.frame_words(words)
-        assert arrival == on_the_line + shape.frame_latency(words, latency)
+        assert arrival == max(on_the_line + shape.frame_latency(words, latency), taken_until)
+        taken_until = int(arrival) + words
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -121,9 +122,8 @@ def test_damaged_words_are_repaired(name: str, damage: dict[str, int], folder: P
     stop = CYCLES - 8_000
     log = run(simulator(SHAPES[name], folder), *quiet_from(stop), cycles=CYCLES, **RANDOM, **both(**damage))
     assert_all_arrived(log)
-    assert (log.counters["a_check_errors"] + log.counters["a_replays"] > 0) == any(
-        value * CYCLES > 2**32 * 4 for key, value in damage.items() if key != "burst_words"
-    )
+    seen = sum(log.counters[f"{end}_{name}"] for end in "ab" for name in ("check_errors", "replays"))
+    assert (seen > 0) == (damage != {})
 
 
 def test_one_error_in_a_thousand_bits_is_survived_or_reported(folder: Path) -> None:
