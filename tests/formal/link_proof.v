@@ -55,7 +55,8 @@ endmodule
 module link_proof #(
     parameter RESETS = 0,   // both ends may be reset at any time
     parameter CALM = 0,     // cycles without damage after which everything that was given has arrived; 0: not asked
-    parameter QUIET = 0     // nothing is damaged in so many first cycles
+    parameter QUIET = 0,    // nothing is damaged in so many first cycles
+    parameter FAULTS = 0    // stretches of a line in which words are damaged, as long as they like; 0: any number
 ) (
     input wire        clk,
     input wire        offer, take,           // the cores'
@@ -111,15 +112,26 @@ module link_proof #(
         .out_data(out_b), .out_start(start_out_b), .out_valid(valid_out_b), .out_ready(1'b1),
         .in_data(in_b), .in_start(start_b), .in_valid(valid_b), .phy_up(1'b1), .truth(truth_b)
     );
+    // Words are lost and changed only where `harm` is set: in a stretch that goes on, or in a new one.
     wire still = cycle < QUIET || calming;
+    reg [3:0] faults = 0;
+    reg in_ab = 0, in_ba = 0;
+    wire left = FAULTS == 0 || faults < FAULTS;
+    wire harm_ab = !still && (lose_ab || change_ab) && (in_ab || left);
+    wire harm_ba = !still && (lose_ba || change_ba) && (in_ba || left && !(harm_ab && !in_ab));
+    always @(posedge clk) begin
+        in_ab <= harm_ab;
+        in_ba <= harm_ba;
+        if (FAULTS != 0) faults <= faults + (harm_ab && !in_ab || harm_ba && !in_ba);
+    end
     line ab (
-        .clk(clk), .sent(out_a), .sent_start(start_out_a), .sent_valid(valid_out_a), .lose(lose_ab && !still),
-        .change(change_ab && !still), .other({17'd0, other_ab}), .other_start(other_start_ab),
+        .clk(clk), .sent(out_a), .sent_start(start_out_a), .sent_valid(valid_out_a), .lose(lose_ab && harm_ab),
+        .change(change_ab && harm_ab), .other({17'd0, other_ab}), .other_start(other_start_ab),
         .word(in_b), .start(start_b), .valid(valid_b), .truth(truth_b)
     );
     line ba (
-        .clk(clk), .sent(out_b), .sent_start(start_out_b), .sent_valid(valid_out_b), .lose(lose_ba && !still),
-        .change(change_ba && !still), .other({17'd0, other_ba}), .other_start(other_start_ba),
+        .clk(clk), .sent(out_b), .sent_start(start_out_b), .sent_valid(valid_out_b), .lose(lose_ba && harm_ba),
+        .change(change_ba && harm_ba), .other({17'd0, other_ba}), .other_start(other_start_ba),
         .word(in_a), .start(start_a), .valid(valid_a), .truth(truth_a)
     );
 
