@@ -53,7 +53,9 @@ def tools(work: Path) -> dict[str, str]:
     return os.environ | {"PATH": os.pathsep.join([str(folder), str(beside), os.environ["PATH"]])}
 
 
-def proved(work: Path, shape: LinkShape, depth: int, trained: bool, engine: str = "z3", **settings: int) -> tuple[bool, str]:
+def proved(
+    work: Path, shape: LinkShape, depth: int, trained: bool, engine: str = "--unroll --nopresat z3", **settings: int
+) -> tuple[bool, str]:
     """Whether every assertion holds for ``depth`` cycles, and what sby wrote.
 
     ``trained``: both ends are up from the first cycle on.  ``settings``: the harness's parameters.
