@@ -93,8 +93,7 @@ module rnn_link_channel #(
         end
     end
 
-    wire [31:0] late = now - dues[read[ADDRESS_WIDTH-1:0]];
-    wire there = read != written && !late[31];
+    wire there = read != written && now >= dues[read[ADDRESS_WIDTH-1:0]];
     always @(posedge rx_clk) begin
         rx_valid <= there;
         if (there) begin

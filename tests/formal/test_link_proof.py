@@ -14,9 +14,9 @@ from amaranth.hdl import Const
 from rnngen.gateware.link.receiver import Receiver
 from tests.formal.prove import SMALL, proved
 
-pytestmark = pytest.mark.formal
-
 DEEP = "RNNGEN_FORMAL" in os.environ
+
+pytestmark = [pytest.mark.formal, pytest.mark.skipif(not DEEP, reason="make formal")]
 
 
 def test_nothing_is_lost_doubled_or_reordered_on_any_line(tmp_path: Path) -> None:
