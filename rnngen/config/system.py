@@ -9,7 +9,7 @@ from math import lcm
 
 from rnngen.errors import PlanError
 
-WORD_BITS = range(8, 513)
+WORD_BITS = (8, 16, 32, 64)
 """Legal widths of a link's words."""
 CLOCK_HZ = range(1_000, 10_000_000_001)
 MOST_LATENCY = 1_000_000
@@ -80,9 +80,7 @@ class Link:
         if self.source == self.target:
             raise PlanError(f"{name} leads from a device to itself; take it out.")
         if self.word_bits not in WORD_BITS:
-            raise PlanError(
-                f"{name}: word_bits must be within {WORD_BITS.start}..{WORD_BITS.stop - 1}, not {self.word_bits}."
-            )
+            raise PlanError(f"{name}: word_bits must be one of {', '.join(map(str, WORD_BITS))}, not {self.word_bits}.")
         if not 0 <= self.latency_cycles <= MOST_LATENCY:
             raise PlanError(f"{name}: latency_cycles must be within 0..{MOST_LATENCY:,}, not {self.latency_cycles}.")
         if not 0 < self.rate <= 1:

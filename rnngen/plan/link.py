@@ -11,8 +11,11 @@ from rnngen.plan.layer import ceil_div
 HEADER_BITS = 64
 CRC_BITS = 32
 
-LINK_CYCLES = 12
-"""With no errors and equal clocks, what the link layer adds to the PHY's latency and a frame's length."""
+LINK_CYCLES = 10
+"""With no errors and equal clocks, what the link layer adds to the PHY's latency and all words of a frame."""
+
+MOST_PAYLOAD = (1 << 12) - 1
+"""Payload words of the longest frame: what the header's length can say."""
 
 
 def payload_words(values: int, value_bits: int, word_bits: int) -> int:
@@ -30,9 +33,9 @@ def frame_words(payload: int, word_bits: int) -> int:
     return payload + overhead_words(word_bits)
 
 
-def frame_latency(payload: int, phy_latency: int) -> int:
+def frame_latency(payload: int, word_bits: int, phy_latency: int) -> int:
     """Cycles from a frame's first word given to its first word delivered; its words follow each other without gaps.
 
     As many from the last word given to the last one delivered, whatever gaps there were.
     """
-    return phy_latency + payload + LINK_CYCLES
+    return phy_latency + frame_words(payload, word_bits) + LINK_CYCLES

@@ -153,7 +153,10 @@ def test_what_the_command_says(model: Path, system: Path, tmp_path: Path, capsys
     assert lines[7] == f"Step interval {interval:.2f} us (planned); what binds: {document['binds']}."
     assert lines[8].startswith("Latency ")
     assert lines[8].endswith(" to the last output word, at most, as clocks differ.")
-    no_way = "no links lead over so many devices from where the input enters to where results leave"
+    no_way = (
+        "no links that take steps in frames of up to 4,095 words lead over so many devices from where the input "
+        "enters to where results leave"
+    )
     assert [f"Over 1 device: none, as {no_way}.", f"Over 2 devices: none, as {no_way}."] == lines[9:11]
     assert lines[-1] == f"System: {target}"
     assert sorted(path.name for path in target.iterdir()) == ["left", "middle", "right", "system.json"]

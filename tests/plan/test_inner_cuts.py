@@ -165,7 +165,7 @@ def play_links(
             _, travelled, frame, sender, hops = entry
             payload = len(frames[frame][1])
             free[here, target] = now + payload + overhead
-            at = now + wires.latency + payload + 12
+            at = now + wires.latency + payload + overhead + 10
             found[target, sender, frame] = at
             if hops > 1:
                 onward = target, (target + (target - here)) % wires.devices

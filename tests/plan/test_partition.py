@@ -75,7 +75,9 @@ def played_hop(system: System, wire: Link, sender: tuple[QuantisedNetwork, Netwo
         there = beats[last_bit // (plan.output_words * width)] * slow
         given.append(max(there, given[-1] + each) if given else there)
     overhead = {64: 2, 32: 3, 16: 6}[word]
-    flight = wire.latency_cycles * slow + words * fast + 12 * max(slow, fast) + overhead * (each - slow)
+    slowest = max(slow, fast, Fraction(1, wire.clock_hz) if wire.clock_hz else slow)
+    # Behind the last word: CRC and, delayed by it, header; then the PHY, the link layer, and n - 1 words read.
+    flight = wire.latency_cycles * slow + (overhead + 1) * each + 10 * slowest + (words - 1) * fast
     arrived = [given[-1] + flight - (words - 1 - number) * fast for number in range(words)]
     columns = receiver[1].blocks[0].first.x_columns
     port = [n for n in range(receiver[1].input_words, columns + 1) if columns % n == 0]
@@ -307,6 +309,16 @@ def test_sequences_and_last_steps_through_the_system() -> None:
             assert taken[-1] > beats[-1] + 16 + 12
 
 
+def test_a_step_must_fit_a_frame() -> None:
+    """2,100 values of 16 bits in words of 8: 4,200 of them, and the header's length says 4,095 at most."""
+    network = network_of((("linear", 2100), ("linear", 3)), 2)
+    cuts = best_partition(Parts(network, chain([device(name, 300) for name in "ab"], replace(LINK, word_bits=8))))
+    assert len(cuts.best.parts) == 1
+    assert cuts.others[0].reason.startswith("no links that take steps in frames of up to 4,095 words lead over so many")
+    wide = best_partition(Parts(network, chain([device(name, 300) for name in "ab"], replace(LINK, word_bits=16))))
+    assert {len(wide.best.parts), *(len(other.parts) for other in wide.others)} == {1, 2}
+
+
 def test_why_others_lost() -> None:
     network = network_of(CHAIN)
     wide, narrow = chain(EQUAL, LINK), chain(EQUAL, replace(LINK, rate=Fraction(1, 100)))
@@ -336,7 +348,10 @@ def test_why_there_is_no_cut() -> None:
     )
     apart = chain(EQUAL, LINK, Host("a", "a"))
     found = best_partition(Parts(network, apart)).others
-    no_way = "no links lead over so many devices from where the input enters to where results leave"
+    no_way = (
+        "no links that take steps in frames of up to 4,095 words lead over so many devices from where the input "
+        "enters to where results leave"
+    )
     assert found == (Loser(2, no_way), Loser(3, no_way))
 
 

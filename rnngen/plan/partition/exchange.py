@@ -110,7 +110,7 @@ def _forwarded(wires: Wires, frames: Sequence[Sent], value_bits: int, hops: int)
         waiting.remove((hop, number, ready))
         payload = payload_words(frames[number].values, value_bits, wires.word_bits)
         free = start + frame_words(payload, wires.word_bits)
-        delivered[hop][number] = start + frame_latency(payload, wires.latency)
+        delivered[hop][number] = start + frame_latency(payload, wires.word_bits, wires.latency)
         if hop + 1 < hops:
             waiting.append((hop + 1, number, delivered[hop][number]))
     return delivered

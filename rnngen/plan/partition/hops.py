@@ -42,13 +42,18 @@ class Hop:
 
 
 def hop(system: System, wire: Link, values: int, value_bits: int) -> Hop:
-    """A step of so many values on a link of one direction."""
+    """A step of so many values on a link of one direction.
+
+    From the last word given: the frame's CRC and, before all, its header go by at the link's pace, and behind the
+    first word delivered the others are read at the receiver's.  At equal clocks that is ``plan.link.frame_latency``.
+    """
     payload = payload_words(values, value_bits, wire.word_bits)
     word, sender, receiver = system.word_ticks(wire), *(system.cycle_ticks(end) for end in wire.ends)
-    latency = wire.latency_cycles * sender + payload * receiver + LINK_CYCLES * max(sender, receiver)
-    slower = overhead_words(wire.word_bits) * (word - sender)  # header and CRC of a link slower than its sender
+    slowest = max(sender, receiver, word if wire.clock_hz is not None else 0)
+    passing = (overhead_words(wire.word_bits) + 1) * word + (payload - 1) * receiver
+    latency = wire.latency_cycles * sender + passing + LINK_CYCLES * slowest
     words = frame_words(payload, wire.word_bits)
-    return Hop(wire, values, value_bits, payload, words, words * word, latency + slower)
+    return Hop(wire, values, value_bits, payload, words, words * word, latency)
 
 
 def giving(system: System, sender: PartPlan, found: Hop) -> int:

@@ -15,6 +15,7 @@ from functools import cached_property
 
 from rnngen.config.system import Device, Link, System
 from rnngen.errors import PlanError
+from rnngen.plan.link import MOST_PAYLOAD
 from rnngen.plan.partition.hops import Hop, giving, hop, taking
 from rnngen.plan.partition.parts import PartPlan, Parts, Refusal
 from rnngen.plan.partition.result import Partition
@@ -166,7 +167,8 @@ class _Search:
             if output == device.name:
                 continue  # results leave here, so nothing may follow
             for target, wire in self._out[device.name]:
-                if not state.used >> target & 1 and self._is_next(state.used, target):
+                fits = self._hop(wire, end).payload <= MOST_PAYLOAD
+                if fits and not state.used >> target & 1 and self._is_next(state.used, target):
                     yield self._sent(state, placed, end, target, wire)
 
     def _placed(self, state: _State, way: _Way, end: int, count: int) -> _Way | None:
@@ -226,7 +228,8 @@ class _Search:
         keys = [(count, True), *((number, False) for number in range(count - 1, 0, -1))]
         said = next((self._refused[key] for key in keys if key in self._refused), None)
         if said is None:
-            return Loser(count, "no links lead over so many devices from where the input enters to where results leave")
+            return Loser(count, f"no links that take steps in frames of up to {MOST_PAYLOAD:,} words lead over so many "
+                         "devices from where the input enters to where results leave")  # fmt: skip
         names = self._names(said.blocks)
         return Loser(count, f"device '{said.device}' cannot take {names}: {said.reason.rstrip('.')}")
 
