@@ -26,7 +26,7 @@ from rnngen.errors import DesignError
 from rnngen.ir.network import Network
 from rnngen.ir.quantised import QuantisedNetwork
 from rnngen.passes.cut import Part, join
-from rnngen.plan.partition import Advice, Loser, Partition, PartPlan
+from rnngen.plan.partition import Advice, Other, Partition, PartPlan
 
 WriteDesign = Callable[[Path, PartPlan], Design]
 
@@ -88,7 +88,7 @@ class Choice:
     network: str
     goal: str
     partition: Partition
-    others: tuple[Partition | Loser, ...] = ()
+    others: tuple[Other, ...] = ()
     inner: tuple[Advice, ...] = ()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from rnngen.config.system import Device, Host, Link, System
 from rnngen.emit.design import Design
 from rnngen.plan.memory import total_memory_bits
-from rnngen.plan.partition import Advice, Hop, Loser, Partition, PartPlan
+from rnngen.plan.partition import Advice, Hop, Loser, Other, Partition, PartPlan
 from rnngen.plan.partition.hops import hop
 
 
@@ -82,8 +82,8 @@ def link_dict(partition: Partition, index: int) -> dict[str, Any]:
     }
 
 
-def other_dict(other: Partition | Loser) -> dict[str, Any]:
-    """A cut that lost, or a number of devices over which there is none."""
+def other_dict(other: Other) -> dict[str, Any]:
+    """A cut that lost, or why there is none."""
     if isinstance(other, Loser):
         return {"devices": other.devices, "refused": other.reason}
     cut = [{"device": part.device.name, "blocks": [part.blocks.start, part.blocks[-1]]} for part in other.parts]

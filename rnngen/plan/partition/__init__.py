@@ -4,9 +4,9 @@ from rnngen.plan.partition.advice import Advice, inner_cuts
 from rnngen.plan.partition.hops import Hop
 from rnngen.plan.partition.parts import PartPlan, Parts, Refusal
 from rnngen.plan.partition.result import GOALS, Partition
-from rnngen.plan.partition.search import Loser, SearchResult, best_partition, naive_partition
+from rnngen.plan.partition.search import Loser, Other, SearchResult, best_partition, naive_partition
 
 __all__ = [
-    "GOALS", "Advice", "Hop", "Loser", "PartPlan", "Partition", "Parts", "Refusal", "SearchResult", "best_partition",
-    "inner_cuts", "naive_partition",
+    "GOALS", "Advice", "Hop", "Loser", "Other", "PartPlan", "Partition", "Parts", "Refusal", "SearchResult",
+    "best_partition", "inner_cuts", "naive_partition",
 ]  # fmt: skip

@@ -20,7 +20,7 @@ from rnngen.plan.network import NetworkPlan
 from rnngen.plan.schedule import run_schedule
 from rnngen.plan.search import DEFAULT_CAPACITY, Budget, plan_with_folding
 from rnngen.plan.shapes import BlockShape, block_shapes
-from rnngen.plan.timing import PIPELINES, Pipeline, pipeline_for
+from rnngen.plan.timing import OPERAND_CYCLES, PIPELINES, Pipeline, pipeline_for, tail_timing
 
 Progress = Callable[[str], None]
 
@@ -136,6 +136,28 @@ class Parts:
         layers = [layer for shape in shapes for layer in shape.layers]
         pairs = 2 if resources.budget.dsps is not None and any(layer.pair_width for layer in layers) else 1
         return ceil_div(sum(layer.macs for layer in layers), pairs * resources.budget.multipliers)
+
+    def products(self, blocks: range) -> int:
+        """Products of a step."""
+        return sum(self.network.layers[i].macs for index in blocks for i in self._layers(index))
+
+    def most_products(self, device: Device) -> int:
+        """Products that a device gives in a cycle, at most."""
+        resources = self._resources[device.name]
+        pairs = resources.budget.dsps is not None and resources.dsp is not None
+        return (2 if pairs else 1) * resources.budget.multipliers
+
+    def _layers(self, block: int) -> tuple[int, ...]:
+        """Indices of a block's layers."""
+        return tuple(index for branch in self.network.blocks[block].branches for index in branch.indices)
+
+    def least_ways(self, device: Device, blocks: range) -> int:
+        """Cycles that a lone step takes at least beside its issues: each block's way from product to output."""
+        resources = self._resources[device.name]
+        shapes = self._shapes[resources.dsp][blocks.start : blocks.stop]
+        last = (shape.branches[0][-1][0].kind for shape in shapes)
+        depth = OPERAND_CYCLES + resources.pipeline.product_stages
+        return sum(depth + tail_timing(kind, resources.pipeline).output for kind in last)
 
     def dsp(self, device: Device) -> Dsp | None:
         """The device's DSP block, where it is known."""

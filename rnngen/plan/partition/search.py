@@ -1,9 +1,10 @@
 """The best cut of a network into neighbouring blocks on devices, exactly.
 
-Dynamic programming over (devices in use, the last of them, blocks done), which keeps every pair of interval and latency
-that no other one beats.  Plans of parts cost time, so a part that was not planned yet counts with what it takes at
-least; where the best cut has such parts they are planned, and the search begins anew.  Once all parts of the best cut
-are planned no other cut can be better, as nothing counted more than it takes.
+Best first: of all partial cuts the one whose figures may still become the smallest goes on.  Plans of parts cost time,
+so the newest part of a cut counts with what it takes at least until the cut comes first; then it is planned.  What is
+to come counts with products over multipliers of the devices that are left.  As nothing ever counts more than it takes,
+the first whole cut that comes first is the best.  Of partial cuts that go on in the same way those are dropped that
+another one beats in interval and latency.
 """
 
 from __future__ import annotations
@@ -12,15 +13,18 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from heapq import heappop, heappush
+from itertools import count as numbers
 
 from rnngen.config.system import Device, Link, System
 from rnngen.errors import PlanError
+from rnngen.plan.layer import ceil_div
 from rnngen.plan.link import MOST_PAYLOAD
 from rnngen.plan.partition.hops import Hop, giving, hop, taking
 from rnngen.plan.partition.parts import PartPlan, Parts, Refusal
 from rnngen.plan.partition.result import Partition
 
-_MOST_WAYS = 1_000_000
+_MOST_WAYS = 300_000
 """Partial cuts that a search weighs at most."""
 
 
@@ -32,17 +36,20 @@ class Loser:
     reason: str
 
 
+Other = Partition | Loser
+
+
 @dataclass(frozen=True, eq=False)
 class SearchResult:
     """What a search found.
 
     Attributes:
         best: The best cut of all.
-        others: The best cut over each other number of devices, or why there is none.
+        others: The best cut over one device, and over one less and one more than the best has, or why there is none.
     """
 
     best: Partition
-    others: tuple[Partition | Loser, ...]
+    others: tuple[Other, ...]
 
 
 @dataclass(frozen=True)
@@ -55,22 +62,32 @@ class _Place:
 
 
 @dataclass(frozen=True)
-class _Way:
-    """A partial cut: places so far, and a device that takes blocks from ``done`` on."""
-
-    places: tuple[_Place, ...]
-    interval: int
-    latency: int
-
-
-@dataclass(frozen=True)
 class _State:
-    """Where partial cuts go on: devices in use as bits, the newest one, the link to it, and blocks done."""
+    """Where partial cuts go on: devices in use as bits, the newest one, the link to it, and blocks done before it."""
 
     used: int
     device: int
     wire: Link | None
     done: int
+
+
+@dataclass(frozen=True)
+class _Way:
+    """A partial cut.
+
+    Attributes:
+        state: Where its last device is.  places: All devices with their blocks; of the last one, where it has any yet.
+        interval, latency: Of what is placed, in ticks; of a last part that is not planned, at least.
+        before: The same without blocks on the last device; None where it has none yet.
+        known: Whether the figures hold the plan of the last part, and not what it takes at least.
+    """
+
+    state: _State
+    places: tuple[_Place, ...]
+    interval: int
+    latency: int
+    before: _Way | None = None
+    known: bool = False
 
 
 def best_partition(parts: Parts, goal: str = "interval") -> SearchResult:
@@ -81,13 +98,14 @@ def best_partition(parts: Parts, goal: str = "interval") -> SearchResult:
     Raises:
         PlanError: if the network fits no way, saying what is in the way; or there are too many ways to weigh.
     """
-    found = _Search(parts, goal).all_counts()
-    cuts = [each for each in found if isinstance(each, Partition)]
-    if not cuts:
-        reasons = "; ".join(f"over {each.devices}: {each.reason}" for each in found if isinstance(each, Loser))
+    search = _Search(parts, goal)
+    best = search.best()
+    if best is None:
+        reasons = "; ".join(f"over {one.devices}: {one.reason}" for one in search.losers())
         raise PlanError(f"The network fits the system on no number of devices ({reasons}).")
-    best = min(cuts, key=lambda cut: (*cut.key(goal), len(cut.parts)))
-    return SearchResult(best, tuple(each for each in found if each is not best))
+    count = len(best.parts)
+    near = sorted({number for number in (1, count - 1, count + 1) if 1 <= number <= search.most and number != count})
+    return SearchResult(best, tuple(search.best(number) or search.loser(number) for number in near))
 
 
 class _Search:
@@ -95,53 +113,72 @@ class _Search:
         self._parts, self._goal = parts, goal
         self._system, self._devices = parts.system, parts.system.devices
         self._blocks = len(parts.network.blocks)
-        self._most = min(len(self._devices), self._blocks)
+        self.most = min(len(self._devices), self._blocks)
         self._hops: dict[tuple[Link, int], Hop] = {}
+        self._rests: dict[tuple[int, int], tuple[int, int]] = {}
         self._refused: dict[tuple[int, bool], Refusal] = {}  # by devices so far, and whether it is the last one
         self._out: dict[str, list[tuple[int, Link]]] = defaultdict(list)
         index = {device.name: number for number, device in enumerate(self._devices)}
         for wire in self._system.wires:
             self._out[wire.source].append((index[wire.target], wire))
 
-    def all_counts(self) -> list[Partition | Loser]:
-        """The best cut over each number of devices."""
-        while True:
-            ways = self._best_ways()
-            unknown = [place for way in ways.values() for place in way.places if self._plan(place) is None]
-            if not unknown:
-                break
-            for place in unknown:
-                self._parts.plan(self._devices[place.device], place.blocks)
-        counts = range(1, self._most + 1)
-        return [self._partition(ways[count]) if count in ways else self._loser(count) for count in counts]
+    def best(self, count: int | None = None) -> Partition | None:
+        """The best cut, over so many devices; None if there is none."""
+        waiting: list[tuple[tuple[int, ...], int, _Way]] = []
+        order = numbers()
+        kept: dict[_State, list[tuple[int, int]]] = defaultdict(list)
+
+        def push(way: _Way) -> None:
+            heappush(waiting, (self._rank(way), next(order), way))
+
+        for state in self._starts():
+            push(_Way(state, (), 0, 0))
+        while waiting:
+            if next(order) > _MOST_WAYS:
+                raise PlanError(
+                    f"A search over {len(self._devices)} devices weighs more than {_MOST_WAYS:,} partial cuts; "
+                    f"describe fewer links, a chain or a ring."
+                )
+            way = heappop(waiting)[2]
+            if way.before is None:
+                if not _is_beaten(kept[way.state], way):
+                    for placed in self._placed(way, count):
+                        push(placed)
+                continue
+            if not way.known:
+                planned = self._planned(way.before, way.places[-1])
+                if planned is not None:
+                    push(planned)
+            elif way.places[-1].blocks.stop == self._blocks:
+                return self._partition(way)
+            else:
+                for sent in self._sent(way):
+                    push(sent)
+        return None
+
+    def losers(self) -> list[Loser]:
+        """Why there is no cut over any number of devices."""
+        return [self.loser(count) for count in range(1, self.most + 1)]
+
+    def loser(self, count: int) -> Loser:
+        """Why there is no cut over so many devices."""
+        keys = [(count, True), *((number, False) for number in range(count - 1, 0, -1))]
+        said = next((self._refused[key] for key in keys if key in self._refused), None)
+        if said is None:
+            return Loser(count, f"no links that take steps in frames of up to {MOST_PAYLOAD:,} words lead over so many "
+                         "devices from where the input enters to where results leave")  # fmt: skip
+        names = self._names(said.blocks)
+        return Loser(count, f"device '{said.device}' cannot take {names}: {said.reason.rstrip('.')}")
+
+    def _names(self, blocks: Sequence[int]) -> str:
+        network = self._parts.network
+        first, last = (network.layers[network.blocks[index].branches[0].last].name for index in (blocks[0], blocks[-1]))
+        return f"'{first}'" if len(blocks) == 1 else f"'{first}' to '{last}'"
 
     def _plan(self, place: _Place) -> PartPlan | None:
         """The plan of a place, where it is known."""
         found = self._parts.known(self._devices[place.device], place.blocks)
         return found if isinstance(found, PartPlan) else None
-
-    def _best_ways(self) -> dict[int, _Way]:
-        """By number of devices the best way through, with what parts take at least where they are not planned."""
-        best: dict[int, _Way] = {}
-        level: dict[_State, list[_Way]] = {state: [_Way((), 0, 0)] for state in self._starts()}
-        weighed = 0
-        for count in range(1, self._most + 1):
-            following: dict[_State, list[_Way]] = defaultdict(list)
-            for state, ways in level.items():
-                for way in _undominated(ways):
-                    weighed += 1
-                    for after, grown in self._grown(state, way, count):
-                        if after is not None:
-                            following[after].append(grown)
-                        elif count not in best or self._rank(grown) < self._rank(best[count]):
-                            best[count] = grown
-            if weighed > _MOST_WAYS:
-                raise PlanError(
-                    f"A search over {len(self._devices)} devices weighs more than {_MOST_WAYS:,} partial cuts; "
-                    f"describe fewer links, a chain or a ring."
-                )
-            level = following
-        return best
 
     def _starts(self) -> Iterator[_State]:
         host = self._system.host.input
@@ -149,53 +186,92 @@ class _Search:
             if host in (None, device.name) and self._is_next(0, number):
                 yield _State(1 << number, number, None, 0)
 
-    def _rank(self, way: _Way) -> tuple[int, int]:
-        return (way.interval, way.latency) if self._goal == "interval" else (way.latency, way.interval)
+    def _rank(self, way: _Way) -> tuple[int, int, int]:
+        """What is minimised, with what is to come at least; then devices in use."""
+        done = way.places[-1].blocks.stop if way.places else 0
+        used = way.state.used if way.before else way.state.used & ~(1 << way.state.device)
+        interval, latency = self._rest(used, done)
+        figures = max(way.interval, interval), way.latency + latency
+        return (*(figures if self._goal == "interval" else figures[::-1]), way.state.used.bit_count())
 
-    def _grown(self, state: _State, way: _Way, count: int) -> Iterator[tuple[_State | None, _Way]]:
-        """With blocks on the newest device, and the link on from there; None behind the last block."""
-        device = self._devices[state.device]
-        output = self._system.host.output
-        for end in range(state.done + 1, self._blocks + 1):
-            placed = self._placed(state, way, end, count)
-            if placed is None:
-                continue
-            if end == self._blocks:
-                if output in (None, device.name):
-                    yield None, placed
-                continue
-            if output == device.name:
-                continue  # results leave here, so nothing may follow
-            for target, wire in self._out[device.name]:
-                fits = self._hop(wire, end).payload <= MOST_PAYLOAD
-                if fits and not state.used >> target & 1 and self._is_next(state.used, target):
-                    yield self._sent(state, placed, end, target, wire)
+    def _rest(self, used: int, done: int) -> tuple[int, int]:
+        """What the blocks that are left take at least on the devices that are left: interval and latency in ticks."""
+        if done == self._blocks:
+            return 0, 0
+        if (used, done) not in self._rests:
+            free = [device for number, device in enumerate(self._devices) if not used >> number & 1]
+            blocks = range(done, self._blocks)
+            rate = sum(self._parts.most_products(device) * device.clock_hz for device in free)
+            interval = ceil_div(self._parts.products(blocks) * self._system.ticks_hz, rate) if rate else 0
+            latency = sum(
+                min((self._least_latency(device, block) for device in free), default=0) for block in blocks
+            )
+            self._rests[used, done] = interval, latency
+        return self._rests[used, done]
 
-    def _placed(self, state: _State, way: _Way, end: int, count: int) -> _Way | None:
-        """With blocks on the newest device; None if it cannot take them."""
-        device = self._devices[state.device]
-        place = _Place(state.device, range(state.done, end), state.wire)
+    def _least_latency(self, device: Device, block: int) -> int:
+        """Ticks of a block on a device, at least: a cycle less than alone, as those of several are rounded once."""
+        blocks = range(block, block + 1)
+        least = self._parts.least_interval(device, blocks) - 1 + self._parts.least_ways(device, blocks)
+        return least * self._system.cycle_ticks(device.name)
+
+    def _placed(self, way: _Way, count: int | None) -> Iterator[_Way]:
+        """With blocks on the newest device."""
+        state, device = way.state, self._devices[way.state.device]
+        output, number = self._system.host.output, way.state.used.bit_count()
+        last = self._blocks if count is None else self._blocks - (count - number)
+        for end in range(state.done + 1, last + 1):
+            is_end = end == self._blocks
+            if is_end and (output not in (None, device.name) or count not in (None, number)):
+                continue
+            if not is_end and (output == device.name or count == number):
+                continue  # results leave here, or it is the last device
+            grown = self._grown(way, _Place(state.device, range(state.done, end), state.wire))
+            if grown is not None:
+                yield grown
+
+    def _planned(self, way: _Way, place: _Place) -> _Way | None:
+        """With a part more, which is planned for that; None if the device cannot take it."""
+        self._parts.plan(self._devices[place.device], place.blocks)
+        return self._grown(way, place)
+
+    def _grown(self, way: _Way, place: _Place) -> _Way | None:
+        """With one more part; None if it is known that the device cannot take it."""
+        device = self._devices[place.device]
         cycle = self._system.cycle_ticks(device.name)
         found = self._parts.known(device, place.blocks)
         if isinstance(found, Refusal):
-            told = self._refused.get((count, end == self._blocks))
-            if told is None or len(found.blocks) < len(told.blocks):
-                self._refused[count, end == self._blocks] = found
+            self._note(found, way.state.used.bit_count())
             return None
         if found is None:
-            interval, latency = self._parts.least_interval(device, place.blocks) * cycle, 0
+            interval = self._parts.least_interval(device, place.blocks)
+            latency = (interval + self._parts.least_ways(device, place.blocks)) * cycle
         else:
-            interval, latency = found.interval * cycle, found.outputs[-1] * cycle
-            if state.wire is not None:
-                latency += taking(self._system, self._hop(state.wire, state.done), found)
-        return _Way((*way.places, place), max(way.interval, interval), way.latency + latency)
+            interval, latency = found.interval, found.outputs[-1] * cycle
+            if place.wire is not None:
+                latency += taking(self._system, self._hop(place.wire, place.blocks.start), found)
+        longest = max(way.interval, interval * cycle)
+        return _Way(way.state, (*way.places, place), longest, way.latency + latency, way, found is not None)
 
-    def _sent(self, state: _State, way: _Way, end: int, target: int, wire: Link) -> tuple[_State, _Way]:
-        """Over a link to another device."""
-        found, plan = self._hop(wire, end), self._plan(way.places[-1])
-        latency = found.latency + (0 if plan is None else giving(self._system, plan, found))
-        after = _State(state.used | 1 << target, target, wire, end)
-        return after, replace(way, interval=max(way.interval, found.interval), latency=way.latency + latency)
+    def _note(self, refusal: Refusal, count: int) -> None:
+        """Keeps the most telling refusal: of the fewest blocks."""
+        key = count, refusal.blocks.stop == self._blocks
+        told = self._refused.get(key)
+        if told is None or len(refusal.blocks) < len(told.blocks):
+            self._refused[key] = refusal
+
+    def _sent(self, way: _Way) -> Iterator[_Way]:
+        """Over each link to another device."""
+        place = way.places[-1]
+        device, end, plan = self._devices[place.device], place.blocks.stop, self._plan(place)
+        assert plan is not None
+        for target, wire in self._out[device.name]:
+            found, used = self._hop(wire, end), way.state.used
+            if found.payload > MOST_PAYLOAD or used >> target & 1 or not self._is_next(used, target):
+                continue
+            latency = way.latency + found.latency + giving(self._system, plan, found)
+            after = _State(used | 1 << target, target, wire, end)
+            yield _Way(after, way.places, max(way.interval, found.interval), latency)
 
     def _hop(self, wire: Link, end: int) -> Hop:
         """The results of the blocks before ``end`` on a link."""
@@ -224,28 +300,13 @@ class _Search:
                 hops.append(self._hop(place.wire, place.blocks.start))
         return Partition(self._system, tuple(plans), tuple(hops))
 
-    def _loser(self, count: int) -> Loser:
-        keys = [(count, True), *((number, False) for number in range(count - 1, 0, -1))]
-        said = next((self._refused[key] for key in keys if key in self._refused), None)
-        if said is None:
-            return Loser(count, f"no links that take steps in frames of up to {MOST_PAYLOAD:,} words lead over so many "
-                         "devices from where the input enters to where results leave")  # fmt: skip
-        names = self._names(said.blocks)
-        return Loser(count, f"device '{said.device}' cannot take {names}: {said.reason.rstrip('.')}")
 
-    def _names(self, blocks: Sequence[int]) -> str:
-        network = self._parts.network
-        first, last = (network.layers[network.blocks[index].branches[0].last].name for index in (blocks[0], blocks[-1]))
-        return f"'{first}'" if len(blocks) == 1 else f"'{first}' to '{last}'"
-
-
-def _undominated(ways: Sequence[_Way]) -> list[_Way]:
-    """Ways that no other one beats in interval and latency."""
-    kept: list[_Way] = []
-    for way in sorted(ways, key=lambda way: (way.interval, way.latency)):
-        if not kept or way.latency < kept[-1].latency:
-            kept.append(way)
-    return kept
+def _is_beaten(kept: list[tuple[int, int]], way: _Way) -> bool:
+    """Whether another way to the same place has no larger figures; else these are kept."""
+    if any(interval <= way.interval and latency <= way.latency for interval, latency in kept):
+        return True
+    kept.append((way.interval, way.latency))
+    return False
 
 
 def _interchangeable(system: System, one: int, other: int) -> bool:
