@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from math import lcm
 
+from rnngen.config.link import LinkShape
 from rnngen.errors import PlanError
 
-WORD_BITS = (8, 16, 32, 64)
-"""Legal widths of a link's words."""
 CLOCK_HZ = range(1_000, 10_000_000_001)
 MOST_LATENCY = 1_000_000
 MOST_DEVICES = 64
@@ -79,8 +78,7 @@ class Link:
         name = f"The link from '{self.source}' to '{self.target}'"
         if self.source == self.target:
             raise PlanError(f"{name} leads from a device to itself; take it out.")
-        if self.word_bits not in WORD_BITS:
-            raise PlanError(f"{name}: word_bits must be one of {', '.join(map(str, WORD_BITS))}, not {self.word_bits}.")
+        LinkShape(self.word_bits)  # raises if the link layer has no such words
         if not 0 <= self.latency_cycles <= MOST_LATENCY:
             raise PlanError(f"{name}: latency_cycles must be within 0..{MOST_LATENCY:,}, not {self.latency_cycles}.")
         if not 0 < self.rate <= 1:

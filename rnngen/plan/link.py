@@ -1,20 +1,18 @@
-"""What a link costs: the one place that knows a frame's overhead and a link's latency.
+"""What a step's results cost on a link, by the law of the link layer (``rnngen.config.link``).
 
-A frame is a header of 64 bits, so many payload words, and a CRC of 32 bits, each in whole words.  It is sent as it is
-given, and delivered when its CRC holds.
+A frame is a header, its payload and a check, each in whole words.  It is sent as it is given, and delivered when its
+check holds.
 """
 
 from __future__ import annotations
 
+from rnngen.config.link import CONSTANT, HeaderShape, LinkShape
 from rnngen.plan.layer import ceil_div
 
-HEADER_BITS = 64
-CRC_BITS = 32
-
-LINK_CYCLES = 10
+LINK_CYCLES = CONSTANT
 """With no errors and equal clocks, what the link layer adds to the PHY's latency and all words of a frame."""
 
-MOST_PAYLOAD = (1 << 12) - 1
+MOST_PAYLOAD = (1 << HeaderShape().length) - 1
 """Payload words of the longest frame: what the header's length can say."""
 
 
@@ -25,12 +23,12 @@ def payload_words(values: int, value_bits: int, word_bits: int) -> int:
 
 def overhead_words(word_bits: int) -> int:
     """Words of a frame beside its payload."""
-    return ceil_div(HEADER_BITS, word_bits) + ceil_div(CRC_BITS, word_bits)
+    return frame_words(0, word_bits)
 
 
 def frame_words(payload: int, word_bits: int) -> int:
     """Words that a frame takes on the link."""
-    return payload + overhead_words(word_bits)
+    return LinkShape(word_bits).frame_words(payload)
 
 
 def frame_latency(payload: int, word_bits: int, phy_latency: int) -> int:
@@ -38,4 +36,4 @@ def frame_latency(payload: int, word_bits: int, phy_latency: int) -> int:
 
     As many from the last word given to the last one delivered, whatever gaps there were.
     """
-    return phy_latency + frame_words(payload, word_bits) + LINK_CYCLES
+    return LinkShape(word_bits).frame_latency(payload, phy_latency)

@@ -173,7 +173,8 @@ def test_times_are_whole_ticks() -> None:
          "the sender's; give one of them."),
         (f"{DEVICES}{LINK}clock_mhz = 0.0005", "The link from 'a' to 'b': its clock must be within 0.001..10000 MHz, "
          "not 0.0005."),
-        (DEVICES + LINK.replace("64", "4"), "The link from 'a' to 'b': word_bits must be one of 8, 16, 32, 64, not 4."),
+        (DEVICES + LINK.replace("64", "4"), "A link's words must have 8 to 64 bits, not 4."),
+        (DEVICES + LINK.replace("64", "48"), "A link's words must have 8, 16, 32 or 64 bits, not 48."),
         (DEVICES + LINK.replace("16", "-1"), "The link from 'a' to 'b': latency_cycles must be within 0..1,000,000, "
          "not -1."),
         (DEVICES + LINK.replace('"b"', '"a"'), "The link from 'a' to 'a' leads from a device to itself; take it out."),
