@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from math import lcm
 
 from rnngen.config.link import LinkShape
@@ -158,20 +159,28 @@ class System:
                 f"or choose other devices for the host."
             )
 
-    @property
+    @cached_property
     def wires(self) -> tuple[Link, ...]:
         """Every link of one direction."""
         return tuple(wire for link in self.links for wire in link.wires)
 
     def device(self, name: str) -> Device:
         """The device of a name."""
-        return next(device for device in self.devices if device.name == name)
+        return self._devices[name]
+
+    @cached_property
+    def _devices(self) -> dict[str, Device]:
+        return {device.name: device for device in self.devices}
 
     def wire(self, source: str, target: str) -> Link | None:
         """The link from one device to another; None if there is none."""
-        return next((wire for wire in self.wires if wire.ends == (source, target)), None)
+        return self._wires.get((source, target))
 
-    @property
+    @cached_property
+    def _wires(self) -> dict[tuple[str, str], Link]:
+        return {wire.ends: wire for wire in self.wires}
+
+    @cached_property
     def ticks_hz(self) -> int:
         """Ticks a second, of which every cycle and the time of every word is a whole number."""
         clocks = [device.clock_hz for device in self.devices]

@@ -377,3 +377,18 @@ def test_cuts_of_the_layer_that_binds() -> None:
     assert unlike == []
     parts = Parts(network, chain([device("a"), device("b")], LINK))
     assert not any(advice.plan.cut.is_generated for advice in inner_cuts(parts, best_partition(parts).best))
+
+
+def test_many_devices_are_looked_through_soon() -> None:
+    """16 alike in a chain: pairs only, and rings of none; in a ring: all 8 at most."""
+    network = network_of((("lstm", 48),), 8)
+    names = [f"d{number}" for number in range(16)]
+    in_chain = told(network, chain([device(name) for name in names], LINK))
+    assert {entry[2] for entry in in_chain} == {("d0", "d1")}
+    in_ring = told(network, ring([device(name) for name in names[:6]], LINK))
+    assert {len(entry[2]) for entry in in_ring} == {2, 6}
+    one_way = told(network, ring([device(name) for name in names[:4]], Link("x", "y", 64, 2, both=False)))
+    assert {entry[2] for entry in one_way} == {tuple(names[:4])}
+    linked = [Link(one, other, 64, 2) for number, one in enumerate(names[:4]) for other in names[number + 1 : 4]]
+    joined = told(network, System(tuple(device(name) for name in names[:4]), tuple(linked)))
+    assert {entry[2] for entry in joined if entry[1] == "rows"} == {tuple(names[:n]) for n in (2, 3, 4)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, permutations
+from itertools import permutations
 
 from rnngen.config.system import Device, Link, System
 from rnngen.errors import PlanError
@@ -85,35 +85,54 @@ def _weight_bits(parts: Parts, cut: Cut) -> int:
 def _groups(system: System) -> Iterator[tuple[tuple[str, ...], list[Wires]]]:
     """Of each number of devices that are alike the first ones that direct links or a ring of equal links join."""
     for count in range(2, min(len(system.devices), _MOST_DEVICES) + 1):
-        for devices in combinations(system.devices, count):
-            names = tuple(device.name for device in devices)
-            alike = all(replace(device, name=names[0]) == devices[0] for device in devices)
-            wirings = _wirings(system, names) if alike else []
-            if wirings:
-                yield names, wirings
-                break
+        direct = _joined(system, count, ring=False)
+        names = direct or _joined(system, count, ring=True)
+        if names is not None:
+            yield names, _wirings(system, names, direct is not None)
 
 
-def _wirings(system: System, names: Sequence[str]) -> list[Wires]:
+def _joined(system: System, count: int, ring: bool) -> tuple[str, ...] | None:
+    """The first devices, in the order of a ring, each linked to the next one, or to all others both ways."""
+    names = [device.name for device in system.devices]
+    waiting: list[tuple[str, ...]] = [(name,) for name in reversed(names)]
+    while waiting:
+        group = waiting.pop()
+        if len(group) == count:
+            if not ring or _equal(system, _around(group)) is not None:
+                return group
+            continue
+        later = names[names.index(group[0]) + 1 :]  # each ring is walked from its first device on
+        for name in reversed(later):
+            if name in group or not _alike(system, group[0], name):
+                continue
+            pairs = [(group[-1], name)] if ring else [pair for one in group for pair in ((one, name), (name, one))]
+            known = list(zip(group, group[1:])) if ring else list(permutations(group, 2))
+            if (ring or names.index(name) > names.index(group[-1])) and _equal(system, [*known, *pairs]) is not None:
+                waiting.append((*group, name))
+    return None
+
+
+def _alike(system: System, one: str, other: str) -> bool:
+    return replace(system.device(one), name=other) == system.device(other)
+
+
+def _around(group: Sequence[str]) -> list[tuple[str, str]]:
+    """Each with the next one, and the last with the first."""
+    return list(zip(group, (*group[1:], group[0])))
+
+
+def _wirings(system: System, names: Sequence[str], direct: bool) -> list[Wires]:
     """The ways in which each of these devices reaches all others over equal links of a word a cycle."""
-    found: list[Wires] = []
-    pairs = list(permutations(names, 2))
-    link = _equal(system, pairs)
-    if link is not None:
-        found.append(direct_wires(len(names), link.word_bits, link.latency_cycles))
-    for rest in permutations(names[1:]):
-        order = (names[0], *rest)
-        ahead = list(zip(order, (*order[1:], order[0])))
-        both = _equal(system, [*ahead, *(pair[::-1] for pair in ahead)])
-        one = both or _equal(system, ahead)
-        if one is not None:
-            found.append(ring_wires(len(names), one.word_bits, one.latency_cycles, both is not None))
-            break
-    return found
+    ahead = _around(names)
+    one = _equal(system, ahead)
+    assert one is not None, "a ring of equal links joins them"
+    both = _equal(system, [*ahead, *(pair[::-1] for pair in ahead)]) is not None
+    found = [ring_wires(len(names), one.word_bits, one.latency_cycles, both)]
+    return [direct_wires(len(names), one.word_bits, one.latency_cycles), *found] if direct else found
 
 
 def _equal(system: System, pairs: Sequence[tuple[str, str]]) -> Link | None:
-    """The link between devices if there is one between each of these and all are alike."""
+    """The link between devices if there is one between each of these and all are alike, a word a cycle."""
     wires = [system.wire(*pair) for pair in pairs]
     first = wires[0]
     if first is None or system.word_ticks(first) != system.cycle_ticks(first.source):
