@@ -56,11 +56,13 @@ module link_proof #(
     parameter RESETS = 0,   // both ends may be reset at any time
     parameter CALM = 0,     // cycles without damage after which everything that was given has arrived; 0: not asked
     parameter QUIET = 0,    // nothing is damaged in so many first cycles
+    parameter LOSS = 0,     // words are lost and not changed
+    parameter STEADY = 0,   // the cores always give and take; all frames have one length
     parameter FAULTS = 0    // stretches of a line in which words are damaged, as long as they like; 0: any number
 ) (
     input wire        clk,
-    input wire        offer, take,           // the cores'
-    input wire        two,                   // words of the next frame
+    input wire        may_offer, may_take,   // the cores'
+    input wire        longer,                // words of the next frame: 2
     input wire        lose_ab, lose_ba, change_ab, change_ba, other_start_ab, other_start_ba,
     input wire [14:0] other_ab, other_ba,   // as many bits as a header has; a payload that was changed is never taken
     input wire        reset_a, reset_b,
@@ -71,6 +73,12 @@ module link_proof #(
     always @(posedge clk) if (cycle != 255) cycle <= cycle + 1;
 
     reg calming = 0;
+
+    reg always_two = 0;
+    always @(posedge clk) if (cycle == 0) always_two <= longer;
+    wire offer = STEADY != 0 ? cycle != 0 : may_offer;
+    wire take = STEADY != 0 || may_take;
+    wire two = STEADY != 0 ? always_two : longer;
 
     // A gives: count of words, session, first and last of a frame.
     reg [7:0] given = 0;
@@ -126,12 +134,12 @@ module link_proof #(
     end
     line ab (
         .clk(clk), .sent(out_a), .sent_start(start_out_a), .sent_valid(valid_out_a), .lose(lose_ab && harm_ab),
-        .change(change_ab && harm_ab), .other({17'd0, other_ab}), .other_start(other_start_ab),
+        .change(LOSS == 0 && change_ab && harm_ab), .other({17'd0, other_ab}), .other_start(other_start_ab),
         .word(in_b), .start(start_b), .valid(valid_b), .truth(truth_b)
     );
     line ba (
         .clk(clk), .sent(out_b), .sent_start(start_out_b), .sent_valid(valid_out_b), .lose(lose_ba && harm_ba),
-        .change(change_ba && harm_ba), .other({17'd0, other_ba}), .other_start(other_start_ba),
+        .change(LOSS == 0 && change_ba && harm_ba), .other({17'd0, other_ba}), .other_start(other_start_ba),
         .word(in_a), .start(start_a), .valid(valid_a), .truth(truth_a)
     );
 
@@ -166,9 +174,9 @@ module link_proof #(
     // From a moment on nothing is damaged: within CALM cycles everything that had been given has been taken.
     reg [7:0] age = 0, owed = 0;
     always @(posedge clk) begin
-        if (CALM != 0 && calm && !calming && cycle >= QUIET && !inside && !offer) begin
+        if (CALM != 0 && calm && !calming && cycle >= QUIET) begin
             calming <= 1;
-            owed <= given;
+            owed <= given - inside;
         end
         if (calming) begin
             age <= age + 1;
