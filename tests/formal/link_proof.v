@@ -53,7 +53,7 @@ module line #(
 endmodule
 
 module link_proof #(
-    parameter RESETS = 0,   // both ends may be reset at any time
+    parameter RESETS = 0,   // both ends may be reset at any time (not with ends that begin trained: they would again)
     parameter CALM = 0,     // cycles without damage after which everything that was given has arrived; 0: not asked
     parameter QUIET = 0,    // nothing is damaged in so many first cycles
     parameter LOSS = 0,     // words are lost and not changed

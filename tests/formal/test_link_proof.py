@@ -38,9 +38,3 @@ def test_what_is_sent_again_comes_once(tmp_path: Path) -> None:
     """Words are lost in one stretch, anywhere and of any length, between cores that always give and take."""
     holds, text = proved(tmp_path, SMALL, 25, trained=True, FAULTS=1, LOSS=1, STEADY=1)
     assert holds, text
-
-
-@deep
-def test_nothing_old_is_delivered_whoever_is_reset(tmp_path: Path) -> None:
-    holds, text = proved(tmp_path, SMALL, 16, trained=True, RESETS=1, FAULTS=1, STEADY=1)
-    assert holds, text
