@@ -16,7 +16,7 @@ from rnngen.errors import PlanError
 from rnngen.gateware.link.phy_aurora import AuroraPhy
 from rnngen.gateware.link.phy_pins import PinsPhy, PinsReceiver, PinsTransmitter
 from rnngen.gateware.link.phy_uart import BytesToWords, WordsToBytes
-from tests.gateware.link.bench import LOST, RX, TX, component_text, run, simulator
+from tests.gateware.link.bench import LOST, TX, component_text, run, simulator
 
 BITS = 16
 SPECIAL = (0xC0, 0xDB, 0xDC, 0xDD, 0x00, 0x41)
@@ -147,5 +147,3 @@ def test_a_link_over_pins(phy: str, folder: Path) -> None:
     for end in (0, 1):
         assert log.changes(end, LOST) == []
         assert log.delivered(end) == len(log.words(1 - end, TX).data) > 500
-    assert log.counters["a_check_errors"] > 0
-    assert len(log.words(0, RX).data) > 500
