@@ -11,6 +11,8 @@ The environment variable ``RNNGEN_BENCH`` names a JSON file with the keys
     time_limit_cycles   give up after so many cycles
     drain_cycles        cycles to run on after the last expected beat, to catch surplus beats
     probes              hierarchical signal names under the top, e.g. "engine0.probe_issue"
+    inputs              [name, value] of other inputs of the top, from the start on
+    wait_for            null, or an output of the top that must be 1 before cycle 0
     window              [from_cycle, to_cycle) in which the probes are sampled every cycle
     registers           byte offsets of registers to read over s_axil behind the drain
     memory              null, or what is behind m_axi: image (file), base (byte address), model ("exact": of "latency"
@@ -22,7 +24,7 @@ Cycle 0 is the first rising edge of ``aclk`` at which ``aresetn`` is high, cycle
 it. A handshake or a probe value "in cycle n" is what holds just before edge n, which is what the
 registers clocked by edge n see. As AXI4-Stream demands, TVALID is first raised behind edge 0: the
 earliest input handshake is in cycle 1 ("fast" client; cocotbext-axi may be later). TREADY likewise.
-With a memory cycle 0 is the edge at which its fill_cycles are over.
+With a memory cycle 0 is the edge at which its fill_cycles are over, with wait_for the edge at which it is 1.
 
 The result holds in_cycle, in_last, out_beats, out_last, out_tid, out_cycle, cycles (length of the run),
 complete (all expected beats came), registers (uint32, one an offset), and probe_0 .. probe_n: uint8
@@ -79,6 +81,8 @@ class StreamBench:
                      "s_axil_arvalid", "s_axil_rready", "m_axi_arready", "m_axi_rvalid"):  # fmt: skip
             if hasattr(self.dut, name):
                 getattr(self.dut, name).value = 0
+        for name, value in self.config["inputs"]:
+            getattr(self.dut, name).value = value
         self.dut.aresetn.value = 0
         Clock(self.dut.aclk, PERIOD_NS, unit="ns").start()
         edge = RisingEdge(self.dut.aclk)
@@ -89,7 +93,18 @@ class StreamBench:
         self.steps_per_cycle = (int(get_sim_time("step")) - before) // RESET_CYCLES
         self.dut.aresetn.value = 1
         await edge
+        if self.config["wait_for"]:
+            await self.wait_for(getattr(self.dut, self.config["wait_for"]))
         self.start_step = int(get_sim_time("step"))
+
+    async def wait_for(self, signal) -> None:
+        """Return just after the edge at which the signal is 1, or the time limit."""
+        edge = RisingEdge(self.dut.aclk)
+        for _ in range(self.config["time_limit_cycles"]):
+            ready = signal.value == 1
+            await edge
+            if ready:
+                return
 
     async def start_memory(self) -> None:
         """Start what is behind m_axi, and the reading; return when the buffers are full: that is cycle 0."""

@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rnngen.build import find_tools
-from rnngen.cli import check, factorize, partition, prune
+from rnngen.cli import check, factorize, partition, prune, system
 from rnngen.cli.arguments import make_parser
 from rnngen.cli.text import design_lines, emulation_lines, inspect_lines, simulation_lines, synthesis_lines, tool_lines
+from rnngen.emit.folder import is_system
 from rnngen.errors import RnngenError, VerificationError
 from rnngen.flow import GenerateOptions, emulate, generate, report, simulate, synthesize
 from rnngen.flow.arrays import read_lengths, write_array
@@ -113,6 +114,8 @@ def _emulate(arguments: argparse.Namespace) -> Result:
 
 
 def _simulate(arguments: argparse.Namespace) -> Result:
+    if is_system(arguments.design):
+        return system.run(arguments, _say)
     result = simulate(
         arguments.design,
         arguments.input,

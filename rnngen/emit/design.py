@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -109,7 +110,7 @@ def _rtl_files(
     files[FILE_LIST] = "".join(f"{name}\n" for name in verilog).encode()
     layers, external = _as_wired(network, plan), plan.memory is not None
     for index, (layer, engine, h_size) in enumerate(zip(layers, plan.engines, h_sizes(plan))):
-        names = image_names(index)
+        names = image_names(index, options.images)
         for what, text in memory_images(layer, engine, h_size, options.state_access, external).items():
             files[names[what]] = text.encode()
     if external:
@@ -117,7 +118,7 @@ def _rtl_files(
     for index, block in enumerate(network.blocks):
         for number, post in enumerate(block.post):
             if isinstance(post, QuantisedMap) and post.formats.preactivation is not None:
-                files[map_image_name(index, number)] = table_image(post.formats.table).encode()
+                files[map_image_name(index, number, options.images)] = table_image(post.formats.table).encode()
     return files, verilog
 
 
@@ -211,24 +212,29 @@ def write_design(
     state_access: bool = False,
     calibration: str = "",
     dsp: Dsp | None = None,
+    images: str = "",
+    around: Mapping[str, str] | None = None,
 ) -> Design:
     """Generates all files of a design and writes the folder in one step.
 
     Args:
         dsp: The DSP block that the plan's shapes were made for, where it is known.
+        images: What the names of memory images begin with.
+        around: Verilog files around the core, by name.
 
     Raises:
         DesignError: if the folder is not rnngen's or cannot be written.
     """
-    options = CoreOptions(dsp, loadable, state_access)
+    options = CoreOptions(dsp, loadable, state_access, images)
     rtl, verilog = _rtl_files(quantised, plan, top, options)
+    rtl |= {name: text.encode() for name, text in (around or {}).items()}
     files = {f"rtl/{name}": content for name, content in rtl.items()}
     files[HEADER_FILE] = c_header().encode()
     files[FLOAT_FILE] = float_bytes(network)
     files[INTEGER_FILE] = integer_bytes(quantised)
     document = describe(network, quantised, plan, top, clock_hz, board, options, calibration)
     digest = _digest(files)
-    files[f"rtl/{DIGEST_IMAGE}"] = f"{digest[: DIGEST_BITS // 4]}\n".encode()
+    files[f"rtl/{options.images}{DIGEST_IMAGE}"] = f"{digest[: DIGEST_BITS // 4]}\n".encode()
     entries = [entry(name, content) for name, content in sorted(files.items())]
     document["verilog"] = verilog
     document["files"] = [asdict(item) for item in entries]

@@ -71,9 +71,9 @@ def link_dict(partition: Partition, index: int) -> dict[str, Any]:
         "to": found.wire.target,
         "word_bits": found.wire.word_bits,
         "latency_cycles": found.wire.latency_cycles,
-        "values": found.values,
-        "value_bits": found.value_bits,
-        "payload_words": found.payload,
+        "values": found.frame.values,
+        "value_bits": found.frame.width,
+        "payload_words": found.frame.words,
         "frame_words": found.words,
         "interval_ticks": found.interval,
         "latency_ticks": found.latency,
@@ -122,10 +122,7 @@ def read_partition(system: System, designs: Mapping[str, Design], document: Mapp
 
 
 def _part(device: Device, blocks: range, design: Design) -> PartPlan:
-    quantised, plan = design.quantised, design.plan
-    bits = total_memory_bits(quantised, plan)
-    widths = quantised.input_format.width, quantised.output_format.width
-    return PartPlan(device, blocks, plan, bits, plan.input_words * widths[0], plan.output_words * widths[1])
+    return PartPlan(device, blocks, design.plan, total_memory_bits(design.quantised, design.plan))
 
 
 def _hop(system: System, item: Mapping[str, Any]) -> Hop:

@@ -10,6 +10,7 @@ from rnngen.flow.partition import PartitionOptions, partition, read_system
 from rnngen.flow.prune import PruneReport, fit, prune, prune_masks
 from rnngen.flow.report import report
 from rnngen.flow.simulate import SimulationReport, simulate
+from rnngen.flow.simulate_system import SystemReport, simulate_system
 from rnngen.flow.synthesize import synthesize
 from rnngen.passes.prune_layers import FitOptions, PruneOptions
 
@@ -24,6 +25,7 @@ __all__ = [
     "PruneOptions",
     "PruneReport",
     "SimulationReport",
+    "SystemReport",
     "check",
     "emulate",
     "exact_network",
@@ -37,5 +39,6 @@ __all__ = [
     "report",
     "simulate",
     "simulate_board",
+    "simulate_system",
     "synthesize",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from rnngen.config.system import System
 from rnngen.config.system_file import read_system_file
 from rnngen.emit import system as emit
 from rnngen.emit.design import Design, write_design
+from rnngen.emit.devices import device_name, device_shapes
 from rnngen.emit.folder import check_target
 from rnngen.emit.system import Choice, SystemDesign, write_system
 from rnngen.errors import PlanError
@@ -20,6 +22,7 @@ from rnngen.frontend import ImportOptions, Model
 from rnngen.frontend.identifier import check_identifier
 from rnngen.frontend.options import DEFAULT_IMPORT
 from rnngen.gateware.board_ulx3s import pll_settings
+from rnngen.gateware.system.device import device_verilog
 from rnngen.ir.network import Network
 from rnngen.passes.cut import Part, cut
 from rnngen.passes.prune_layers import FitOptions
@@ -130,19 +133,24 @@ def _written(
     tops = [check_identifier(f"{name}_{part.device.name}") for part in best.parts]
     pieces = cut(network, parts.network, [part.blocks for part in best.parts], tops)
     piece_of = {part.device.name: piece for part, piece in zip(best.parts, pieces)}
+    shapes = device_shapes(best, [piece.quantised for piece in pieces], tops)
+    names = map(device_name, tops)
+    around = {top: {f"{name}.v": device_verilog(shape, name)} for top, name, shape in zip(tops, names, shapes)}
 
     def write(folder: Path, part: PartPlan) -> Design:
         if progress is not None:
             progress(f"writing the design of device '{part.device.name}'")
-        return _write_part(folder, piece_of[part.device.name], part, parts, options, calibration)
+        piece = piece_of[part.device.name]
+        return _write_part(folder, piece, part, parts, options, calibration, around[piece.network.name])
 
     inner = tuple(inner_cuts(parts, best))
     return write_system(target, Choice(name, options.goal, best, found.others, inner), write)
 
 
 def _write_part(
-    folder: Path, piece: Part, part: PartPlan, parts: Parts, options: PartitionOptions, calibration: str
-) -> Design:
+    folder: Path, piece: Part, part: PartPlan, parts: Parts, options: PartitionOptions, calibration: str,
+    around: Mapping[str, str],
+) -> Design:  # fmt: skip
     return write_design(
         folder,
         piece.network,
@@ -155,4 +163,6 @@ def _write_part(
         loadable=options.loadable,
         state_access=options.state_access or piece.network.caller_state,
         calibration=calibration,
+        images=f"{piece.network.name}_",
+        around=around,
     )

@@ -10,19 +10,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rnngen.arith.beats import PortFormat, flat_steps, pack, send_order, unpack
+from rnngen.arith.beats import unpack
 from rnngen.arith.format import FloatArray, IntArray
 from rnngen.emit.design import LATENCY_KEYS, SPACED_KEYS, Design, read_design
 from rnngen.emit.folder import json_bytes, write_atomically
 from rnngen.emulate.network import Cycles, Emulation, run_cycles, run_lengths, run_values
 from rnngen.errors import DataError
 from rnngen.flow.accuracy import ErrorFigures, error_figures, finite_or_none
-from rnngen.flow.arrays import read_array
 from rnngen.flow.lengths import reference_of, without_padding
 from rnngen.flow.locate import LONGEST_SEARCH, data_probes, find_origin
+from rnngen.flow.stimulus import GivenInput, given_input, port_of, sent_lengths, sent_order, stimulus_of
 from rnngen.flow.trace import Window, choose_window, planned_flags, probe_names, simulated_flags, trace_document
 from rnngen.frontend import ReferenceRun
-from rnngen.ir.inputs import check_input, check_lengths
 from rnngen.verify.compare import Comparison, Counter, compare
 from rnngen.verify.compile import CompileOptions, optimisation_for
 from rnngen.verify.measure import Measured
@@ -38,8 +37,6 @@ from rnngen.verify.simulator import (
 
 Progress = Callable[[str], None]
 
-DEFAULT_STEPS = 16
-SYNTHETIC_SEQUENCES = 2
 SIMULATION_FILE = "simulation.json"
 _COUNTERS = ("STEPS_IN", "STEPS_OUT", "SATURATIONS")
 _MEMORY_BASE = 0x0123_4000
@@ -65,15 +62,6 @@ class SimulationReport:
     emulation: Emulation
     errors: tuple[ErrorFigures, ...]
     figures: dict[str, Any]
-
-
-@dataclass(frozen=True, eq=False)
-class _Input:
-    """Sequences, padded to the longest one, their lengths, and what they are."""
-
-    values: FloatArray
-    lengths: tuple[int, ...]
-    description: str
 
 
 def simulate(
@@ -111,7 +99,7 @@ def simulate(
     design = design if isinstance(design, Design) else read_design(Path(design))
     if not 0.0 <= stall < 1.0:
         raise DataError(f"--stall must be at least 0 and below 1, not {stall}.")
-    given = _input(design, x, steps, lengths, description)
+    given = given_input(design, x, steps, lengths, description)
     progress(f"emulating {len(given.lengths)} sequences, {sum(given.lengths)} steps")
     emulation = run_lengths(design.quantised, given.values, given.lengths)
     arrivals = _arrivals(gaps, sum(given.lengths), stall)
@@ -121,7 +109,7 @@ def simulate(
     external = _memory(design, memory or ("axiram" if stall else "exact"))
     exact = stall == 0.0 and (external is None or external.model == "exact")
     options = replace(_options(design, cycles, window, stall, waves), memory=external)
-    stimulus = _stimulus(design, given, arrivals)
+    stimulus = stimulus_of(design, given, arrivals)
     result = run(design.folder, design.top, design.sources, stimulus, options, progress)
     comparison = _compare(design, given, emulation, cycles, result, exact_cycles=exact)
     # The traces count steps of sequences of one length, as they come over a single stream.
@@ -136,42 +124,6 @@ def simulate(
     write_atomically(design.folder / DETAILS_FILE, json_bytes(details))
     write_atomically(design.folder / SIMULATION_FILE, json_bytes(figures))
     return SimulationReport(_output(design, result, given), comparison, result, emulation, errors, figures)
-
-
-def _input(
-    design: Design, x: npt.ArrayLike | Path | str | None, steps: int | None, lengths: Sequence[int] | None,
-    description: str,
-) -> _Input:  # fmt: skip
-    """The input and what it is."""
-    if steps is not None and steps < 1:
-        raise DataError(f"--steps must be at least 1, not {steps}.")
-    if x is None:
-        values, name = _synthetic(design, steps or DEFAULT_STEPS)
-    elif isinstance(x, str | Path):
-        values, name = read_array(Path(x), design.network, "Input"), Path(x).name
-    else:
-        values, name = check_input(x, design.network, "The input"), f"array of shape {np.shape(x)}"
-    own = check_lengths(lengths, values)
-    most = max(own) if steps is None else min(steps, max(own))
-    values, own = values[:, :most], tuple(min(length, most) for length in own)
-    longest = design.plan.capacity
-    if longest and most > longest:
-        raise DataError(
-            f"The input has sequences of {most} steps and the design stores at most {longest}; "
-            f"simulate fewer (--steps) or generate the design with --max-steps {most}."
-        )
-    return _Input(values, own, description or name)
-
-
-def _synthetic(design: Design, steps: int) -> tuple[FloatArray, str]:
-    random = np.random.default_rng(0)
-    if design.plan.capacity:
-        steps = min(steps, design.plan.capacity)
-    shape = (SYNTHETIC_SEQUENCES, steps, design.quantised.input_size)
-    symbols = design.quantised.symbols
-    if symbols:
-        return random.integers(0, symbols, shape).astype(np.float64), "synthetic: uniform random symbols"
-    return random.uniform(-1.0, 1.0, shape), "synthetic: uniform random numbers in [-1, 1]"
 
 
 def _arrivals(gaps: int | Sequence[int], steps: int, stall: float) -> list[int]:
@@ -202,37 +154,6 @@ def _sparse(design: Design, gaps: int | Sequence[int], arrivals: list[int], meas
         found = measured.latency_first_output_cycles, measured.latency_last_output_cycles
         figures |= dict(zip(SPACED_KEYS, found))
     return figures
-
-
-def _stimulus(design: Design, given: _Input, arrivals: Sequence[int]) -> Stimulus:
-    """The beats of all steps in the order in which they are sent."""
-    port, streams = _port(design, "s_axis"), design.plan.streams
-    integers = design.quantised.input_format.quantise(given.values)
-    beats, last = pack([words[:length] for words, length in zip(integers, given.lengths)], port)
-    sequence, step = send_order(given.lengths, streams)
-    order = flat_steps(given.lengths, sequence, step)
-    in_order = (order[:, None] * port.beats_per_step + np.arange(port.beats_per_step)).ravel()
-    offered = np.array(arrivals, dtype=np.int64).repeat(port.beats_per_step) + FIRST_INPUT_CYCLE
-    whose = (sequence % streams).repeat(port.beats_per_step)
-    return Stimulus(beats[in_order], last[in_order], whose, offered if arrivals else None)
-
-
-def _sent_lengths(design: Design, given: _Input) -> tuple[int, ...]:
-    """Output steps of each sequence."""
-    return (1,) * len(given.lengths) if design.quantised.one_step else given.lengths
-
-
-def _sent_order(design: Design, given: _Input) -> IntArray:
-    """Output steps, counted sequence by sequence, in the order in which they come."""
-    sequence, step = send_order(given.lengths, design.plan.streams)
-    if design.quantised.one_step:
-        ended: IntArray = sequence[step == np.asarray(given.lengths)[sequence] - 1]
-        return ended
-    return flat_steps(given.lengths, sequence, step)
-
-
-def _port(design: Design, name: str) -> PortFormat:
-    return PortFormat.from_design(design.document["ports"][name])
 
 
 def _bench_cycle(cycle: int) -> int:
@@ -273,14 +194,14 @@ def _memory(design: Design, model: str) -> ExternalMemory | None:
 
 
 def _compare(
-    design: Design, given: _Input, emulation: Emulation, cycles: Cycles, result: RunResult, exact_cycles: bool
+    design: Design, given: GivenInput, emulation: Emulation, cycles: Cycles, result: RunResult, exact_cycles: bool
 ) -> Comparison:
     expected_cycles = cycles.output.ravel() + FIRST_INPUT_CYCLE if exact_cycles else None
     last = design.quantised.layers[-1].name
-    port, beats = _port(design, "m_axis"), design.plan.input_beats
+    port, beats = port_of(design, "m_axis"), design.plan.input_beats
     counters = _counters(emulation, result, len(cycles.input), len(cycles.output))
-    expected = [words[:length] for words, length in zip(emulation.output, _sent_lengths(design, given))]
-    order = _sent_order(design, given)
+    expected = [words[:length] for words, length in zip(emulation.output, sent_lengths(design, given))]
+    order = sent_order(design, given)
     return compare(expected, expected_cycles, result, port, beats, last, counters, order, design.plan.streams)
 
 
@@ -294,7 +215,7 @@ def _counters(emulation: Emulation, result: RunResult, steps: int, sent: int) ->
 
 def _located(
     design: Design,
-    given: _Input,
+    given: GivenInput,
     comparison: Comparison,
     stimulus: Stimulus,
     options: RunOptions,
@@ -311,7 +232,9 @@ def _located(
     return comparison if origin is None else replace(comparison, first=origin)
 
 
-def _errors(design: Design, given: _Input, emulation: Emulation, reference: ReferenceRun) -> tuple[ErrorFigures, ...]:
+def _errors(
+    design: Design, given: GivenInput, emulation: Emulation, reference: ReferenceRun
+) -> tuple[ErrorFigures, ...]:
     network = design.quantised
     return tuple(
         error_figures(
@@ -324,14 +247,14 @@ def _errors(design: Design, given: _Input, emulation: Emulation, reference: Refe
     )
 
 
-def _output(design: Design, result: RunResult, given: _Input) -> FloatArray | None:
-    port = _port(design, "m_axis")
-    lengths = _sent_lengths(design, given)
+def _output(design: Design, result: RunResult, given: GivenInput) -> FloatArray | None:
+    port = port_of(design, "m_axis")
+    lengths = sent_lengths(design, given)
     if len(result.out_beats) != sum(lengths) * port.beats_per_step:
         return None
     words: IntArray = unpack(result.out_beats, port, design.quantised.output_size)
     by_sequence = np.empty_like(words)
-    by_sequence[_sent_order(design, given)] = words
+    by_sequence[sent_order(design, given)] = words
     padded = np.zeros((len(lengths), max(lengths), words.shape[-1]), dtype=np.int64)
     for target, own in zip(padded, np.split(by_sequence.reshape(sum(lengths), -1), np.cumsum(lengths)[:-1])):
         target[: len(own)] = own
@@ -340,7 +263,7 @@ def _output(design: Design, result: RunResult, given: _Input) -> FloatArray | No
 
 def _figures(
     design: Design,
-    given: _Input,
+    given: GivenInput,
     emulation: Emulation,
     reference: ReferenceRun,
     result: RunResult,
@@ -386,7 +309,7 @@ def _figures(
     }
 
 
-def _step_interval(design: Design, given: _Input, result: RunResult, measured: Measured) -> float | None:
+def _step_interval(design: Design, given: GivenInput, result: RunResult, measured: Measured) -> float | None:
     """Cycles a step of one stream; None where the run is too short to tell.
 
     Where outputs do not come step by step (sequences stored whole, or one output of each), from the end of the last
@@ -395,7 +318,7 @@ def _step_interval(design: Design, given: _Input, result: RunResult, measured: M
     plan = design.plan
     if not plan.capacity and not design.quantised.one_step:
         return measured.step_interval_cycles
-    sent = _sent_lengths(design, given)
+    sent = sent_lengths(design, given)
     groups = range(0, len(sent) - plan.streams + 1, plan.streams)
     last = np.cumsum([sum(sent[first : first + plan.streams]) for first in groups]) * plan.output_beats - 1
     if len(last) < 2 or last[-1] >= len(result.out_cycle):

@@ -25,9 +25,9 @@ from rnngen.plan.external import WeightStream
 from rnngen.plan.network import BlockPlan
 
 
-def map_image_name(block: int, number: int) -> str:
+def map_image_name(block: int, number: int, prefix: str = "") -> str:
     """Memory image of the table of a map behind a block."""
-    return f"block{block}_map{number}_table.hex"
+    return f"{prefix}block{block}_map{number}_table.hex"
 
 
 class BlockCore(wiring.Component):
@@ -288,7 +288,7 @@ class BlockCore(wiring.Component):
         word = self._network.layers[self._block.branches[0].last].output_format
         for number, post in enumerate(self._block.post):
             if isinstance(post, QuantisedMap):
-                stage = MapStage(post, lanes, map_image_name(self._index, number), self._streams)
+                stage = MapStage(post, lanes, map_image_name(self._index, number, self._options.images), self._streams)
                 m.d.comb += stage.clear.eq(self.clear)
                 counters.append(stage.saturations)
             else:

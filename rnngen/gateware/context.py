@@ -17,11 +17,13 @@ class CoreOptions:
         dsp: The device's DSP block, which stands for its family; None: the device is not known.
         loadable: Parameters can be written at run time; otherwise they are fixed at configuration.
         state_access: So can the state that sequences begin with, and the state of each stream can be read.
+        images: What the names of memory images begin with, so that those of several cores can lie in one folder.
     """
 
     dsp: Dsp | None = None
     loadable: bool = False
     state_access: bool = False
+    images: str = ""
 
     @property
     def multiplier(self) -> str:

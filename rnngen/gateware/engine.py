@@ -166,7 +166,7 @@ class Engine(wiring.Component):
         if self._plan.shape.spaced:
             loads = [getattr(self, f"load_{what}").enable for what in ("weights", "h_0") if what in self._memories]
             m.d.comb += [sequencer.go_h.eq(self.go_h), self.stale.eq(Cat(self.restart, *loads).any())]
-        tail_leaf, tail = make_tail(self._layer, self._plan, image_names(self._context.index)["table"])
+        tail_leaf, tail = make_tail(self._layer, self._plan, self._image("table"))
         m.submodules.tail = tail_leaf
         gathered = (tail.sums, tail.sums_x) if self._plan.turns == 1 else turn_sums(self._layer, self._plan)
         sums = Signal.like(gathered[0], name="array_sums") if self._plan.keeps_sums else gathered[0]
@@ -384,13 +384,17 @@ class Engine(wiring.Component):
         )
         return operand
 
+    def _image(self, what: str) -> str:
+        """Name of the memory image of ``what``."""
+        return image_names(self._context.index, self._context.options.images)[what]
+
     def _parameter_memory(self, what: str, depth: int, address: Value, word: Signal) -> Instance:
         """The memory of ``what``, initialised from its image, and written at run time where that is asked for."""
         ports: dict[str, object] = {
             "p_WIDTH": len(word),
             "p_DEPTH": depth,
             "p_ADDRESS_WIDTH": address_width(depth),
-            "p_INIT_FILE": image_names(self._context.index)[what],
+            "p_INIT_FILE": self._image(what),
             "i_clk": ClockSignal(),
             "i_address": address,
             "o_data": word,

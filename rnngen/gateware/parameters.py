@@ -10,9 +10,9 @@ from rnngen.plan.layer import ceil_div
 from rnngen.plan.memory import state_width
 
 
-def image_names(index: int) -> dict[str, str]:
+def image_names(index: int, prefix: str = "") -> dict[str, str]:
     """Memory image files of engine ``index``, by what they hold."""
-    return {what: f"engine{index}_{what}.hex" for what in ("weights", "bias", "table", "h_0", "state_0")}
+    return {what: f"{prefix}engine{index}_{what}.hex" for what in ("weights", "bias", "table", "h_0", "state_0")}
 
 
 def weight_word_width(layer: QuantisedLayer, plan: EnginePlan) -> int:

@@ -256,7 +256,7 @@ class Accelerator(Elaboratable):
             p_WIDTH=DIGEST_BITS,
             p_DEPTH=1,
             p_ADDRESS_WIDTH=1,
-            p_INIT_FILE=DIGEST_IMAGE,
+            p_INIT_FILE=self._options.images + DIGEST_IMAGE,
             i_clk=ClockSignal(),
             i_address=Const(0, 1),
             o_data=control.digest,

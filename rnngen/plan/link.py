@@ -21,9 +21,14 @@ def payload_words(values: int, value_bits: int, word_bits: int) -> int:
     return ceil_div(values * value_bits, word_bits)
 
 
-def overhead_words(word_bits: int) -> int:
-    """Words of a frame beside its payload."""
-    return frame_words(0, word_bits)
+def header_words(word_bits: int) -> int:
+    """Words of a frame's header."""
+    return LinkShape(word_bits).header_words
+
+
+def check_words(word_bits: int) -> int:
+    """Words of a frame's check."""
+    return LinkShape(word_bits).check_words
 
 
 def frame_words(payload: int, word_bits: int) -> int:

@@ -209,12 +209,13 @@ def run_schedule(plan: NetworkPlan, lengths: Sequence[int], arrivals: Sequence[i
 
 
 def run_steps(
-    plan: NetworkPlan, ends: Sequence[bool], streams: Sequence[int], arrivals: Sequence[int] = ()
+    plan: NetworkPlan, ends: Sequence[bool], streams: Sequence[int], arrivals: Sequence[int] = (), pace: int = 0
 ) -> Schedule:
     """Times of steps when input is offered as soon as it arrives, and output always taken.
 
     Args:
         ends: Which of them ends its sequence.  streams: Whose each of them is.
+        pace: Cycles between the first beats of two steps, at least.
         arrivals: Cycle from which on each step is offered, in the order sent; none: all of them from the start.
     """
     if plan.memory is not None:
@@ -226,9 +227,10 @@ def run_steps(
     inputs: list[tuple[int, ...]] = []
     for ends_sequence, stream, arrival in zip(ends, streams, arrivals or (0,) * len(ends), strict=True):
         first = max(next_input, parts[0].free(), arrival)
-        next_input = first + plan.input_beats
-        inputs.append(tuple(range(first, next_input)))
-        parts[0].push(all_at(next_input - 1), ends_sequence, stream)
+        last = first + plan.input_beats - 1
+        next_input = max(last + 1, first + pace)
+        inputs.append(tuple(range(first, last + 1)))
+        parts[0].push(all_at(last), ends_sequence, stream)
     return Schedule(tuple(inputs), tuple(tuple(part.issues) for part in parts), tuple(output.outputs))
 
 

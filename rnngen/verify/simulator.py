@@ -79,6 +79,7 @@ class RunOptions:
     ``probes`` are sampled in every cycle of ``window`` = [from, to).
     ``registers`` (byte offsets) are read over ``s_axil`` when everything has come.
     ``memory`` holds external weights.
+    ``inputs``: other inputs of the top, held at a value; ``wait_for``: an output that is 1 before cycle 0.
     ``waves`` writes DIR/simulation/waves.vcd with ``waves_depth`` levels of the hierarchy.
     """
 
@@ -92,6 +93,8 @@ class RunOptions:
     window: tuple[int, int] = (0, 0)
     registers: tuple[int, ...] = ()
     memory: ExternalMemory | None = None
+    inputs: tuple[tuple[str, int], ...] = ()
+    wait_for: str | None = None
     waves: bool = False
     waves_depth: int = 2
     compile: CompileOptions = field(default_factory=CompileOptions)

@@ -147,15 +147,15 @@ def test_what_the_command_says(model: Path, system: Path, tmp_path: Path, capsys
     assert [line.split()[0] for line in lines[:4]] == ["device", "left", "middle", "right"]
     assert re.match(r"left +l0 +100 MHz +\d+ cycles +\d+ cycles +\d+\.\d% +\d+ of 24 +[\d,]+$", lines[1])
     assert re.match(r"right +l\d +125 MHz +.* of 4,000,000$", lines[3])
-    frame = r"left to middle +64 bits +16 cycles +3 words for 4 values of 16 bits +\d+\.\d%$"
+    frame = r"left to middle +64 bits +16 cycles +4 words for 4 values of 16 bits +\d+\.\d%$"
     assert re.match(frame, lines[5])
     interval = 1e6 * document["step_interval_seconds"]
     assert lines[7] == f"Step interval {interval:.2f} us (planned); what binds: {document['binds']}."
     assert lines[8].startswith("Latency ")
     assert lines[8].endswith(" to the last output word, at most, as clocks differ.")
     no_way = (
-        "no links that take steps in frames of up to 4,095 words lead over so many devices from where the input "
-        "enters to where results leave"
+        "no links as wide as a value that take a step in a frame of up to 4,095 words lead over so many devices from "
+        "where the input enters to where results leave"
     )
     assert [f"Over 1 device: none, as {no_way}.", f"Over 2 devices: none, as {no_way}."] == lines[9:11]
     assert lines[-1] == f"System: {target}"

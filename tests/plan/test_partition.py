@@ -7,7 +7,6 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import cache
 from itertools import combinations, permutations
-from math import ceil
 from random import Random
 
 import pytest
@@ -58,35 +57,55 @@ def planned(network: QuantisedNetwork, blocks: range, on: Device) -> tuple[Quant
     return part, plan
 
 
+def with_ports(
+    made: tuple[QuantisedNetwork, NetworkPlan], before: Link | None, behind: Link | None
+) -> tuple[QuantisedNetwork, NetworkPlan]:
+    """Ports that give a link's word a beat, and take one in the fewest beats that the first layer's columns allow."""
+    part, plan = made
+    if behind is not None:
+        full = behind.word_bits // part.output_format.width
+        plan = replace(plan, output_words=min(part.output_size, full))
+    if before is not None:
+        full = min(part.input_size, before.word_bits // part.input_format.width)
+        columns = plan.blocks[0].first.x_columns
+        plan = replace(plan, input_words=max(n for n in range(1, full + 1) if full % n == 0 and n <= columns))
+    return part, plan
+
+
+def frame_of(wire: Link, part: QuantisedNetwork) -> tuple[int, bool]:
+    """Words of a step's payload, and whether the last of them is a flag that found no room elsewhere."""
+    width, left = part.output_format.width, part.output_size
+    words = 0
+    while left > 0:
+        free = wire.word_bits
+        while left > 0 and free >= width:
+            left, free = left - 1, free - width
+        words += 1
+    return words + (free == 0), free == 0
+
+
+OVERHEAD = {64: (1, 1), 32: (2, 1), 16: (4, 2)}
+"""Words of header and CRC."""
+
+
 def played_hop(system: System, wire: Link, sender: tuple[QuantisedNetwork, NetworkPlan],
-               receiver: tuple[QuantisedNetwork, NetworkPlan], widest: int) -> Fraction:  # fmt: skip
+               receiver: tuple[QuantisedNetwork, NetworkPlan]) -> Fraction:  # fmt: skip
     """Seconds from the last output beat of a lone step to its last input beat."""
-    part, plan = sender
-    width, values = part.output_format.width, part.output_size
-    word = wire.word_bits
     slow, fast = (Fraction(1, system.device(end).clock_hz) for end in wire.ends)  # cycles of sender and receiver
     each = Fraction(1, wire.clock_hz) if wire.clock_hz else slow / wire.rate
     each = max(each, slow, fast)
-    beats = run_schedule(plan, [1]).outputs[0]
-    words = ceil(Fraction(values * width, word))
-    given: list[Fraction] = []
-    for number in range(words):
-        last_bit = min((number + 1) * word, values * width) - 1
-        there = beats[last_bit // (plan.output_words * width)] * slow
-        given.append(max(there, given[-1] + each) if given else there)
-    overhead = {64: 2, 32: 3, 16: 6}[word]
-    slowest = max(slow, fast, Fraction(1, wire.clock_hz) if wire.clock_hz else slow)
-    # Behind the last word: CRC and, delayed by it, header; then the PHY, the link layer, and n - 1 words read.
-    flight = wire.latency_cycles * slow + (overhead + 1) * each + 10 * slowest + (words - 1) * fast
-    arrived = [given[-1] + flight - (words - 1 - number) * fast for number in range(words)]
-    columns = receiver[1].blocks[0].first.x_columns
-    port = [n for n in range(receiver[1].input_words, columns + 1) if columns % n == 0]
-    taken = next((n for n in port if n * width >= widest), columns)
-    now = arrived[0] - fast
-    for first in range(0, values, taken):
-        last_bit = min(first + taken, values) * width - 1
-        now = max(now + fast, arrived[last_bit // word])
-    return now - beats[-1] * slow
+    slowest = max(slow, fast, each if wire.clock_hz else slow)
+    beats = [at * slow for at in run_schedule(sender[1], [1]).outputs[0]]
+    words, own_flag = frame_of(wire, sender[0])
+    given = beats + [beats[-1] + slow] * own_flag
+    assert len(given) == words
+    header, check = OVERHEAD[wire.word_bits]
+    sent = given[0] + slow + header * each  # when the first word of the payload may go
+    for at in given:
+        sent = max(sent, at + slow) + each
+    there = sent + (check - 1) * each + wire.latency_cycles * slow + 10 * slowest
+    inputs = receiver[1].input_beats
+    return there + (own_flag + inputs - 1) * fast - beats[-1]
 
 
 def played(
@@ -95,20 +114,20 @@ def played(
     """Interval and latency of an assignment."""
     devices = [system.device(name) for name in names]
     parts = [planned(network, range(a, b), on) for a, b, on in zip((0, *ends), ends, devices)]
+    wires = [next(wire for wire in system.wires if wire.ends == pair) for pair in zip(names, names[1:])]
+    if any(part.output_format.width > wire.word_bits for (part, _), wire in zip(parts, wires)):
+        raise Misfit
+    parts = [with_ports(part, *around) for part, around in zip(parts, zip((None, *wires), (*wires, None)))]
     interval = max(Fraction(plan.interval, on.clock_hz) for (_, plan), on in zip(parts, devices))
     latency = Fraction(0)
     for (_, plan), on in zip(parts, devices):
         times = run_schedule(plan, [1])
         latency += Fraction(times.outputs[0][-1] - times.inputs[0][-1], on.clock_hz)
-    for one, other, sender, receiver in zip(names, names[1:], parts, parts[1:]):
-        wire = next(wire for wire in system.wires if wire.ends == (one, other))
-        bits = sender[0].output_size * sender[0].output_format.width
-        words = ceil(Fraction(bits, wire.word_bits)) + {64: 2, 32: 3, 16: 6}[wire.word_bits]
-        each = Fraction(1, wire.clock_hz) if wire.clock_hz else 1 / (wire.rate * system.device(one).clock_hz)
+    for wire, sender, receiver in zip(wires, parts, parts[1:]):
+        each = Fraction(1, wire.clock_hz) if wire.clock_hz else 1 / (wire.rate * system.device(wire.source).clock_hz)
         each = max(each, *(Fraction(1, system.device(end).clock_hz) for end in wire.ends))
-        interval = max(interval, words * each)
-        widest = max(link.word_bits for link in system.wires if link.target == other)
-        latency += played_hop(system, wire, sender, receiver, widest)
+        interval = max(interval, (frame_of(wire, sender[0])[0] + sum(OVERHEAD[wire.word_bits])) * each)
+        latency += played_hop(system, wire, sender, receiver)
     return interval, latency
 
 
@@ -253,14 +272,15 @@ def test_a_chain_of_two_by_hand() -> None:
     # The last word written in cycle loop + 7 is read first 4 words behind the start of the next step.
     assert first.interval == second.interval == max(8, loop + 4)
     assert cut.interval_ticks == first.interval
-    # 8 values of 16 bits: 2 words, and header and CRC.
-    assert (hop.payload, hop.words, hop.interval, hop.latency) == (2, 4, 4, 16 + 2 + 12)
+    # 8 values of 16 bits: 2 words, one for the end of the sequence, and header and CRC, a cycle behind the words.
+    assert (hop.frame.words, hop.words, hop.interval, hop.latency) == (3, 5, 5, 16 + 1 + 2 + 1 + 10)
     # Input beat, start, issue, 8 words, and the way to the output port.
     alone = 1 + 1 + 7 + loop + 2
-    assert first.outputs[0] == second.outputs[0] == alone
+    assert second.outputs[0] == alone
+    assert first.outputs[0] == alone + 1  # four words a beat, two of them written in a cycle
     out = first.outputs[-1]
     assert cut.latency_ticks == out + cut.hop_ticks[0] + second.outputs[-1]
-    assert cut.load(hop) == Fraction(4, first.interval)
+    assert cut.load(hop) == Fraction(5, first.interval)
     assert cut.is_exact
 
 
@@ -275,7 +295,7 @@ def test_networks_cut_at_equal_layers_are_as_many_times_faster() -> None:
         intervals[layers] = cut.interval_ticks
         assert all(settled_interval(part.plan) <= part.interval for part in cut.parts)
         for part, hop, ticks in zip(cut.parts, cut.hops, cut.hop_ticks):
-            assert ticks <= 16 + hop.payload + 12, part.device.name
+            assert ticks <= 16 + hop.words + 12, part.device.name
     assert max(intervals.values()) <= 1.01 * min(intervals.values())
     whole = best_partition(Parts(network_of((("lstm", 256),) * 4, 256), chain([device("d", 1024)], LINK))).best
     assert whole.interval_ticks >= 3.9 * intervals[4]
@@ -315,12 +335,14 @@ def test_sequences_and_last_steps_through_the_system() -> None:
 
 
 def test_a_step_must_fit_a_frame() -> None:
-    """2,100 values of 16 bits in words of 8: 4,200 of them, and the header's length says 4,095 at most."""
-    network = network_of((("linear", 2100), ("linear", 3)), 2)
-    cuts = best_partition(Parts(network, chain([device(name, 300) for name in "ab"], replace(LINK, word_bits=8))))
-    assert len(cuts.best.parts) == 1
-    assert cuts.others[0].reason.startswith("no links that take steps in frames of up to 4,095 words lead over so many")
-    wide = best_partition(Parts(network, chain([device(name, 300) for name in "ab"], replace(LINK, word_bits=16))))
+    """4,200 values of 16 bits in words of 16, and the header's length says 4,095 at most; words of 8 are too narrow."""
+    network = network_of((("linear", 4200), ("linear", 3)), 2)
+    for bits in (8, 16):
+        pair = chain([device(name, 300) for name in "ab"], replace(LINK, word_bits=bits))
+        cuts = best_partition(Parts(network, pair))
+        assert len(cuts.best.parts) == 1
+        assert cuts.others[0].reason.startswith("no links as wide as a value that take a step in a frame of up to 4,0")
+    wide = best_partition(Parts(network, chain([device(name, 300) for name in "ab"], replace(LINK, word_bits=32))))
     assert {len(wide.best.parts), *(len(other.parts) for other in wide.others)} == {1, 2}
 
 
@@ -354,8 +376,8 @@ def test_why_there_is_no_cut() -> None:
     apart = chain(EQUAL, LINK, Host("a", "a"))
     found = best_partition(Parts(network, apart)).others
     no_way = (
-        "no links that take steps in frames of up to 4,095 words lead over so many devices from where the input "
-        "enters to where results leave"
+        "no links as wide as a value that take a step in a frame of up to 4,095 words lead over so many devices from "
+        "where the input enters to where results leave"
     )
     assert found == (Loser(2, no_way),)
 

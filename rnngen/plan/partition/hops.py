@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from rnngen.config.system import Link, System
-from rnngen.plan.layer import ceil_div
-from rnngen.plan.link import LINK_CYCLES, frame_words, overhead_words, payload_words
+from rnngen.plan.frames import StepFrame
+from rnngen.plan.link import LINK_CYCLES, check_words, frame_words, header_words
 from rnngen.plan.partition.parts import PartPlan
 
 
@@ -20,84 +21,76 @@ class Hop:
     """A step's results on a link, one frame a step.
 
     Attributes:
-        wire: The link.
-        values, value_bits: Words of the step, and the width of each.
-        payload: Words of the frame's payload.  words: All its words on the link.
-        interval: Ticks that the frame takes on the link: no step interval is shorter.
-        latency: Ticks from the last word given to the last one delivered.
+        wire: The link.  frame: The step.
+        sender, receiver: Ticks of a cycle at both ends.  word: Ticks of a word.
     """
 
     wire: Link
-    values: int
-    value_bits: int
-    payload: int
-    words: int
-    interval: int
-    latency: int
+    frame: StepFrame
+    sender: int
+    receiver: int
+    word: int
 
     @property
-    def step_bits(self) -> int:
-        """Bits of a step."""
-        return self.values * self.value_bits
+    def words(self) -> int:
+        """Of a frame, header and CRC included."""
+        return frame_words(self.frame.words, self.wire.word_bits)
+
+    @property
+    def interval(self) -> int:
+        """Ticks that a frame takes on the link: no step interval is shorter."""
+        return self.words * self.word
+
+    @cached_property
+    def latency(self) -> int:
+        """Ticks from the last word given to the first one delivered, where words are given in a row."""
+        words = [index * self.sender for index in range(self.frame.beats)]
+        return self.delivered([words])[0] - words[-1]
+
+    @property
+    def _flight(self) -> int:
+        """Ticks from a frame's last word sent to its first word delivered."""
+        slowest = max(self.sender, self.receiver, self.word if self.wire.clock_hz is not None else 0)
+        return self.wire.latency_cycles * self.sender + LINK_CYCLES * slowest
+
+    def delivered(self, outputs: Sequence[Sequence[int]]) -> list[int]:
+        """Ticks in which each step's first word is delivered, the others behind it in the receiver's cycles.
+
+        A frame's header goes in the cycle behind its first word, each word in the cycle behind the one in which it was
+        given, at the earliest, and all of them are delivered when the frame is there.
+
+        Args:
+            outputs: Ticks of each step's output beats, one a word.
+        """
+        header, check = header_words(self.wire.word_bits), check_words(self.wire.word_bits)
+        free, read, found = 0, 0, []
+        for beats in outputs:
+            words = [*beats, beats[-1] + self.sender] if self.frame.own_flag_word else beats
+            at = max(words[0] + self.sender, free) + header * self.word
+            for given in words:
+                at = max(at, given + self.sender) + self.word
+            free = at + check * self.word
+            read = max(read, free - self.word + self._flight)
+            found.append(read)
+            read += self.frame.words * self.receiver
+        return found
 
 
 def hop(system: System, wire: Link, values: int, value_bits: int) -> Hop:
-    """A step of so many values on a link of one direction.
+    """A step of so many values on a link of one direction."""
+    sender, receiver = (system.cycle_ticks(end) for end in wire.ends)
+    return Hop(wire, StepFrame(values, value_bits, wire.word_bits), sender, receiver, system.word_ticks(wire))
 
-    From the last word given: the frame's CRC and, before all, its header go by at the link's pace, and behind the
-    first word delivered the others are read at the receiver's.  At equal clocks that is ``plan.link.frame_latency``.
+
+def giving(found: Hop, sender: PartPlan) -> int:
+    """Ticks from a lone step's last output beat to its first word delivered."""
+    last = sender.outputs[-1] * found.sender
+    return found.delivered([[at * found.sender for at in sender.outputs]])[0] - last
+
+
+def taking(found: Hop, receiver: PartPlan) -> int:
+    """Ticks from a step's first word delivered to its last input beat.
+
+    A flag that is a word of its own comes behind the last beat, which waits for it, and so do all before it.
     """
-    payload = payload_words(values, value_bits, wire.word_bits)
-    word, sender, receiver = system.word_ticks(wire), *(system.cycle_ticks(end) for end in wire.ends)
-    slowest = max(sender, receiver, word if wire.clock_hz is not None else 0)
-    passing = (overhead_words(wire.word_bits) + 1) * word + (payload - 1) * receiver
-    latency = wire.latency_cycles * sender + passing + LINK_CYCLES * slowest
-    words = frame_words(payload, wire.word_bits)
-    return Hop(wire, values, value_bits, payload, words, words * word, latency)
-
-
-def giving(system: System, sender: PartPlan, found: Hop) -> int:
-    """Ticks from a step's last output beat to the last word given to the link, which may be narrower than the port."""
-    cycle = system.cycle_ticks(found.wire.source)
-    last = sender.outputs[-1]
-    return given(system, sender, found, [(at - last) * cycle for at in sender.outputs])[-1]
-
-
-def taking(system: System, found: Hop, receiver: PartPlan) -> int:
-    """Ticks from the last word delivered to the last input beat, of a port that may be narrower than the link."""
-    cycle = system.cycle_ticks(found.wire.target)
-    return taken(system, found, receiver, [(1 - found.payload + index) * cycle for index in range(found.payload)])[-1]
-
-
-def given(
-    system: System, sender: PartPlan, found: Hop, beats: Sequence[int], free: int | None = None
-) -> list[int]:
-    """Ticks in which a step's words are given to the link.
-
-    Args:
-        beats: Those of its output beats.  free: Before which the link takes no word of this step.
-    """
-    words = regrouped(beats, sender.output_bits, found.wire.word_bits, found.step_bits)
-    return _paced(words, system.word_ticks(found.wire), free)
-
-
-def taken(system: System, found: Hop, receiver: PartPlan, words: Sequence[int]) -> list[int]:
-    """Ticks of a step's input beats, of the words as they are delivered."""
-    beats = regrouped(words, found.wire.word_bits, receiver.input_bits, found.step_bits)
-    return _paced(beats, system.cycle_ticks(found.wire.target), None)
-
-
-def regrouped(times: Sequence[int], bits: int, into_bits: int, total: int) -> list[int]:
-    """When all of each word of ``into_bits`` is there, of a step of ``total`` bits that comes ``bits`` at a time."""
-    ends = (min((index + 1) * into_bits, total) for index in range(ceil_div(total, into_bits)))
-    return [times[ceil_div(end, bits) - 1] for end in ends]
-
-
-def _paced(ready: Sequence[int], each: int, free: int | None) -> list[int]:
-    """When each goes if it waits for itself and for those before it, each of which takes so long."""
-    found: list[int] = []
-    for one in ready:
-        earliest = one if free is None else max(one, free)
-        found.append(earliest)
-        free = earliest + each
-    return found
+    return (found.frame.own_flag_word + receiver.inputs - 1) * found.receiver

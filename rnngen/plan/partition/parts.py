@@ -14,6 +14,7 @@ from rnngen.plan.binding import binds
 from rnngen.plan.branch import BranchPlan
 from rnngen.plan.dsp import DSPS, Dsp
 from rnngen.plan.engine import EnginePlan
+from rnngen.plan.frames import StepFrame, fitted
 from rnngen.plan.layer import LayerShape, ceil_div
 from rnngen.plan.memory import total_memory_bits
 from rnngen.plan.network import NetworkPlan
@@ -32,15 +33,12 @@ class PartPlan:
     Attributes:
         blocks: Indices in the whole network.
         memory_bits: Of all its memories.
-        input_bits, output_bits: Of a beat of its input and output port, values packed to their width.
     """
 
     device: Device
     blocks: range
     plan: NetworkPlan
     memory_bits: int
-    input_bits: int
-    output_bits: int
 
     @cached_property
     def _lone(self) -> tuple[int, tuple[int, ...]]:
@@ -110,6 +108,7 @@ class Parts:
         self._weights = [_weight_bits(network, index) for index in range(len(network.blocks))]
         self._plans: dict[tuple[tuple[BlockShape, ...], _Resources], NetworkPlan | str] = {}
         self._parts: dict[tuple[str, int, int], PartPlan | Refusal] = {}
+        self._fitted: dict[tuple[str, range, StepFrame | None, StepFrame | None], PartPlan] = {}
 
     def known(self, device: Device, blocks: range) -> PartPlan | Refusal | None:
         """The plan or why there is none, where that was found already or is seen without planning."""
@@ -179,22 +178,20 @@ class Parts:
         plan = self._planned(device, blocks)
         if isinstance(plan, str):
             return Refusal(device.name, blocks, plan)
-        part = part_of(self.network, blocks)
-        if blocks.start:
-            plan = self._as_wide_as_links(plan, device, part.input_format.width)
-        bits = total_memory_bits(part, plan)
+        bits = total_memory_bits(part_of(self.network, blocks), plan)
         if device.memory_bits is not None and bits > device.memory_bits:
             said = f"its memory has {device.memory_bits:,} bits and the plan needs {bits:,}"
             return Refusal(device.name, blocks, said)
-        widths = part.input_format.width, part.output_format.width
-        return PartPlan(device, blocks, plan, bits, plan.input_words * widths[0], plan.output_words * widths[1])
+        return PartPlan(device, blocks, plan, bits)
 
-    def _as_wide_as_links(self, plan: NetworkPlan, device: Device, width: int) -> NetworkPlan:
-        """With an input port that takes the words of the device's links as they come, if its first layer can."""
-        most = max((wire.word_bits for wire in self.system.wires if wire.target == device.name), default=0)
-        columns = plan.blocks[0].first.x_columns
-        words = next((n for n in range(plan.input_words, columns) if columns % n == 0 and n * width >= most), columns)
-        return replace(plan, input_words=words)
+    def between(self, part: PartPlan, takes: StepFrame | None, gives: StepFrame | None) -> PartPlan:
+        """The part with ports as wide as the words of the links on both sides; None: the host is there."""
+        key = (part.device.name, part.blocks, takes, gives)
+        if key not in self._fitted:
+            plan = fitted(part.plan, takes, gives)
+            bits = total_memory_bits(part_of(self.network, part.blocks), plan)
+            self._fitted[key] = replace(part, plan=plan, memory_bits=bits)
+        return self._fitted[key]
 
     def _planned(self, device: Device, blocks: range) -> NetworkPlan | str:
         """The plan; layers that are alike but for their names have the same one."""

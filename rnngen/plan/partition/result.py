@@ -40,7 +40,7 @@ class Partition:
     def hop_ticks(self) -> tuple[int, ...]:
         """From a lone step's last output beat of each part to its last input beat at the next one."""
         return tuple(
-            giving(self.system, sender, hop) + hop.latency + taking(self.system, hop, receiver)
+            giving(hop, sender) + taking(hop, receiver)
             for sender, hop, receiver in zip(self.parts, self.hops, self.parts[1:])
         )
 

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rnngen.plan.layer import ceil_div
-from rnngen.plan.partition.hops import Hop, given, taken
+from rnngen.plan.partition.hops import Hop
 from rnngen.plan.partition.parts import PartPlan
 from rnngen.plan.partition.result import Partition
-from rnngen.plan.schedule import Schedule, run_schedule
+from rnngen.plan.schedule import Schedule, run_steps
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class SystemSchedule:
 
 
 def run_system(partition: Partition, lengths: Sequence[int]) -> SystemSchedule:
-    """When everything happens to sequences of given lengths that are sent as fast as they are taken.
+    """When everything happens to sequences of given lengths that are sent as fast as the system takes them.
 
     Where clocks differ, what crosses them is counted in the slower one, so that times are bounds from above.
     """
@@ -37,31 +37,33 @@ def run_system(partition: Partition, lengths: Sequence[int]) -> SystemSchedule:
     arrivals: list[int] = []
     found: list[Schedule] = []
     for index, part in enumerate(partition.parts):
-        times = run_schedule(part.plan, lengths, arrivals)
+        times = _run(part, lengths, arrivals, pace(partition) if index == 0 else 0)
         found.append(times)
         if any(block.select != "every" for block in part.plan.blocks):
             lengths = [1] * len(lengths)
         if index < len(partition.hops):
-            arrivals = _arrivals(partition, part, times, partition.hops[index], partition.parts[index + 1])
+            arrivals = _arrivals(partition.hops[index], times)
     cycle = system.cycle_ticks(partition.parts[-1].device.name)
     return SystemSchedule(tuple(found), tuple(tuple(at * cycle for at in beats) for beats in found[-1].outputs))
 
 
-def _arrivals(partition: Partition, sender: PartPlan, times: Schedule, hop: Hop, receiver: PartPlan) -> list[int]:
-    """Cycle of the receiver from which on each step could be taken, a beat a cycle, to have its last beat in time."""
-    system, wire = partition.system, hop.wire
-    send, receive = (system.cycle_ticks(end) for end in wire.ends)
-    word = system.word_ticks(wire)
-    free, read, arrivals = 0, 0, []
-    for beats in times.outputs:
-        words = given(system, sender, hop, [at * send for at in beats], free)
-        free = words[-1] + (1 + hop.words - hop.payload) * word  # behind it come its CRC and the next header
-        first = max(read, words[-1] + hop.latency - (hop.payload - 1) * receive)
-        delivered = [first + index * receive for index in range(hop.payload)]
-        read = delivered[-1] + receive
-        last = taken(system, hop, receiver, delivered)[-1]
-        arrivals.append(ceil_div(last, receive) - receiver.inputs + 1)
-    return arrivals
+def pace(partition: Partition) -> int:
+    """Cycles of the first device between two steps that it lets in, at least: nothing behind it ever fills up.
+
+    Where clocks differ it may be a fraction of a cycle less, which the links' credits hold back.
+    """
+    return partition.interval_ticks // partition.system.cycle_ticks(partition.parts[0].device.name)
+
+
+def _run(part: PartPlan, lengths: Sequence[int], arrivals: Sequence[int], let_in: int) -> Schedule:
+    ends = [step == length - 1 for length in lengths for step in range(length)]
+    return run_steps(part.plan, ends, [0] * len(ends), arrivals, let_in)
+
+
+def _arrivals(hop: Hop, times: Schedule) -> list[int]:
+    """Cycle of the receiver from which on each step is offered."""
+    delivered = hop.delivered([[at * hop.sender for at in beats] for beats in times.outputs])
+    return [ceil_div(at, hop.receiver) + hop.frame.own_flag_word for at in delivered]
 
 
 def settled_ticks(partition: Partition, steps: int = 64) -> tuple[int, int]:

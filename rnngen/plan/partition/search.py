@@ -24,6 +24,10 @@ from rnngen.plan.partition.hops import Hop, giving, hop, taking
 from rnngen.plan.partition.parts import PartPlan, Parts, Refusal
 from rnngen.plan.partition.result import Partition
 
+_NO_WAY = (
+    f"no links as wide as a value that take a step in a frame of up to {MOST_PAYLOAD:,} words lead over so many "
+    "devices from where the input enters to where results leave"
+)
 _MOST_WAYS = 300_000
 """Partial cuts that a search weighs at most."""
 
@@ -165,8 +169,7 @@ class _Search:
         keys = [(count, True), *((number, False) for number in range(count - 1, 0, -1))]
         said = next((self._refused[key] for key in keys if key in self._refused), None)
         if said is None:
-            return Loser(count, f"no links that take steps in frames of up to {MOST_PAYLOAD:,} words lead over so many "
-                         "devices from where the input enters to where results leave")  # fmt: skip
+            return Loser(count, _NO_WAY)
         names = self._names(said.blocks)
         return Loser(count, f"device '{said.device}' cannot take {names}: {said.reason.rstrip('.')}")
 
@@ -247,11 +250,37 @@ class _Search:
             interval = self._parts.least_interval(device, place.blocks)
             latency = (interval + self._parts.least_ways(device, place.blocks)) * cycle
         else:
-            interval, latency = found.interval, found.outputs[-1] * cycle
-            if place.wire is not None:
-                latency += taking(self._system, self._hop(place.wire, place.blocks.start), found)
+            interval, latency = found.interval, self._least_through(place)
         longest = max(way.interval, interval * cycle)
         return _Way(way.state, (*way.places, place), longest, way.latency + latency, way, found is not None)
+
+    def _least_through(self, place: _Place) -> int:
+        """The least of ``_through`` over whatever may follow; a part at which nothing can follow counts as nothing."""
+        if place.blocks.stop == self._blocks:
+            return self._through(place, None)
+        return min((self._through(place, onward) for _, onward in self._onward(place)), default=0)
+
+    def _through(self, place: _Place, onward: Hop | None) -> int:
+        """Ticks from the first word delivered, or the host's last input beat, to the same behind a part.
+
+        Args:
+            onward: To where; None: to the host, to the last output beat.
+        """
+        part = self._plan(place)
+        assert part is not None
+        before = None if place.wire is None else self._hop(place.wire, place.blocks.start)
+        frames = (None if one is None else one.frame for one in (before, onward))
+        part = self._parts.between(part, *frames)
+        ticks = part.outputs[-1] * self._system.cycle_ticks(part.device.name)
+        ticks += 0 if before is None else taking(before, part)
+        return ticks + (0 if onward is None else giving(onward, part))
+
+    def _onward(self, place: _Place) -> Iterator[tuple[int, Hop]]:
+        """Links that take a part's results on, and the devices that they lead to."""
+        end = place.blocks.stop
+        for target, wire in self._out[self._devices[place.device].name]:
+            if self._parts.value_bits(end - 1) <= wire.word_bits and self._hop(wire, end).frame.words <= MOST_PAYLOAD:
+                yield target, self._hop(wire, end)
 
     def _note(self, refusal: Refusal, count: int) -> None:
         """Keeps the most telling refusal: of the fewest blocks."""
@@ -262,16 +291,13 @@ class _Search:
 
     def _sent(self, way: _Way) -> Iterator[_Way]:
         """Over each link to another device."""
-        place = way.places[-1]
-        device, end, plan = self._devices[place.device], place.blocks.stop, self._plan(place)
-        assert plan is not None
-        for target, wire in self._out[device.name]:
-            found, used = self._hop(wire, end), way.state.used
-            if found.payload > MOST_PAYLOAD or used >> target & 1 or not self._is_next(used, target):
-                continue
-            latency = way.latency + found.latency + giving(self._system, plan, found)
-            after = _State(used | 1 << target, target, wire, end)
-            yield _Way(after, way.places, max(way.interval, found.interval), latency)
+        place, before, used = way.places[-1], way.before, way.state.used
+        assert before is not None
+        for target, onward in self._onward(place):
+            if not used >> target & 1 and self._is_next(used, target):
+                after = _State(used | 1 << target, target, onward.wire, place.blocks.stop)
+                latency = before.latency + self._through(place, onward)
+                yield _Way(after, way.places, max(way.interval, onward.interval), latency)
 
     def _hop(self, wire: Link, end: int) -> Hop:
         """The results of the blocks before ``end`` on a link."""
@@ -298,7 +324,7 @@ class _Search:
             plans.append(plan)
             if place.wire is not None:
                 hops.append(self._hop(place.wire, place.blocks.start))
-        return Partition(self._system, tuple(plans), tuple(hops))
+        return joined(self._parts, plans, hops)
 
 
 def _is_beaten(kept: list[tuple[int, int]], way: _Way) -> bool:
@@ -345,4 +371,11 @@ def naive_partition(parts: Parts, order: Sequence[Device]) -> Partition | Refusa
             raise PlanError(f"No link leads from '{sender.device.name}' to '{receiver.device.name}'.")
         end = sender.blocks.stop
         hops.append(hop(parts.system, wire, parts.values(end - 1), parts.value_bits(end - 1)))
-    return Partition(parts.system, tuple(plans), tuple(hops))
+    return joined(parts, plans, hops)
+
+
+def joined(parts: Parts, plans: Sequence[PartPlan], hops: Sequence[Hop]) -> Partition:
+    """Parts with their ports fitted to the links between them."""
+    frames = [None, *(hop.frame for hop in hops), None]
+    fitted = (parts.between(plan, frames[index], frames[index + 1]) for index, plan in enumerate(plans))
+    return Partition(parts.system, tuple(fitted), tuple(hops))

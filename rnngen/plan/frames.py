@@ -1,0 +1,64 @@
+"""How a step of results crosses a link: one frame, its values packed to their width."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from rnngen.plan.layer import ceil_div
+from rnngen.plan.network import NetworkPlan
+
+
+@dataclass(frozen=True)
+class StepFrame:
+    """A step of ``values`` values of ``width`` bits in words of ``word_bits``, at least as wide as a value.
+
+    Values do not straddle words.  The top bit of the last word is set where the sequence ends with the step; where the
+    values leave no room for it there, it has a word of its own.
+    """
+
+    values: int
+    width: int
+    word_bits: int
+
+    def __post_init__(self) -> None:
+        assert self.width <= self.word_bits, "a word has room for a value"
+
+    @property
+    def values_a_word(self) -> int:
+        """Values of a word that is full."""
+        return min(self.values, self.word_bits // self.width)
+
+    @property
+    def beats(self) -> int:
+        """Words that hold values."""
+        return ceil_div(self.values, self.values_a_word)
+
+    @property
+    def last_values(self) -> int:
+        """Values of the last one of them."""
+        return self.values - (self.beats - 1) * self.values_a_word
+
+    @property
+    def own_flag_word(self) -> bool:
+        """Whether the end of a sequence has a word of its own."""
+        return self.last_values * self.width == self.word_bits
+
+    @property
+    def words(self) -> int:
+        """Of the frame's payload."""
+        return self.beats + self.own_flag_word
+
+
+def fitted(plan: NetworkPlan, takes: StepFrame | None, gives: StepFrame | None) -> NetworkPlan:
+    """The plan with ports as wide as the words of the links on both sides; None: the host is there.
+
+    An input port takes a word in several beats where its first layer's columns are fewer than the word's values.
+    """
+    if gives is not None:
+        plan = replace(plan, output_words=gives.values_a_word)
+    if takes is not None:
+        first = plan.blocks[0].first
+        columns = 1 if first.shape.symbols else first.x_columns
+        divisors = (n for n in range(takes.values_a_word, 0, -1) if takes.values_a_word % n == 0)
+        plan = replace(plan, input_words=next(n for n in divisors if n <= columns))
+    return plan
