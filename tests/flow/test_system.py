@@ -91,7 +91,7 @@ def test_bad_lines_change_no_bit(pair: SystemDesign, faults: dict[str, int]) -> 
     """Each word of 64 bits is wrong with 6 %, or gone: frames are sent again, and what comes out is right."""
     report = simulate_system(pair, steps=30, faults=faults)
     assert report.comparison.bit_exact, report.comparison.sentence
-    assert report.run.cycles > report.schedule.parts[-1].outputs[-1][-1]
+    assert report.run.out_cycle[-1] > report.schedule.parts[-1].outputs[-1][-1] + 100  # and it took its time
 
 
 def test_a_dead_line_gives_nothing_wrong(pair: SystemDesign) -> None:

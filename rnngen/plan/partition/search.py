@@ -241,27 +241,32 @@ class _Search:
     def _grown(self, way: _Way, place: _Place) -> _Way | None:
         """With one more part; None if it is known that the device cannot take it."""
         device = self._devices[place.device]
-        cycle = self._system.cycle_ticks(device.name)
         found = self._parts.known(device, place.blocks)
         if isinstance(found, Refusal):
             self._note(found, way.state.used.bit_count())
             return None
         if found is None:
-            interval = self._parts.least_interval(device, place.blocks)
-            latency = (interval + self._parts.least_ways(device, place.blocks)) * cycle
+            cycle = self._system.cycle_ticks(device.name)
+            interval = self._parts.least_interval(device, place.blocks) * cycle
+            latency = interval + self._parts.least_ways(device, place.blocks) * cycle
         else:
-            interval, latency = found.interval, self._least_through(place)
-        longest = max(way.interval, interval * cycle)
+            through = self._least_through(place)
+            if through is None:
+                return None
+            interval, latency = through
+        longest = max(way.interval, interval)
         return _Way(way.state, (*way.places, place), longest, way.latency + latency, way, found is not None)
 
-    def _least_through(self, place: _Place) -> int:
-        """The least of ``_through`` over whatever may follow; a part at which nothing can follow counts as nothing."""
+    def _least_through(self, place: _Place) -> tuple[int, int] | None:
+        """The least interval and the least latency of ``_through`` over whatever may follow; None: nothing may."""
         if place.blocks.stop == self._blocks:
             return self._through(place, None)
-        return min((self._through(place, onward) for _, onward in self._onward(place)), default=0)
+        ways = [way for _, onward in self._onward(place) if (way := self._through(place, onward)) is not None]
+        return (min(interval for interval, _ in ways), min(latency for _, latency in ways)) if ways else None
 
-    def _through(self, place: _Place, onward: Hop | None) -> int:
-        """Ticks from the first word delivered, or the host's last input beat, to the same behind a part.
+    def _through(self, place: _Place, onward: Hop | None) -> tuple[int, int] | None:
+        """Ticks of a part's step interval, the link behind it included, and from the first word delivered, or the
+        host's last input beat, to the same behind the part; None if its memory has no room for ports like these.
 
         Args:
             onward: To where; None: to the host, to the last output beat.
@@ -271,9 +276,13 @@ class _Search:
         before = None if place.wire is None else self._hop(place.wire, place.blocks.start)
         frames = (None if one is None else one.frame for one in (before, onward))
         part = self._parts.between(part, *frames)
-        ticks = part.outputs[-1] * self._system.cycle_ticks(part.device.name)
-        ticks += 0 if before is None else taking(before, part)
-        return ticks + (0 if onward is None else giving(onward, part))
+        if part.device.memory_bits is not None and part.memory_bits > part.device.memory_bits:
+            return None
+        cycle = self._system.cycle_ticks(part.device.name)
+        ticks = part.outputs[-1] * cycle + (0 if before is None else taking(before, part))
+        if onward is None:
+            return part.interval * cycle, ticks
+        return max(part.interval * cycle, onward.interval), ticks + giving(onward, part)
 
     def _onward(self, place: _Place) -> Iterator[tuple[int, Hop]]:
         """Links that take a part's results on, and the devices that they lead to."""
@@ -294,10 +303,10 @@ class _Search:
         place, before, used = way.places[-1], way.before, way.state.used
         assert before is not None
         for target, onward in self._onward(place):
-            if not used >> target & 1 and self._is_next(used, target):
+            through = self._through(place, onward)
+            if through is not None and not used >> target & 1 and self._is_next(used, target):
                 after = _State(used | 1 << target, target, onward.wire, place.blocks.stop)
-                latency = before.latency + self._through(place, onward)
-                yield _Way(after, way.places, max(way.interval, onward.interval), latency)
+                yield _Way(after, way.places, max(before.interval, through[0]), before.latency + through[1])
 
     def _hop(self, wire: Link, end: int) -> Hop:
         """The results of the blocks before ``end`` on a link."""
