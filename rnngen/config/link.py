@@ -171,6 +171,16 @@ class LinkShape:
         frame = self.frame_words(self.longest)
         return self.frame_latency(self.longest, phy_latency) + self.longest + 2 * frame + phy_latency + CONSTANT
 
+    def carrying(self, words: int, span: int) -> LinkShape:
+        """This shape for frames of so many words, which the core gives within ``span`` cycles: it is waited for."""
+        patience = max(self.patience, span + words)
+        timeout = max(self.timeout, 2 * (self.frame_words(words) + patience + self.keep_alive))
+        return replace(
+            self, longest=words, patience=patience, timeout=timeout, silence=max(self.silence, 2 * timeout),
+            give_up=max(self.give_up, 2 * timeout), replay_words=max(self.replay_words, _power_of_two(2 * words)),
+            buffer_words=max(self.buffer_words, _power_of_two(2 * words)),
+        )  # fmt: skip
+
     def streaming(self, phy_latency: int, shortest: int | None = None) -> LinkShape:
         """This shape with memories, window and timeout so large that a link of this latency runs at full rate.
 

@@ -35,8 +35,8 @@ def device_shapes(
         plan = part.plan
         takes = Beats(plan.input_words, word_lane_bits(network.input_format.width))
         gives = Beats(plan.output_words, word_lane_bits(network.output_format.width))
-        ends = DeviceEnd(takes, plan.input_beats, joins[index]), DeviceEnd(gives, plan.output_beats, joins[index + 1])
-        shapes.append(DeviceShape(core, *ends, let_in))
+        ends = DeviceEnd(takes, joins[index]), DeviceEnd(gives, joins[index + 1])
+        shapes.append(DeviceShape(core, *ends, plan.input_beats, let_in))
     return tuple(shapes)
 
 

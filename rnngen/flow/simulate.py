@@ -279,11 +279,7 @@ def _figures(
     names += [f"{block.post[-1].name if block.post else index}" for index, block in enumerate(design.quantised.blocks)]
     saturations = {name: counts for name, counts in zip(names, emulation.saturations) if counts}
     return {
-        "bit_exact": comparison.bit_exact,
-        "cycle_exact": comparison.cycle_exact if comparison.cycles_compared else None,
-        "mismatches": comparison.mismatches,
-        "cycle_mismatches": comparison.cycle_mismatches if comparison.cycles_compared else None,
-        "first_difference": comparison.sentence,
+        **comparison.figures,
         "input_description": given.description,
         "sequences": given.values.shape[0],
         "steps": measured.steps,

@@ -160,11 +160,7 @@ def _figures(
     measured = comparison.measured
     return {
         "devices": list(system.names),
-        "bit_exact": comparison.bit_exact,
-        "cycle_exact": comparison.cycle_exact if comparison.cycles_compared else None,
-        "mismatches": comparison.mismatches,
-        "cycle_mismatches": comparison.cycle_mismatches if comparison.cycles_compared else None,
-        "first_difference": comparison.sentence,
+        **comparison.figures,
         "input_description": given.description,
         "sequences": given.values.shape[0],
         "steps": measured.steps,

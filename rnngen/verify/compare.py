@@ -117,6 +117,17 @@ class Comparison:
         return self.counters[0].sentence if self.counters else None
 
     @property
+    def figures(self) -> dict[str, bool | int | str | None]:
+        """The verdict as plain data; None for cycles that were not compared."""
+        return {
+            "bit_exact": self.bit_exact,
+            "cycle_exact": self.cycle_exact if self.cycles_compared else None,
+            "mismatches": self.mismatches,
+            "cycle_mismatches": self.cycle_mismatches if self.cycles_compared else None,
+            "first_difference": self.sentence,
+        }
+
+    @property
     def cycle_exact(self) -> bool:
         """All of that, each beat in its promised cycle."""
         return self.bit_exact and self.cycles_compared and self.cycle_mismatches == 0

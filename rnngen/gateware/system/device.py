@@ -23,12 +23,11 @@ class DeviceEnd:
     """One side of a core.
 
     Attributes:
-        port: Of the core.  beats: Of a step.
+        port: Of the core.
         link: The link there, and what crosses it; None: the host is there.
     """
 
     port: Beats
-    beats: int
     link: tuple[LinkShape, StepFrame] | None
 
 
@@ -38,6 +37,7 @@ class DeviceShape:
 
     Attributes:
         core: Name of the core's module.  takes, gives: Its two sides.
+        beats: Of an input step.
         pace: Cycles between the first beats of two steps that the host's side lets in, at least: the step interval
             of the system, so that no buffer behind ever fills.
     """
@@ -45,6 +45,7 @@ class DeviceShape:
     core: str
     takes: DeviceEnd
     gives: DeviceEnd
+    beats: int
     pace: int
 
 
@@ -115,7 +116,7 @@ class DeviceTop(Elaboratable):
         """What stands in front of the core."""
         end = self._shape.takes
         if link is None or end.link is None:
-            m.submodules.pace = pace = Pace(end.beats, self._shape.pace)
+            m.submodules.pace = pace = Pace(self._shape.beats, self._shape.pace)
             host = self._host["s_axis"]
             m.d.comb += [
                 pace.open.eq(self.up & self.aresetn),

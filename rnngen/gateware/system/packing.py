@@ -111,32 +111,26 @@ class StepUnpacker(wiring.Component):
         """Amaranth's hook: builds the circuit."""
         m = Module()
         frame = self._frame
-        word, valid, final, flag, taken = Signal(frame.word_bits), Signal(), Signal(), Signal(), Signal()
-        top = self.rx_data[frame.word_bits - 1]
+        word, valid, taken = Signal(frame.word_bits), Signal(), Signal()
         if frame.own_flag_word:
             held, is_held = Signal(frame.word_bits), Signal()
             m.d.comb += [
                 word.eq(held),
-                final.eq(self.rx_last),
-                flag.eq(top),
                 valid.eq(is_held & self.rx_valid),
                 self.rx_ready.eq(~is_held | taken),
             ]
             with m.If(self.rx_valid & self.rx_ready):
                 m.d.sync += [held.eq(self.rx_data), is_held.eq(~self.rx_last)]
         else:
-            m.d.comb += [
-                word.eq(self.rx_data),
-                final.eq(self.rx_last),
-                flag.eq(top),
-                valid.eq(self.rx_valid),
-                self.rx_ready.eq(taken),
-            ]
-        self._beats(m, word, valid, final, flag, taken)
+            m.d.comb += [word.eq(self.rx_data), valid.eq(self.rx_valid), self.rx_ready.eq(taken)]
+        self._beats(m, word, valid, taken)
         return m
 
-    def _beats(self, m: Module, word: Signal, valid: Signal, final: Signal, flag: Signal, taken: Signal) -> None:
-        """A word in as many beats as the port needs for it; ``taken`` in the last of them."""
+    def _beats(self, m: Module, word: Signal, valid: Signal, taken: Signal) -> None:
+        """A word in as many beats as the port needs for it; ``taken`` in the last of them.
+
+        The flag is in the word that comes: the frame's last one, which is ``word`` or stands behind it.
+        """
         frame, port = self._frame, self._port
         parts = frame.values_a_word // port.words
         place = Signal(range(max(2, parts)))
@@ -145,10 +139,10 @@ class StepUnpacker(wiring.Component):
         values = [word[k * frame.width : (k + 1) * frame.width] for k in range(frame.values_a_word)]
         lanes = Cat(*(_lane(value, port.lane) for value in values))
         m.d.comb += [
-            ends.eq(place == Mux(final, last_part, parts - 1)),
+            ends.eq(place == Mux(self.rx_last, last_part, parts - 1)),
             self.data.eq(lanes.word_select(place, port.lane * port.words)),
             self.valid.eq(valid),
-            self.last.eq(final & flag & ends),
+            self.last.eq(self.rx_last & self.rx_data[frame.word_bits - 1] & ends),
             taken.eq(valid & self.ready & ends),
         ]
         with m.If(self.valid & self.ready):
