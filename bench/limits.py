@@ -37,7 +37,7 @@ from rnngen.plan.shapes import BlockShape, alone, block_shapes
 from rnngen.plan.timing import GO_TO_ISSUE_CYCLES, HANDOVER_CYCLES, OUTPUT_CYCLES, PIPELINES
 
 GATES = {"lstm": 4, "gru": 3}
-LARGEST_SIMULATED = 4096
+LARGEST_SIMULATED = 6144
 """Multipliers of the largest circuit that is built, unless the command line says."""
 
 

@@ -34,19 +34,22 @@ HEAVY = tuple(
     for line in (Path(__file__).parent / "heavy.txt").read_text(encoding="utf-8").splitlines()
     if line[:1] not in ("", "#")
 )
-"""What the identifiers of tests begin with that run with RNNGEN_CIRCUITS set (``make regress``) only."""
+"""What the identifiers of tests begin with that run in regressions only."""
+
+REGRESSIONS = ("RNNGEN_CIRCUITS", "RNNGEN_LINKS", "RNNGEN_FORMAL")
+"""Variables that ``make regress``, ``make links`` and ``make formal`` set."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave heavy tests to ``make regress``, unless they are named one by one."""
+    """Leave heavy tests to regressions, unless they are named one by one."""
     if any("::" in argument for argument in config.invocation_params.args):
         return
     files = {item.nodeid.split("::")[0] for item in items}
     for line in HEAVY:
         if line.split("::")[0] in files and not any(item.nodeid.startswith(line) for item in items):
             raise pytest.UsageError(f"A line of tests/heavy.txt names no test: {line}")
-    if "RNNGEN_CIRCUITS" not in os.environ:
+    if not any(name in os.environ for name in REGRESSIONS):
         heavy = [item for item in items if item.nodeid.startswith(HEAVY)]
         items[:] = [item for item in items if not item.nodeid.startswith(HEAVY)]
         config.hook.pytest_deselected(items=heavy)

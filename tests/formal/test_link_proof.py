@@ -17,7 +17,6 @@ from tests.formal.prove import SMALL, proved
 pytestmark = pytest.mark.formal
 
 DEEP = "RNNGEN_FORMAL" in os.environ
-deep = pytest.mark.skipif(not DEEP, reason="make formal")
 
 
 def test_nothing_is_lost_doubled_or_reordered_on_any_line(tmp_path: Path) -> None:
@@ -32,7 +31,6 @@ def test_a_receiver_that_takes_any_number_is_found(tmp_path: Path, monkeypatch: 
     assert "Assert failed" in text
 
 
-@deep
 def test_a_stretch_of_lost_words(tmp_path: Path) -> None:
     """Words are lost in one stretch, anywhere and of any length, between cores that always give and take."""
     holds, text = proved(tmp_path, SMALL, 20, trained=True, FAULTS=1, LOSS=1, STEADY=1)

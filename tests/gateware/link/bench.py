@@ -48,9 +48,8 @@ def phy_text(kind: str, end: str, other: str) -> str:
     return f"{declared} link_phy {end}_phy ({', '.join(wires)}, .in_valid({other}_out_valid & ~{cut}));"
 
 
-def top_text(shape: LinkShape, phy: str = "channel") -> str:
+def top_text(port: LinkPort, shape: LinkShape, phy: str = "channel") -> str:
     """Verilog of both ends and both directions, over the simulation channel or a PHY's pins (uart, pins)."""
-    port = LinkPort(shape)
     members = {path[0]: (member.flow.name, value) for path, member, value in port.signature.flatten(port)}
     ports, body = ["input line_rst"], []
     for clock in ("ca", "cb", "pa", "pb", "qa", "qb"):
@@ -90,8 +89,9 @@ def component_text(component: Component, name: str) -> str:
 
 def build_pair(work: Path, shape: LinkShape, phy: str = "channel") -> Path:
     """The simulator of two ends."""
-    (work / "top.v").write_text(top_text(shape, phy))
-    (work / "link_port.v").write_text(component_text(LinkPort(shape), "link_port"))
+    port = LinkPort(shape)
+    (work / "top.v").write_text(top_text(port, shape, phy))
+    (work / "link_port.v").write_text(component_text(port, "link_port"))
     if phy == "uart":
         (work / "link_phy.v").write_text(component_text(UartPhy(shape, 8), "link_phy"))
     if phy == "pins":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from pathlib import Path
 
@@ -133,7 +132,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.verilator
-@pytest.mark.skipif("RNNGEN_LINKS" not in os.environ, reason="make links")
 @pytest.mark.parametrize("phy", ["uart", "pins"])
 def test_a_link_over_pins(phy: str, folder: Path) -> None:
     """Frames both ways, while the line is disturbed now and then: all of them arrive."""
