@@ -79,7 +79,7 @@ bench-external: $(STAMP)
 bench-sparse: $(STAMP)
 	$(BIN)/python -m bench.sparse
 
-# Networks cut over several devices, planned.
+# Networks cut over several devices, planned and simulated.
 bench-partition: $(STAMP)
 	$(BIN)/python -m bench.partition
 

@@ -11,7 +11,7 @@ from typing import Any
 from rnngen.cli.prune import given_banks
 from rnngen.cli.text import MEGA, table
 from rnngen.emit.system import SystemDesign
-from rnngen.flow.partition import PartitionOptions, partition
+from rnngen.flow.partition import CUTS, PartitionOptions, partition
 from rnngen.frontend import ImportOptions
 from rnngen.plan.partition import GOALS
 
@@ -29,6 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--goal", metavar="WHICH", default=GOALS[0],
         help=f"what is made shortest first: {' or '.join(GOALS)} (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--cut", metavar="HOW", default=CUTS[0],
+        help=f"whole layers on devices, one layer's rows, or the better: {', '.join(CUTS)} (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--name", metavar="NAME", help="top modules are NAME_DEVICE (default: from MODEL)")
 
@@ -60,6 +64,7 @@ def run(arguments: argparse.Namespace, imports: ImportOptions, say: Say) -> tupl
         max_steps=arguments.max_steps,
         name=arguments.name,
         goal=arguments.goal,
+        cut=arguments.cut,
     )
     design = partition(arguments.model, arguments.system, arguments.design, options, _Paced(say))
     return design.document, lines(design)

@@ -176,6 +176,7 @@ def describe(
         "ports": {
             "s_axis": port_dict(plan.input_words, quantised.input_size, in_lane, quantised.input_format),
             "m_axis": port_dict(plan.output_words, quantised.output_size, out_lane, quantised.output_format),
+            **_h_ports(quantised, plan),
             "tid_bits": (plan.streams - 1).bit_length(),
             "s_axil": {"address_bits": ADDRESS_BITS, "data_bits": WORD_BITS},
         },
@@ -191,6 +192,15 @@ def describe(
         "registers": python_map(),
         "tools": {name: version(name) for name in TOOLS},
     }
+
+
+def _h_ports(quantised: QuantisedNetwork, plan: NetworkPlan) -> dict[str, Any]:
+    """What other devices of the layer give, where there are any: as many ports, ``s_axis_h1`` and on, all alike."""
+    if plan.shares == 1:
+        return {}
+    word = quantised.layers[0].formats.product.h
+    port = port_dict(plan.remote_words, quantised.output_size, word_lane_bits(word.width), word)
+    return {"s_axis_h": {"count": plan.shares - 1, **port}}
 
 
 def _digest(files: dict[str, bytes]) -> str:

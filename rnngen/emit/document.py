@@ -60,7 +60,8 @@ def layer_dict(
     shape = plan.shape
     spaced = {"spaced": True} if shape.spaced else {}
     shared = {"shared_columns": plan.shared} if plan.shared else {}
-    return spaced | shared | {
+    shares = {"shares": shape.shares} if shape.shares > 1 else {}
+    return spaced | shared | shares | {
         "name": layer.name,
         "kind": shape.kind,
         "input_size": layer.formats.product.input_size,
@@ -346,6 +347,7 @@ def _read_engine(layer: Mapping[str, Any], stages: int, streams: int) -> EngineP
         layer.get("spaced", False),
         layer.get("pair_width", 0),
         BankedShape(**layer["banked"]) if "banked" in layer else None,
+        layer.get("shares", 1),
     )
     pipeline = Pipeline(**layer["pipeline"])
     return EnginePlan(
@@ -425,6 +427,7 @@ def read_plan(document: Mapping[str, Any]) -> NetworkPlan:
         document["output_slots"],
         _read_shared(document.get("shared_array")),
         *_read_memory(document),
+        remote_words=ports["s_axis_h"]["words_per_beat"] if "s_axis_h" in ports else 0,
     )
 
 

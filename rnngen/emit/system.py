@@ -26,7 +26,8 @@ from rnngen.errors import DesignError
 from rnngen.ir.network import Network
 from rnngen.ir.quantised import QuantisedNetwork
 from rnngen.passes.cut import Part, join
-from rnngen.plan.partition import Advice, Other, Partition, PartPlan
+from rnngen.passes.slices import unsliced
+from rnngen.plan.partition import Advice, Other, Partition, PartPlan, RowSplit
 
 WriteDesign = Callable[[Path, PartPlan], Design]
 
@@ -52,8 +53,12 @@ class SystemDesign:
 
     @cached_property
     def _whole(self) -> Part:
+        name = str(self.document["network"])
         parts = [Part(design.network, design.quantised) for design in self.designs]
-        return join(parts, str(self.document["network"]))
+        if isinstance(self.partition, RowSplit):
+            whole = unsliced([part.quantised for part in parts])
+            return Part(replace(parts[0].network, name=name), replace(whole, name=name))
+        return join(parts, name)
 
     @property
     def network(self) -> Network:
@@ -127,7 +132,7 @@ def _document(choice: Choice, designs: Sequence[Design]) -> dict[str, Any]:
         "goal": choice.goal,
         "ticks_hz": system.ticks_hz,
         **partition_dict(partition),
-        "host": {"input": parts[0].device.name, "output": parts[-1].device.name},
+        "host": _host(partition),
         "devices": devices,
         "links": [link_dict(partition, index) for index in range(len(partition.hops))],
         "unused": [device.name for device in system.devices if device.name not in used],
@@ -136,6 +141,14 @@ def _document(choice: Choice, designs: Sequence[Design]) -> dict[str, Any]:
         "system": system_dict(system),
         "digest": hashlib.sha256(digests.encode()).hexdigest(),
     }
+
+
+def _host(partition: Partition) -> dict[str, Any]:
+    """Devices that the host gives every step, and those whose results, side by side, are the network's."""
+    names = [part.device.name for part in partition.parts]
+    if isinstance(partition, RowSplit):
+        return {"input": names, "output": names}
+    return {"input": names[:1], "output": names[-1:]}
 
 
 def read_system(folder: Path) -> SystemDesign:

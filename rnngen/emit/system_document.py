@@ -10,7 +10,7 @@ from typing import Any
 from rnngen.config.system import Device, Host, Link, System
 from rnngen.emit.design import Design
 from rnngen.plan.memory import total_memory_bits
-from rnngen.plan.partition import Advice, Hop, Loser, Other, Partition, PartPlan
+from rnngen.plan.partition import Advice, Hop, Loser, Other, Partition, PartPlan, RowSplit
 from rnngen.plan.partition.hops import hop
 
 
@@ -34,6 +34,7 @@ def partition_dict(partition: Partition) -> dict[str, Any]:
     latency = (partition.first_latency_ticks, partition.latency_ticks)
     interval = partition.seconds(partition.interval_ticks)
     return {
+        "cut": "rows" if isinstance(partition, RowSplit) else "layers",
         "step_interval_ticks": partition.interval_ticks,
         "step_interval_seconds": float(interval),
         "steps_per_second": float(1 / interval),
@@ -73,6 +74,7 @@ def link_dict(partition: Partition, index: int) -> dict[str, Any]:
         "latency_cycles": found.wire.latency_cycles,
         "values": found.frame.values,
         "value_bits": found.frame.width,
+        "even": found.frame.even,
         "payload_words": found.frame.words,
         "frame_words": found.words,
         "interval_ticks": found.interval,
@@ -118,7 +120,8 @@ def read_partition(system: System, designs: Mapping[str, Design], document: Mapp
         parts.append(_part(system.device(item["name"]), range(first, last + 1), design))
     for item in document["links"]:
         hops.append(_hop(system, item))
-    return Partition(system, tuple(parts), tuple(hops))
+    made = RowSplit if document["cut"] == "rows" else Partition
+    return made(system, tuple(parts), tuple(hops))
 
 
 def _part(device: Device, blocks: range, design: Design) -> PartPlan:
@@ -128,4 +131,4 @@ def _part(device: Device, blocks: range, design: Design) -> PartPlan:
 def _hop(system: System, item: Mapping[str, Any]) -> Hop:
     wire = system.wire(item["from"], item["to"])
     assert wire is not None, "a cut goes over links of its system"
-    return hop(system, wire, item["values"], item["value_bits"])
+    return hop(system, wire, item["values"], item["value_bits"], item["even"])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy.typing as npt
@@ -24,9 +24,22 @@ from rnngen.frontend.options import DEFAULT_IMPORT
 from rnngen.gateware.board_ulx3s import pll_settings
 from rnngen.gateware.system.device import device_verilog
 from rnngen.ir.network import Network
+from rnngen.ir.quantised import QuantisedNetwork
 from rnngen.passes.cut import Part, cut
 from rnngen.passes.prune_layers import FitOptions
-from rnngen.plan.partition import GOALS, PartPlan, Parts, SearchResult, best_partition, inner_cuts
+from rnngen.passes.slices import sliced
+from rnngen.plan.partition import (
+    GOALS,
+    Loser,
+    Partition,
+    PartPlan,
+    Parts,
+    RowSplit,
+    SearchResult,
+    best_partition,
+    best_row_split,
+    inner_cuts,
+)
 from rnngen.plan.partition.parts import Progress
 from rnngen.plan.search import DEFAULT_CAPACITY
 
@@ -37,6 +50,7 @@ class PartitionOptions:
 
     Attributes:
         goal: ``"interval"``: the shortest step interval, then the least latency; ``"latency"``: the other way round.
+        cut: ``"auto"``: whichever is better; ``"layers"``: whole layers on devices; ``"rows"``: one layer's rows.
         name: Of the network; a device's top module is NAME_DEVICE.
     """
 
@@ -52,7 +66,10 @@ class PartitionOptions:
     max_steps: int = DEFAULT_CAPACITY
     name: str | None = None
     goal: str = "interval"
+    cut: str = "auto"
 
+
+CUTS = ("auto", "layers", "rows")
 
 DEFAULT_PARTITION = PartitionOptions()
 
@@ -82,7 +99,7 @@ def partition(
     _check(described, options)
     network, quantised, calibration = quantised_model(model, _generate_options(options))
     parts = Parts(quantised, described, options.max_steps, options.fold, progress)
-    found = best_partition(parts, options.goal)
+    found = _best(parts, options, network.caller_state)
     return _written(target, network, parts, found, options, calibration, progress)
 
 
@@ -95,9 +112,29 @@ def read_system(folder: Path | str) -> SystemDesign:
     return emit.read_system(Path(folder))
 
 
+def _best(parts: Parts, options: PartitionOptions, state: bool) -> SearchResult:
+    """Whole layers on devices, or one layer's rows over devices where that is better."""
+    if options.cut == "layers":
+        return best_partition(parts, options.goal)
+    split = "states are given to whole layers" if state or options.state_access else best_row_split(parts, options.goal)
+    if isinstance(split, str) and options.cut == "rows":
+        raise PlanError(f"The network cannot be cut by rows: {split}.")
+    try:
+        found = best_partition(parts, options.goal)
+    except PlanError as error:
+        if isinstance(split, str):
+            raise
+        return SearchResult(split, (Loser(1, str(error)),))
+    if isinstance(split, str) or (options.cut == "auto" and split.key(options.goal) >= found.best.key(options.goal)):
+        return found
+    return SearchResult(split, (found.best,))
+
+
 def _check(system: System, options: PartitionOptions) -> None:
     if options.goal not in GOALS:
         raise PlanError(f"--goal must be {' or '.join(GOALS)}, not {options.goal}.")
+    if options.cut not in CUTS:
+        raise PlanError(f"--cut must be {', '.join(CUTS[:-1])} or {CUTS[-1]}, not {options.cut}.")
     if options.max_steps < 1:
         raise PlanError(f"--max-steps must be at least 1, not {options.max_steps}.")
     for device in system.devices:
@@ -129,9 +166,10 @@ def _written(
     progress: Progress | None,
 ) -> SystemDesign:
     best = found.best
-    name = check_identifier(options.name) if options.name is not None else network.name
+    own = "net" if network.name == "rnn" else network.name  # modules of leaves begin with rnn_
+    name = check_identifier(options.name) if options.name is not None else own
     tops = [check_identifier(f"{name}_{part.device.name}") for part in best.parts]
-    pieces = cut(network, parts.network, [part.blocks for part in best.parts], tops)
+    pieces = _pieces(network, parts.network, best, tops)
     piece_of = {part.device.name: piece for part, piece in zip(best.parts, pieces)}
     shapes = device_shapes(best, [piece.quantised for piece in pieces], tops)
     names = map(device_name, tops)
@@ -145,6 +183,16 @@ def _written(
 
     inner = tuple(inner_cuts(parts, best))
     return write_system(target, Choice(name, options.goal, best, found.others, inner), write)
+
+
+def _pieces(network: Network, quantised: QuantisedNetwork, best: Partition, tops: Sequence[str]) -> list[Part]:
+    """What each device computes; of a layer's rows it has its own integers, and the float layer whole."""
+    if not isinstance(best, RowSplit):
+        return cut(network, quantised, [part.blocks for part in best.parts], tops)
+    return [
+        Part(replace(network, name=top), replace(sliced(quantised, number, len(tops)), name=top))
+        for number, top in enumerate(tops)
+    ]
 
 
 def _write_part(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from rnngen.arith.beats import PortFormat
 from rnngen.arith.format import IntArray
 from rnngen.emit.devices import bench_shape, device_name
 from rnngen.emit.folder import json_bytes, write_atomically
@@ -21,6 +22,7 @@ from rnngen.errors import DataError
 from rnngen.flow.simulate import SIMULATION_FILE, Progress
 from rnngen.flow.stimulus import GivenInput, given_input, port_of, stimulus_of
 from rnngen.gateware.system.bench_top import FAULTS, bench_verilog
+from rnngen.plan.partition import RowSplit
 from rnngen.plan.partition.schedule import SystemSchedule, pace, run_system
 from rnngen.verify.compare import Comparison, compare
 from rnngen.verify.compile import CompileOptions, optimisation_for
@@ -105,7 +107,7 @@ def _run(
     designs = system.designs
     cores = [design.top for design in designs]
     shape = bench_shape(system.partition, [design.quantised for design in designs], cores)
-    inputs = _inputs(len(designs), faults)
+    inputs = _inputs(len(designs), len(shape.lines), faults)
     outputs = schedule.parts[-1].outputs
     planned = outputs[-1][-1]
     multipliers = sum(design.plan.multipliers for design in designs)
@@ -130,9 +132,9 @@ def _run(
         return run(Path(name), BENCH, sources, stimulus, options, progress)
 
 
-def _inputs(devices: int, faults: Mapping[str, int]) -> dict[str, int]:
+def _inputs(devices: int, lines: int, faults: Mapping[str, int]) -> dict[str, int]:
     """All inputs of the bench's top that are no stream and no clock."""
-    known = {f"{way}_{k}_{name}": bits for k in range(devices - 1) for way in ("line", "back")
+    known = {f"{way}_{k}_{name}": bits for k in range(lines) for way in ("line", "back")
              for name, bits in FAULTS.items()} | {f"hold_{k}": 1 for k in range(devices)}  # fmt: skip
     for name, value in faults.items():
         if name not in known:
@@ -145,12 +147,22 @@ def _inputs(devices: int, faults: Mapping[str, int]) -> dict[str, int]:
 def _compare(
     system: SystemDesign, given: GivenInput, output: IntArray, schedule: SystemSchedule | None, result: RunResult
 ) -> Comparison:
-    last = system.designs[-1]
+    port, order = _sink(system)
     cycles = None if schedule is None else np.array(schedule.parts[-1].outputs).ravel() + FIRST_INPUT_CYCLE
     lengths = (1,) * len(given.lengths) if system.quantised.one_step else given.lengths
-    expected = [words[:length] for words, length in zip(output, lengths)]
-    name = last.quantised.layers[-1].name
-    return compare(expected, cycles, result, port_of(last, "m_axis"), system.designs[0].plan.input_beats, name)
+    expected = [words[:length, order] for words, length in zip(output, lengths)]
+    name = system.designs[-1].quantised.layers[-1].name
+    return compare(expected, cycles, result, port, system.designs[0].plan.input_beats, name)
+
+
+def _sink(system: SystemDesign) -> tuple[PortFormat, IntArray]:
+    """How results come, and which units they are: of a layer's rows, a beat of each device side by side."""
+    last, count = port_of(system.designs[-1], "m_axis"), len(system.designs)
+    units = np.arange(system.quantised.output_size)
+    if not isinstance(system.partition, RowSplit):
+        return last, units
+    port = replace(last, words_per_beat=last.words_per_beat * count, tdata_bits=last.tdata_bits * count)
+    return port, units.reshape(count, last.beats_per_step, -1).transpose(1, 0, 2).ravel()
 
 
 def _figures(

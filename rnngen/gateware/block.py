@@ -47,13 +47,15 @@ class BlockCore(wiring.Component):
 
     Args:
         weights: By engine of the network, how its weights come, where they are in external memory.
+        remote_lanes: Words of a beat of another device's h.
     """
 
     def __init__(
         self, network: QuantisedNetwork, index: int, plan: BlockPlan, lanes: int, aligned: bool, streams: int,
         options: CoreOptions, array: ArrayShape | None = None, weights: Sequence[WeightStream] = (),
+        remote_lanes: int = 0,
     ) -> None:  # fmt: skip
-        self._weights = tuple(weights)
+        self._weights, self._remote_lanes = tuple(weights), remote_lanes
         self._network, self._index, self._plan = network, index, plan
         self._streams, self._options, self._array = streams, options, array
         self._block: Block = network.blocks[index]
@@ -121,6 +123,7 @@ class BlockCore(wiring.Component):
             reverse=branch.reverse and not stage,
             array=self._array,
             weights=self._weights[index] if self._weights else None,
+            remote_lanes=self._remote_lanes,
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -160,12 +163,12 @@ class BlockCore(wiring.Component):
             starter = SpacedStarter(branch.first.x_to_h, branch.first.h_to_x, selects)
             m.d.comb += [starter.stale.eq(first.stale), first.go_h.eq(starter.go_h), self._ahead.eq(starter.ahead)]
         else:
-            in_turn, external = self._array is not None, bool(self._weights)
+            in_turn = self._array is not None
             starter = StepStarter(
-                branch.interval, branch.initiation_interval, self._streams, selects, in_turn, external
+                branch.interval, branch.initiation_interval, self._streams, selects, in_turn, first.may_wait
             )
             m.d.comb += starter.turn.eq(self.turn) if in_turn else []
-            m.d.comb += starter.held.eq(first.held) if external else []
+            m.d.comb += starter.held.eq(first.held) if first.may_wait else []
         m.submodules.starter = starter
         m.d.comb += [
             starter.stream.eq(first.waiting_stream),

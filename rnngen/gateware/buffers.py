@@ -318,7 +318,8 @@ class StepBuffer(wiring.Component):
 class OutputBuffer(wiring.Component):
     """The accelerator's output: words leave in order as soon as they are complete, under back-pressure.
 
-    A word written in cycle n is offered in cycle n + 2 at the earliest (``timing.OUTPUT_CYCLES``).
+    A word written in cycle n is offered in cycle n + 2 at the earliest (``timing.OUTPUT_CYCLES``).  The memory's words
+    have room for all that is written in a cycle, and are sent in as many beats as that takes.
 
     Ports:
         write: As for ``VectorMemory``.  released: The last beat of a step leaves in this cycle.
@@ -326,15 +327,18 @@ class OutputBuffer(wiring.Component):
     """
 
     def __init__(
-        self, width: int, lanes: int, banks: int, size: int, slots: int, aligned: bool, streams: int
+        self, width: int, lanes: int, words: int, size: int, slots: int, aligned: bool, streams: int
     ) -> None:
-        self._banks, self._slots = banks, slots
-        self._memory = VectorMemory(width, lanes, banks, size, slots, aligned, streams)
+        self._parts, self._slots = ceil_div(lanes, words), slots
+        self._banks = self._parts * words
+        self._last_parts = ceil_div((size - 1) % self._banks + 1, words)  # beats of a step's last word
+        self._beat_bits = width * words
+        self._memory = VectorMemory(width, lanes, self._banks, size, slots, aligned, streams)
         super().__init__(
             {
                 "write": In(write_layout(width, lanes, streams)),
                 "released": Out(1),
-                "data": Out(width * banks),
+                "data": Out(self._beat_bits),
                 "valid": Out(1),
                 "ready": In(1),
                 "last": Out(1),
@@ -356,16 +360,17 @@ class OutputBuffer(wiring.Component):
         word = Signal(range(max(2, words)))
         lasts = Signal(self._slots)
         write_slot, read_slot = Signal(range(self._slots)), Signal(range(self._slots))
+        data, beat_end = self._beat(m, memory.data, step_end)
         m.d.comb += [
             memory.write.eq(self.write),
             filled.eq(fill + self.write.count),
-            taken.eq(self.valid & self.ready),
+            taken.eq(self.valid & self.ready & beat_end),
             step_end.eq(word == words - 1),
             self.released.eq(taken & step_end),
             address.eq(Mux(taken, Mux(shown == depth - 1, 0, shown + 1), shown)),
             memory.address.eq(address),
-            self.data.eq(memory.data),
-            self.last.eq(step_end & lasts.bit_select(read_slot, 1)),
+            self.data.eq(data),
+            self.last.eq(step_end & beat_end & lasts.bit_select(read_slot, 1)),
         ]
         bits = len(self.stream)
         if bits:
@@ -395,3 +400,13 @@ class OutputBuffer(wiring.Component):
             with m.If(step_end):
                 m.d.sync += read_slot.eq(Mux(read_slot == self._slots - 1, 0, read_slot + 1))
         return m
+
+    def _beat(self, m: Module, word: Signal, step_end: Signal) -> tuple[Value, Value]:
+        """The part of the memory's word that is sent, and whether it is its last one."""
+        if self._parts == 1:
+            return word, Const(1, 1)
+        part, beat_end = Signal(range(self._parts)), Signal()
+        m.d.comb += beat_end.eq(part == Mux(step_end, self._last_parts, self._parts) - 1)
+        with m.If(self.valid & self.ready):
+            m.d.sync += part.eq(Mux(beat_end, 0, part + 1))
+        return word.word_select(part, self._beat_bits), beat_end

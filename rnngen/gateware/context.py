@@ -46,6 +46,7 @@ class EngineContext:
         reverse: Takes a stored sequence from its end.
         array: What multiplies, where all engines share it; None: the engine has an array of its own.
         weights: How the weights come, where they are in external memory.
+        remote_lanes: Words of a beat of h from each other device, where some give parts of it.
     """
 
     index: int
@@ -61,3 +62,4 @@ class EngineContext:
     reverse: bool = False
     array: ArrayShape | None = None
     weights: WeightStream | None = None
+    remote_lanes: int = 0

@@ -22,6 +22,7 @@ from rnngen.gateware.parameters import (
 )
 from rnngen.gateware.peek import PEEK
 from rnngen.gateware.registers import WORD_BITS
+from rnngen.gateware.remote import RemoteVector, h_beat_layout
 from rnngen.gateware.sequencer import Sequencer
 from rnngen.gateware.shared import extended, own_sums, padded_weights, word_layout
 from rnngen.gateware.tails import (
@@ -61,7 +62,8 @@ class Engine(wiring.Component):
         word, group: To and from the shared array, where there is one.
         load_weights, load_bias: Writes to the parameter memories, where the engine is ``loadable``.
         beat, returned: Weights from external memory, and room for more (``WeightBuffer``).
-        held: The next word's weights are not there; nothing may start.
+        h_1, h_2, ..: Words of the h of other devices, each with as many units as this one (``RemoteVector``).
+        held: The next word's weights are not there, or its h; nothing may start.
 
     Values and cycles are those of ``rnngen.emulate`` and ``rnngen.plan`` to the bit and the cycle.
     """
@@ -96,12 +98,18 @@ class Engine(wiring.Component):
         spaced = {"go_h": In(1), "stale": Out(1)} if plan.shape.spaced else {}
         array, coming = context.array, context.weights
         ways = {"word": Out(word_layout(array)), "group": In(array.group_width)} if array else {}
-        weights = {"beat": In(beat_layout(coming.data_bits)), "returned": Out(1), "held": Out(1)} if coming else {}
+        weights = {"beat": In(beat_layout(coming.data_bits)), "returned": Out(1)} if coming else {}
+        h_beat = h_beat_layout(product.h.width, context.remote_lanes)
+        self._others = [f"h_{number}" for number in range(1, plan.shape.shares)]
+        remote = {name: In(h_beat) for name in self._others}
+        self.may_wait = coming is not None or plan.shape.shares > 1
         super().__init__(
             {
                 **spaced,
                 **ways,
                 **weights,
+                **remote,
+                **({"held": Out(1)} if self.may_wait else {}),
                 **{f"load_{what}": In(load_layout(memory)) for what, memory in self._memories.items()},
                 **h,
                 "write": In(write_layout(product.x.width, context.x_lanes, streams)),
@@ -140,8 +148,10 @@ class Engine(wiring.Component):
         m.submodules.input = buffer = self._buffer
         h_stride = ceil_div(self._context.h_size, self._plan.h_columns) if self._plan.shape.hidden else 0
         m.submodules.sequencer = sequencer = Sequencer(
-            self._plan, buffer.depth, h_stride, self._context.streams, self._context.weights is not None
+            self._plan, buffer.depth, h_stride, self._context.streams, self.may_wait
         )
+        if self.may_wait:
+            m.d.comb += self.held.eq(sequencer.held)
         self._shown: list[Value] = []
         self._arrives = Signal(name="h_arrives")  # the step's h is at the end of its way
         m.d.comb += [
@@ -221,7 +231,9 @@ class Engine(wiring.Component):
         """
         plan, product = self._plan, self._layer.formats.product
         from_x, first_step = Signal(), Signal()
-        m.d.sync += [from_x.eq(sequencer.from_x), first_step.eq(sequencer.step_first)]
+        # Products of what is not there yet must not be added: while it is waited for, h is 0.
+        misses = sequencer.held if self._others else Const(0, 1)
+        m.d.sync += [from_x.eq(sequencer.from_x), first_step.eq(sequencer.step_first | misses)]
         h_word: Value = Const(0, product.h.width * plan.h_columns)
         if plan.shape.hidden and h_operand is None:
             # h is written by lanes of the element-wise path and read beside x.
@@ -232,7 +244,7 @@ class Engine(wiring.Component):
             )  # fmt: skip
             address = self._peeking(sequencer.peek_base + self.peek.word, sequencer.h_address)
             m.d.comb += [hidden.write.eq(self.feedback), hidden.address.eq(address)]
-            h_word = hidden.data
+            h_word = self._of_all(m, sequencer, hidden.data) if self._others else hidden.data
             self._shown.append(h_word)
             if self._begins["h_0"]:
                 h_word = Mux(first_step, self._beginning(m, "h_0", sequencer.h_word), h_word)
@@ -262,6 +274,30 @@ class Engine(wiring.Component):
             first[-1], last[-1], weights, operand, sums, sums_x if array.split else None,
             first_h[-1] & array.split, addend,
         )  # fmt: skip
+
+    def _of_all(self, m: Module, sequencer: Sequencer, own: Value) -> Value:
+        """The word of h that is read: of this device or of another one, whose words are waited for."""
+        plan, words = self._plan, self._plan.own_h_words
+        ready: Value = Const(1, 1)
+        word = own
+        for number, name in enumerate(self._others, start=1):
+            remote = RemoteVector(plan, self._layer.formats.product.h.width, self._context.remote_lanes)
+            m.submodules[name] = remote
+            here, late = Signal(name=f"reads_{name}"), Signal(name=f"read_{name}")
+            place = sequencer.h_word - number * words
+            m.d.comb += [
+                here.eq(sequencer.from_h & (sequencer.h_word >= number * words)
+                        & (sequencer.h_word < (number + 1) * words)),
+                remote.beat.eq(getattr(self, name)),
+                remote.begin.eq(self.go),
+                remote.word.eq(place),
+                remote.address.eq(sequencer.h_address - number * words),
+            ]  # fmt: skip
+            m.d.sync += late.eq(here)
+            ready = ready & (~here | remote.there)
+            word = Mux(late, remote.data, word)
+        m.d.comb += sequencer.ready.eq(ready)
+        return word
 
     def _release(self, m: Module, sequencer: Sequencer) -> None:
         """The step's input is free as soon as its last word is read, ``index_cycles`` behind its issue."""
@@ -346,7 +382,6 @@ class Engine(wiring.Component):
                 buffer.beat.eq(self.beat),
                 self.returned.eq(buffer.returned),
                 sequencer.ready.eq(buffer.ready),
-                self.held.eq(sequencer.held),
                 buffer.take.eq(sequencer.issue),
                 weights.eq(buffer.word),
             ]

@@ -41,7 +41,8 @@ class Sequencer(wiring.Component):
     """Issues a step's column words without a gap.
 
     The first word is issued one cycle after go; from then on nothing can hold a step up, or a pass of a spaced engine,
-    but a weight that is not there, where weights are in external memory (``external``): then nothing moves on.
+    but a weight that is not there, where weights are in external memory, or a word of h, where other devices give some
+    (``waits``): then nothing moves on.
 
     Ports:
         go: A step starts; of a spaced engine its x pass.  go_h: The next one's h pass starts, or starts again.
@@ -49,31 +50,30 @@ class Sequencer(wiring.Component):
         stream: Whose step it is.  restart: The next step of every stream is the first one of a sequence.
         release: The step's input is read for the last time.
         issue: A column word is read in this cycle, at x_address where from_x, at h_address where from_h (of banked rows
-            the words of a bank begin there).
+            the words of a bank begin there; with several devices' h, a slot has the words of one of them).
         h_word: Number of the word of h at h_address.
         first, last: A sum begins, ends with it: a sweep's in this pass, or one of the two of a sweep that is halved.
         first_h: It is its sweep's first word of h.  turn: Number of that sum, of those of its tile.
         last_tile: The tile is the last one.  first_pass, last_pass: The pass is the step's first, last one.
         step_first, step_last: The step is the first, last of its sequence.  step_stream: Whose step it is.
         peek_stream: A stream.  peek_base: First word of its latest h.
-        ready: The next word's weights are there.  held: They are missed in this cycle; no step may start in it.
+        wants: A word is to be issued in this cycle.  ready: All that it takes is there.  held: It is not; nothing moves
+            on, and no step may start.
 
     Args:
         plan: Of the engine.
-        x_depth: Words of the input buffer.  h_stride: Words of one h in its memory.
+        x_depth: Words of the input buffer.  h_stride: Words of one h in its memory, of one device.
     """
 
-    def __init__(
-        self, plan: EnginePlan, x_depth: int, h_stride: int, streams: int, external: bool = False
-    ) -> None:
-        self._plan, self._external = plan, external
+    def __init__(self, plan: EnginePlan, x_depth: int, h_stride: int, streams: int, waits: bool = False) -> None:
+        self._plan, self._waits = plan, waits
         self._h_stride, self._streams = h_stride, streams
-        h_depth = max(1, 2 * h_stride * streams)
-        waits = {"ready": In(1), "held": Out(1)} if external else {}
+        h_depth = max(1, (2 * streams + plan.shape.shares - 1) * h_stride)
+        ways = {"wants": Out(1), "ready": In(1), "held": Out(1)} if waits else {}
         super().__init__(
             {
                 **({"go_h": In(1)} if plan.shape.spaced else {}),
-                **waits,
+                **ways,
                 "go": In(1),
                 "sequence_last": In(1),
                 "stream": In(range(streams)),
@@ -84,7 +84,7 @@ class Sequencer(wiring.Component):
                 "from_x": Out(1),
                 "from_h": Out(1),
                 "x_address": Out(address_width(x_depth)),
-                "h_word": Out(range(max(2, h_stride))),
+                "h_word": Out(range(max(2, h_stride * plan.shape.shares))),
                 "h_address": Out(address_width(h_depth)),
                 "first": Out(1),
                 "first_h": Out(1),
@@ -124,7 +124,7 @@ class Sequencer(wiring.Component):
         """What is issued in this cycle, and what of the sweep, the pass and the step ends with it."""
         plan, column = self._plan, place.column
         words, cycles, x_left = self._passes(m, place.pass_end)
-        moves = place.active & ~self.held if self._external else place.active
+        moves = place.active & ~self.held if self._waits else place.active
         last_turn, ends_x, begins_h = self._turns(m, moves & place.tile_end, column)
         m.d.comb += [
             place.moves.eq(moves),
@@ -141,8 +141,8 @@ class Sequencer(wiring.Component):
             self.first_h.eq(self.issue & (column == x_left)),
             self.release.eq(moves & place.last_sweep & self._reads_last_x(column, x_left)),
         ]
-        if self._external:
-            m.d.comb += self.held.eq(place.active & (column < words) & ~self.ready)
+        if self._waits:
+            m.d.comb += [self.wants.eq(place.active & (column < words)), self.held.eq(self.wants & ~self.ready)]
 
     def _advance(self, m: Module, place: _Place) -> None:
         """To the next word, sweep and pass."""

@@ -16,7 +16,8 @@ class StepStarter(wiring.Component):
     Ports:
         available, sequence_last, stream: The waiting input step.
         space: The reader has room for one more step.
-        held: The engine waits for weights: no step starts, and the intervals do not pass (``external``).
+        held: The engine waits for weights or for h of other devices: no step starts, and the intervals do not pass
+            (``waits``).
         go: A step starts.  go_last: with it, the step is its sequence's last one.  reserve: It will use that room.
 
     Args:
@@ -27,10 +28,10 @@ class StepStarter(wiring.Component):
 
     def __init__(
         self, interval: int, initiation_interval: int, streams: int, selects: bool, in_turn: bool = False,
-        external: bool = False,
+        waits: bool = False,
     ) -> None:  # fmt: skip
         self._interval, self._initiation, self._streams = interval, initiation_interval, streams
-        self._selects, self._in_turn, self._external = selects, in_turn, external
+        self._selects, self._in_turn, self._waits = selects, in_turn, waits
         super().__init__(
             {
                 **({"turn": In(1)} if in_turn else {}),
@@ -38,7 +39,7 @@ class StepStarter(wiring.Component):
                 "sequence_last": In(1),
                 "stream": In(range(streams)),
                 "space": In(1),
-                **({"held": In(1)} if external else {}),
+                **({"held": In(1)} if waits else {}),
                 "go": Out(1),
                 "go_last": Out(1),
                 "reserve": Out(1),
@@ -52,7 +53,7 @@ class StepStarter(wiring.Component):
         passes = self.sequence_last if self._selects else 1
         room = self.space | ~self.sequence_last if self._selects else self.space
         turn = self.turn if self._in_turn else 1
-        may_start = self.available & ~self.held if self._external else self.available
+        may_start = self.available & ~self.held if self._waits else self.available
         m.d.comb += [
             self.go.eq(may_start & room & (gap == 0) & ~self._blocked(m) & turn),
             self.go_last.eq(self.sequence_last),
@@ -64,7 +65,7 @@ class StepStarter(wiring.Component):
     def _counted_down(self, left: Signal) -> Value:
         """A counter one further, if its time passes and it is not at 0 yet."""
         further = Mux(left == 0, 0, left - 1)
-        return Mux(self.held, left, further) if self._external else further
+        return Mux(self.held, left, further) if self._waits else further
 
     def _blocked(self, m: Module) -> Value:
         """Whether a step of the same stream has started less than the interval ago.

@@ -69,6 +69,8 @@ class Accelerator(Elaboratable):
 
     ``m_axi_*`` reads weights from external memory, where they are there: ``rnngen.gateware.external``.
 
+    ``s_axis_hK_*`` bring the h of other devices, where the layer is cut over several (``RemoteVector``).
+
     With several streams TID names the stream of a step; it is taken with the step's last beat.
     """
 
@@ -91,6 +93,14 @@ class Accelerator(Elaboratable):
         if plan.streams > 1:
             self.s_axis_tid = Signal(range(plan.streams), name="s_axis_tid")
             self.m_axis_tid = Signal(range(plan.streams), name="m_axis_tid")
+        lanes = plan.remote_words * word_lane_bits(network.layers[0].formats.product.h.width)
+        self._others = {
+            number: {
+                name: Signal(width, name=f"s_axis_h{number}_{name}")
+                for name, width in (("tdata", lanes), ("tvalid", 1), ("tready", 1))
+            }
+            for number in range(1, plan.shares)
+        }
         self._between_steps = Signal()
         axil = AXIL_INPUTS | AXIL_OUTPUTS
         self._axil = {name: Signal(width, name=f"s_axil_{name}") for name, width in axil.items()}
@@ -102,7 +112,8 @@ class Accelerator(Elaboratable):
     def ports(self) -> list[Signal]:
         """Top-level ports in order."""
         streams = [value for name, value in vars(self).items() if not name.startswith("_")]
-        return [*streams, *self._axil.values(), *self._axi_outputs.values(), *self._axi_inputs.values()]
+        others = [signal for port in self._others.values() for signal in port.values()]
+        return [*streams, *others, *self._axil.values(), *self._axi_outputs.values(), *self._axi_inputs.values()]
 
     def elaborate(self, platform: object) -> Module:
         """Amaranth's hook: builds the circuit."""
@@ -112,6 +123,7 @@ class Accelerator(Elaboratable):
         m.submodules.control = self._control
         blocks = self._blocks(m)
         self._input(m, blocks[0])
+        self._other_devices(m, blocks[0])
         output = self._output(m, blocks[-1])
         rooms = self._rooms(m, blocks, output)
         self._control_port(m, blocks, rooms)
@@ -149,6 +161,19 @@ class Accelerator(Elaboratable):
                 m.d.comb += engine.beat.eq(getattr(reader, f"beat_{index}"))
                 m.d.comb += getattr(reader, f"returned_{index}").eq(engine.returned)
 
+    def _other_devices(self, m: Module, block: BlockCore) -> None:
+        """Their h to the engine, which has room for it whenever it comes."""
+        width = self._network.layers[0].formats.product.h.width
+        lane = word_lane_bits(width)
+        for number, port in self._others.items():
+            beat = getattr(block.engines[0], f"h_{number}")
+            words = [port["tdata"][k * lane : k * lane + width] for k in range(self._plan.remote_words)]
+            m.d.comb += [
+                beat.enable.eq(port["tvalid"] & port["tready"]),
+                beat.data.eq(Cat(words)),
+                port["tready"].eq(self.aresetn),
+            ]
+
     def _rooms(self, m: Module, blocks: Sequence[BlockCore], output: OutputBuffer) -> Value:
         """Room behind each block; returns whether all of it is free."""
         free: list[Value] = []
@@ -170,8 +195,9 @@ class Accelerator(Elaboratable):
         lanes, aligned, streams = self._plan.input_words, True, self._plan.streams
         for index, plan in enumerate(self._plan.blocks):
             block = BlockCore(
-                self._network, index, plan, lanes, aligned, streams, self._options, self._array, self._plan.weights
-            )
+                self._network, index, plan, lanes, aligned, streams, self._options, self._array, self._plan.weights,
+                self._plan.remote_words,
+            )  # fmt: skip
             m.submodules[f"block{index}"] = block
             control = self._control
             m.d.comb += [block.clear.eq(control.clear), block.restart.eq(control.restart), block.peek.eq(control.peek)]

@@ -89,6 +89,8 @@ class EnginePlan:
                 raise PlanError(f"Layer '{self.shape.name}': {label} lanes must be within 1..{largest}, not {value}.")
         if self.shape.banked:
             self._check_banked(self.shape.banked)
+        if self.shape.shares > 1:
+            self._check_shared_rows()
         if self.shape.spaced and not self._may_be_spaced():
             raise PlanError(
                 f"Layer '{self.shape.name}': its h-part cannot be computed before x comes; it needs a whole x and an h "
@@ -135,10 +137,26 @@ class EnginePlan:
                 f"array, cannot be sparse; take a layer and an array of its own."
             )
 
+    def _check_shared_rows(self) -> None:
+        """A word of h is of one device only, and every word of h is read behind those of x."""
+        shape = self.shape
+        plain = shape.alone and not (shape.x_offset or shape.h_offset or shape.symbols or shape.banked or shape.spaced)
+        if not plain or shape.streams > 1 or self.x_lanes or self.shared:
+            raise PlanError(
+                f"Layer '{shape.name}': its rows cannot be cut over {shape.shares} devices; that takes a dense layer "
+                f"of one stage, one stream and an array of its own, which multiplies x before h."
+            )
+        if shape.units % self.columns:
+            raise PlanError(
+                f"Layer '{shape.name}': column lanes must divide the {shape.units} units of a device, not be "
+                f"{self.columns}."
+            )
+
     def _may_be_side_by_side(self) -> bool:
         """A GRU keeps two sums of gate n apart; slices, symbols and passes are only read one behind the other."""
         shape = self.shape
         apart = shape.kind != "gru" and shape.alone and not (shape.symbols or shape.x_offset or shape.h_offset)
+        apart = apart and shape.shares == 1
         x_fits, h_fits = 1 <= self.x_columns <= shape.inputs, 1 <= self.h_columns <= shape.hidden
         return apart and x_fits and h_fits and not self.passes
 
@@ -458,8 +476,13 @@ class EnginePlan:
 
     @property
     def h_places(self) -> tuple[int, int]:
-        """Words of h in a sweep: from the first to before the second place."""
-        return self.h_first, self.h_first + self.h_words
+        """Words of the engine's own h in a sweep: from the first to before the second place."""
+        return self.h_first, self.h_first + self.own_h_words
+
+    @property
+    def own_h_words(self) -> int:
+        """Words of h that the engine gives; the others come from other devices."""
+        return self.h_words // self.shape.shares
 
     def unit_of(self, word: Cycle) -> Cycle:
         """The last word of a whole h that may be in a word of a sweep.

@@ -14,11 +14,15 @@ class StepFrame:
 
     Values do not straddle words.  The top bit of the last word is set where the sequence ends with the step; where the
     values leave no room for it there, it has a word of its own.
+
+    Attributes:
+        even: Every word that holds values holds as many.
     """
 
     values: int
     width: int
     word_bits: int
+    even: bool = False
 
     def __post_init__(self) -> None:
         assert self.width <= self.word_bits, "a word has room for a value"
@@ -26,7 +30,8 @@ class StepFrame:
     @property
     def values_a_word(self) -> int:
         """Values of a word that is full."""
-        return min(self.values, self.word_bits // self.width)
+        most = min(self.values, self.word_bits // self.width)
+        return next(n for n in range(most, 0, -1) if not self.even or self.values % n == 0)
 
     @property
     def beats(self) -> int:

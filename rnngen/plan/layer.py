@@ -73,6 +73,8 @@ class LayerShape:
         pair_width: Bits of a multiplier's wide operand where each gives two products, of neighbouring rows of the
             matrix; else 0.
         banked: The non-zeros of its rows, where zeros are not multiplied; the banks are its columns.
+        shares: Devices that compute as many units of the layer each; h holds the engine's own units first, then those
+            of the others, which come over links.
     """
 
     name: str
@@ -90,6 +92,7 @@ class LayerShape:
     spaced: bool = False
     pair_width: int = 0
     banked: BankedShape | None = None
+    shares: int = 1
 
     def halves(self, turns: int) -> bool:
         """Whether the last of so many turns of gates gives two sums: of x and of h (a GRU keeps those of n apart)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rnngen.arith.format import Format
 from rnngen.ir.quantised import Block, GruFormats, LstmFormats, QuantisedLayer, QuantisedNetwork
 from rnngen.plan.engine import EnginePlan
+from rnngen.plan.layer import ceil_div
 from rnngen.plan.network import BlockPlan, NetworkPlan
 from rnngen.plan.vectors import h_bank_words, x_bank_words
 
@@ -80,7 +81,8 @@ def stored_memory_bits(network: QuantisedNetwork, block: Block, plan: BlockPlan)
 
 def output_memory_bits(plan: NetworkPlan, word: Format) -> int:
     """Bits of the output buffer."""
-    return plan.output_slots * plan.output_beats * plan.output_words * word.width
+    words = plan.output_parts * plan.output_words
+    return plan.output_slots * ceil_div(plan.blocks[-1].units, words) * words * word.width
 
 
 def total_memory_bits(network: QuantisedNetwork, plan: NetworkPlan) -> int:

@@ -129,6 +129,7 @@ class NetworkPlan:
         output_slots: Steps that the output buffer holds.
         shared: The array that all engines share (folding); None: each has one of its own.
         memory: The port to the weights, where they are in external memory.  weight_bits: By engine, of its weights.
+        remote_words: Words of a beat of h from each other device that computes a part of the layer; 0: none does.
     """
 
     blocks: tuple[BlockPlan, ...]
@@ -138,6 +139,12 @@ class NetworkPlan:
     shared: SharedArray | None = None
     memory: MemoryPort | None = None
     weight_bits: tuple[int, ...] = ()
+    remote_words: int = 0
+
+    @property
+    def shares(self) -> int:
+        """Devices that compute a part of the layer each."""
+        return self.blocks[0].first.shape.shares
 
     @property
     def streams(self) -> int:
@@ -183,6 +190,11 @@ class NetworkPlan:
     def output_beats(self) -> int:
         """Beats of an output step."""
         return ceil_div(self.blocks[-1].units, self.output_words)
+
+    @property
+    def output_parts(self) -> int:
+        """Beats of a word of the output buffer, which has room for all that is written to it in a cycle."""
+        return ceil_div(self.blocks[-1].elements, self.output_words)
 
     @property
     def capacity(self) -> int:
@@ -258,6 +270,11 @@ class NetworkPlan:
                 raise PlanError(
                     f"Layer '{name}' has two stages that run in step, and external weights may hold an engine up; "
                     f"leave --weights external away, or take an LSTM without projection."
+                )
+            if block.first.shape.shares > 1:
+                raise PlanError(
+                    f"Layer '{name}' is cut over {block.first.shape.shares} devices, which run in step; leave "
+                    f"--weights external away."
                 )
             if block.first.shape.spaced:
                 raise PlanError(

@@ -16,6 +16,7 @@ from rnngen.arith.beats import send_order
 from rnngen.plan.held import Places, WriteCycle, all_at, run_held
 from rnngen.plan.layer import ceil_div
 from rnngen.plan.network import BlockPlan, NetworkPlan, SharedArray
+from rnngen.plan.rows import Others, run_rows
 from rnngen.plan.timing import ARGMAX_CYCLES, GO_TO_ISSUE_CYCLES, HANDOVER_CYCLES, MERGE_GO_CYCLES, OUTPUT_CYCLES
 
 _SETTLING_STEPS = 24
@@ -58,8 +59,9 @@ class _Output:
 
     def __init__(self, plan: NetworkPlan, frame: _Frame) -> None:
         self._frame = frame
-        units, words = plan.blocks[-1].units, plan.output_words
-        self._last_units = [min((beat + 1) * words, units) - 1 for beat in range(plan.output_beats)]
+        units, parts = plan.blocks[-1].units, plan.output_parts
+        words = parts * plan.output_words
+        self._last_units = [min((beat // parts + 1) * words, units) - 1 for beat in range(plan.output_beats)]
         self.slots = plan.output_slots
         self.freed: list[int] = []
         self._next = 0
@@ -209,15 +211,21 @@ def run_schedule(plan: NetworkPlan, lengths: Sequence[int], arrivals: Sequence[i
 
 
 def run_steps(
-    plan: NetworkPlan, ends: Sequence[bool], streams: Sequence[int], arrivals: Sequence[int] = (), pace: int = 0
-) -> Schedule:
+    plan: NetworkPlan, ends: Sequence[bool], streams: Sequence[int], arrivals: Sequence[int] = (), pace: int = 0,
+    others: Others = lambda beats: (),
+) -> Schedule:  # fmt: skip
     """Times of steps when input is offered as soon as it arrives, and output always taken.
 
     Args:
         ends: Which of them ends its sequence.  streams: Whose each of them is.
         pace: Cycles between the first beats of two steps, at least.
         arrivals: Cycle from which on each step is offered, in the order sent; none: all of them from the start.
+        others: Of a layer that several devices compute, when their h is there; none: at once.
     """
+    if plan.shares > 1:
+        output = _Output(plan, _Frame(None))
+        rows = run_rows(plan, ends, arrivals, output, others, output.outputs, pace)
+        return Schedule(rows.inputs, (rows.issues,), tuple(output.outputs))
     if plan.memory is not None:
         output = _Output(plan, _Frame(None))
         held = run_held(plan, ends, streams, arrivals, output)

@@ -79,6 +79,16 @@ def test_three_devices_and_words_that_are_not_filled(tmp_path: Path) -> None:
     assert report.figures["step_interval_cycles"] == design.document["step_interval_ticks"]
 
 
+def test_words_of_fewer_values_than_are_written_at_once(tmp_path: Path) -> None:
+    """Words of 16 bits take one value, and the element-wise path gives several in a cycle."""
+    torch.manual_seed(1)
+    model = torch.nn.LSTM(8, 8, num_layers=2, batch_first=True)
+    design = partition(model, system_of(2, 16, 4, 256), tmp_path / "d")
+    assert design.designs[0].plan.engines[0].elements > 1
+    report = simulate_system(design, steps=5)
+    assert report.comparison.cycle_exact, report.comparison.sentence
+
+
 @pytest.mark.parametrize(
     "faults",
     [

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Const, Elaboratable, Instance, Module, Signal, Value
+from amaranth.hdl import Cat, ClockDomain, Const, Elaboratable, Instance, Module, Signal, Value
 
 from rnngen.gateware.control import AXIL_INPUTS
 from rnngen.gateware.link.port import phy_ports
 from rnngen.gateware.system.device import DeviceShape, axis_signals
+from rnngen.gateware.system.fork import Fork
+from rnngen.gateware.system.packing import Beats
 from rnngen.gateware.verilog import to_verilog
 
 FAULTS = {
@@ -19,26 +21,45 @@ FAULTS = {
 
 
 @dataclass(frozen=True)
+class Line:
+    """What joins two devices, both ways.
+
+    Attributes:
+        left, right: Devices.  left_link, right_link: What the names of their ports begin with.
+        latency: Cycles of each direction, in the sender's clock.
+    """
+
+    left: int
+    left_link: str
+    right: int
+    right_link: str
+    latency: int
+
+
+@dataclass(frozen=True)
 class BenchShape:
     """A system in simulation.
 
     Attributes:
         devices: In the order of the data.  modules: Names of their tops.
-        latencies: Cycles of the line behind each device but the last, in the sender's clock, each direction.
+        lines: Between them.
+        inputs: Devices that the host gives every step.  outputs: Devices whose beats, side by side, are the results.
         one_clock: All devices run from ``aclk``; else each from ``aclk_K``, the first from ``aclk``.
     """
 
     devices: tuple[DeviceShape, ...]
     modules: tuple[str, ...]
-    latencies: tuple[int, ...]
+    lines: tuple[Line, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
     one_clock: bool = True
 
 
 class BenchTop(Elaboratable):
-    """Ports: the first device's ``s_axis_*``, the last one's ``m_axis_*``, ``aclk``, ``aresetn``.
+    """Ports: the host's side of the devices, ``s_axis_*`` and ``m_axis_*``, ``aclk``, ``aresetn``.
 
     ``up``: all links of all devices are up.  ``failed_K``: device K has failed.  ``hold_K``: keeps device K in reset.
-    ``line_K_*`` and ``back_K_*``: faults of the line behind device K, with the data and against them (``FAULTS``).
+    ``line_K_*`` and ``back_K_*``: faults of line K, from left to right and back (``FAULTS``).
     """
 
     def __init__(self, shape: BenchShape) -> None:
@@ -51,47 +72,74 @@ class BenchTop(Elaboratable):
         self._hold = [Signal(name=f"hold_{k}") for k in range(count)]
         self._faults = [
             {name: Signal(bits, name=f"{way}_{k}_{name}") for name, bits in FAULTS.items()}
-            for k in range(count - 1)
+            for k in range(len(shape.lines))
             for way in ("line", "back")
         ]
-        first, last = shape.devices[0].takes.port, shape.devices[-1].gives.port
-        # The host's side of the first device, and of the last one.
-        self._host = {"s_axis": axis_signals("s_axis", first), "m_axis": axis_signals("m_axis", last)}
+        one = shape.devices[shape.outputs[0]].gives.port
+        joined = Beats(one.words * len(shape.outputs), one.lane)
+        self._source = axis_signals("s_axis", shape.devices[shape.inputs[0]].takes.port)
+        self._sink = axis_signals("m_axis", joined)
         self._clock_ports = [self.aclk, *clocks]
 
     @property
     def ports(self) -> list[Signal]:
         """Top-level ports in order."""
         faults = [signal for line in self._faults for signal in line.values()]
-        streams = [signal for port in self._host.values() for signal in port.values()]
+        streams = [*self._source.values(), *self._sink.values()]
         return [*self._clock_ports, self.aresetn, *streams, self.up, *self._failed, *self._hold, *faults]
 
     def elaborate(self, platform: object) -> Module:
         """Amaranth's hook: builds the circuit."""
         m = Module()
+        m.domains.sync = domain = ClockDomain("sync")  # of the host's side
+        m.d.comb += [domain.clk.eq(self.aclk), domain.rst.eq(~self.aresetn)]
         ups = [Signal(name=f"up_{k}") for k in range(len(self._shape.devices))]
         m.d.comb += self.up.eq(Cat(ups).all())
-        ends = [_LineEnds(index, one) for index, one in enumerate(self._shape.devices[:-1])]
-        last = len(ups) - 1
-        for index, module in enumerate(self._shape.modules):
-            connections: dict[str, Value] = {
+        ends = [_LineEnds(index, line, self._shape.devices[line.left]) for index, line in enumerate(self._shape.lines)]
+        connections: list[dict[str, Value]] = []
+        for index, up in enumerate(ups):
+            ports: dict[str, Value] = {
                 "i_aclk": self._clocks[index],
                 "i_aresetn": self.aresetn & ~self._hold[index],
-                "o_up": ups[index],
+                "o_up": up,
                 "o_failed": self._failed[index],
             }
-            connections |= {f"i_s_axil_{name}": Const(0, width) for name, width in AXIL_INPUTS.items()}
-            for prefix, place in (("s_axis", 0), ("m_axis", last)):
-                if index == place:
-                    connections |= _stream(prefix, self._host[prefix])
-            if index > 0:
-                connections |= self._phy(index, "in", ends[index - 1].right)
-            if index < last:
-                connections |= self._phy(index, "out", ends[index].left)
-            m.submodules[f"device_{index}"] = Instance(module, **connections)
-        for index, line in enumerate(ends):
-            self._lines(m, index, line)
+            connections.append(ports | {f"i_s_axil_{name}": Const(0, width) for name, width in AXIL_INPUTS.items()})
+        self._host(m, connections)
+        for line, signals in zip(self._shape.lines, ends):
+            connections[line.left] |= self._phy(line.left, line.left_link, signals.left)
+            connections[line.right] |= self._phy(line.right, line.right_link, signals.right)
+        for index, module in enumerate(self._shape.modules):
+            m.submodules[f"device_{index}"] = Instance(module, **connections[index])
+        for index, (line, signals) in enumerate(zip(self._shape.lines, ends)):
+            self._lines(m, index, line, signals)
         return m
+
+    def _host(self, m: Module, connections: Sequence[dict[str, Value]]) -> None:
+        """The streams to and from the host."""
+        inputs, outputs = self._shape.inputs, self._shape.outputs
+        m.submodules.fork = fork = Fork(len(inputs))
+        m.d.comb += [fork.valid.eq(self._source["tvalid"]), self._source["tready"].eq(fork.ready)]
+        for number, index in enumerate(inputs):
+            stream = axis_signals(f"to_{index}", self._shape.devices[index].takes.port)
+            m.d.comb += [
+                stream["tdata"].eq(self._source["tdata"]),
+                stream["tlast"].eq(self._source["tlast"]),
+                stream["tvalid"].eq(fork.valids[number]),
+                fork.readys[number].eq(stream["tready"]),
+            ]
+            connections[index].update(_stream("s_axis", stream))
+        streams = [axis_signals(f"from_{index}", self._shape.devices[index].gives.port) for index in outputs]
+        there = Signal(name="all_there")
+        m.d.comb += [
+            there.eq(Cat(stream["tvalid"] for stream in streams).all()),
+            self._sink["tvalid"].eq(there),
+            self._sink["tdata"].eq(Cat(stream["tdata"] for stream in streams)),
+            self._sink["tlast"].eq(streams[0]["tlast"]),
+        ]
+        for index, stream in zip(outputs, streams):
+            m.d.comb += stream["tready"].eq(there & self._sink["tready"])
+            connections[index].update(_stream("m_axis", stream))
 
     def _phy(self, index: int, prefix: str, signals: Mapping[str, Signal]) -> dict[str, Value]:
         """A device's connections to a line, both of whose clocks are the device's."""
@@ -100,17 +148,17 @@ class BenchTop(Elaboratable):
         inward = ("tx_ready", "rx_data", "rx_start", "rx_valid", "up")
         return found | {f"{'i' if name in inward else 'o'}_{prefix}_{name}": signals[name] for name in signals}
 
-    def _lines(self, m: Module, index: int, line: _LineEnds) -> None:
+    def _lines(self, m: Module, index: int, line: Line, ends: _LineEnds) -> None:
         """Both directions of a line."""
-        ways = ((line.left, line.right, index, index + 1), (line.right, line.left, index + 1, index))
+        ways = ((ends.left, ends.right, line.left, line.right), (ends.right, ends.left, line.right, line.left))
         for number, (sends, takes, source, target) in enumerate(ways):
             faults = self._faults[2 * index + number]
             m.submodules[f"{('line', 'back')[number]}_{index}"] = Instance(
                 "rnn_link_channel",
-                p_WIDTH=line.bits,
+                p_WIDTH=ends.bits,
                 i_rst=~self.aresetn,
                 i_seed=Const(2 * index + number + 1, 64),
-                i_latency=Const(self._shape.latencies[index], 16),
+                i_latency=Const(line.latency, 16),
                 **{f"i_{name}": signal for name, signal in faults.items()},
                 o_up=takes["up"],
                 i_tx_clk=self._clocks[source],
@@ -128,9 +176,8 @@ class BenchTop(Elaboratable):
 class _LineEnds:
     """The PHY signals of both ends of a line."""
 
-    def __init__(self, index: int, one: DeviceShape) -> None:
-        assert one.gives.link is not None
-        shape = one.gives.link[0]
+    def __init__(self, index: int, line: Line, left: DeviceShape) -> None:
+        shape = left.links[line.left_link]
         self.bits = shape.word_bits
         self.left, self.right = (
             {

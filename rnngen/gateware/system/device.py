@@ -12,6 +12,7 @@ from amaranth.lib.wiring import In
 from rnngen.config.link import LinkShape
 from rnngen.gateware.control import AXIL_INPUTS, AXIL_OUTPUTS
 from rnngen.gateware.link.port import LinkPort, phy_ports
+from rnngen.gateware.system.fork import Fork
 from rnngen.gateware.system.pace import Pace
 from rnngen.gateware.system.packing import Beats, StepPacker, StepUnpacker
 from rnngen.gateware.verilog import to_verilog
@@ -32,6 +33,20 @@ class DeviceEnd:
 
 
 @dataclass(frozen=True)
+class PeerEnd:
+    """Another device that computes a part of the same layer.
+
+    Attributes:
+        port: Of the core, for the other device's h.
+        link: To it and back.  frame: A step of either.
+    """
+
+    port: Beats
+    link: LinkShape
+    frame: StepFrame
+
+
+@dataclass(frozen=True)
 class DeviceShape:
     """A device of a system.
 
@@ -40,6 +55,7 @@ class DeviceShape:
         beats: Of an input step.
         pace: Cycles between the first beats of two steps that the host's side lets in, at least: the step interval
             of the system, so that no buffer behind ever fills.
+        peers: The other devices of the same layer, in the order of their units from this one on.
     """
 
     core: str
@@ -47,13 +63,22 @@ class DeviceShape:
     gives: DeviceEnd
     beats: int
     pace: int
+    peers: tuple[PeerEnd, ...] = ()
+
+    @property
+    def links(self) -> dict[str, LinkShape]:
+        """Its links, by what their ports' names begin with."""
+        ends = {prefix: end.link[0] for prefix, end in (("in", self.takes), ("out", self.gives)) if end.link}
+        return ends | {f"peer{number}": peer.link for number, peer in enumerate(self.peers, start=1)}
 
 
 class DeviceTop(Elaboratable):
     """A core with its links, clocked by ``aclk`` and reset by ``aresetn`` (synchronous, active low).
 
     Ports: ``s_axis_*``, ``m_axis_*`` where the host is on that side, as the core's; ``s_axil_*``, the core's; for a
-    link ``in_*`` or ``out_*``, its PHY's words (``link.port.phy_ports``) and their clocks ``*_tx_clk``, ``*_rx_clk``.
+    link ``in_*`` or ``out_*``, its PHY's words (``link.port.phy_ports``) and their clocks ``*_tx_clk``, ``*_rx_clk``;
+    ``peerK_*``, likewise, to the K-th next device of the same layer: what the core gives goes to all of these, too, and
+    what they give goes to the core.
 
     ``up``: all its links are up.  ``failed``: one was lost; it sticks, nothing comes out any more, and the device takes
     its other link down, so that the failure reaches both ends of the system.  A reset of the whole system ends it.
@@ -71,11 +96,7 @@ class DeviceTop(Elaboratable):
             for prefix, end in (("s_axis", shape.takes), ("m_axis", shape.gives))
             if end.link is None
         }
-        self._phys = {
-            prefix: _phy(prefix, end.link[0])
-            for prefix, end in (("in", shape.takes), ("out", shape.gives))
-            if end.link is not None
-        }
+        self._phys = {prefix: _phy(prefix, link) for prefix, link in shape.links.items()}
 
     @property
     def ports(self) -> list[Signal]:
@@ -93,10 +114,36 @@ class DeviceTop(Elaboratable):
         m.d.comb += self.up.eq(Cat(link.up for link in links.values()).all() & ~self.failed)
         m.d.sync += self.failed.eq(self.failed | lost.any())
         core = {prefix: axis_signals(f"core_{prefix}", end.port) for prefix, end in self._ends}
+        others = {f"s_axis_h{number}": _h_signals(number, peer) for number, peer in enumerate(self._shape.peers, 1)}
         self._takes(m, core["s_axis"], links.get("in"))
-        self._gives(m, core["m_axis"], links.get("out"))
-        self._core(m, core)
+        given = self._forked(m, core["m_axis"])
+        self._gives(m, given[0], links.get("out"))
+        for number, (peer, beat) in enumerate(zip(self._shape.peers, given[1:]), start=1):
+            self._exchange(m, peer, beat, others[f"s_axis_h{number}"], links[f"peer{number}"])
+        self._core(m, core | others)
         return m
+
+    def _forked(self, m: Module, given: Mapping[str, Signal]) -> list[Mapping[str, Signal]]:
+        """What the core gives, for whatever is behind it, and for each peer."""
+        peers = len(self._shape.peers)
+        if not peers:
+            return [given]
+        m.submodules.fork = fork = Fork(1 + peers)
+        m.d.comb += [fork.valid.eq(given["tvalid"]), given["tready"].eq(fork.ready)]
+        found: list[Mapping[str, Signal]] = []
+        for number in range(1 + peers):
+            valid, ready = Signal(name=f"given_{number}_tvalid"), Signal(name=f"given_{number}_tready")
+            m.d.comb += [valid.eq(fork.valids[number]), fork.readys[number].eq(ready)]
+            found.append({**given, "tvalid": valid, "tready": ready})
+        return found
+
+    def _exchange(
+        self, m: Module, peer: PeerEnd, given: Mapping[str, Signal], core: Mapping[str, Signal], link: LinkPort
+    ) -> None:
+        """Results to another device of the layer, and its results to the core."""
+        self._packed(m, peer.frame, given, link, self._shape.gives.port.lane)
+        data, valid, ready, _ = self._unpacked(m, peer.frame, peer.port, link)
+        m.d.comb += [core["tdata"].eq(data), core["tvalid"].eq(valid), ready.eq(core["tready"])]
 
     @property
     def _ends(self) -> tuple[tuple[str, DeviceEnd], ...]:
@@ -104,9 +151,10 @@ class DeviceTop(Elaboratable):
 
     def _core(self, m: Module, core: Mapping[str, Mapping[str, Signal]]) -> None:
         connections: dict[str, Value] = {"i_aclk": self.aclk, "i_aresetn": self.aresetn}
-        for prefix, outward in (("s_axis", "tready"), ("m_axis", "tdata tvalid tlast")):
-            for name, signal in core[prefix].items():
-                direction = "o" if name in outward.split() else "i"
+        for prefix, signals in core.items():
+            outward = ("tdata", "tvalid", "tlast") if prefix == "m_axis" else ("tready",)
+            for name, signal in signals.items():
+                direction = "o" if name in outward else "i"
                 connections[f"{direction}_{prefix}_{name}"] = signal
         connections |= {f"i_s_axil_{name}": self._axil[name] for name in AXIL_INPUTS}
         connections |= {f"o_s_axil_{name}": self._axil[name] for name in AXIL_OUTPUTS}
@@ -127,17 +175,24 @@ class DeviceTop(Elaboratable):
                 host["tready"].eq(core["tready"] & pace.lets),
             ]
             return
-        m.submodules.unpacker = unpacker = StepUnpacker(end.link[1], end.port)
+        data, valid, ready, last = self._unpacked(m, end.link[1], end.port, link)
+        m.d.comb += [
+            core["tdata"].eq(data), core["tvalid"].eq(valid), core["tlast"].eq(last), ready.eq(core["tready"])
+        ]  # fmt: skip
+
+    def _unpacked(
+        self, m: Module, frame: StepFrame, port: Beats, link: LinkPort
+    ) -> tuple[Signal, Signal, Signal, Signal]:
+        """Data, valid, ready and last of the steps that a link brings."""
+        unpacker = StepUnpacker(frame, port)
+        m.submodules += unpacker
         m.d.comb += [
             unpacker.rx_data.eq(link.rx_data),
             unpacker.rx_valid.eq(link.rx_valid),
             unpacker.rx_last.eq(link.rx_last),
             link.rx_ready.eq(unpacker.rx_ready),
-            core["tdata"].eq(unpacker.data),
-            core["tvalid"].eq(unpacker.valid),
-            core["tlast"].eq(unpacker.last),
-            unpacker.ready.eq(core["tready"]),
         ]
+        return unpacker.data, unpacker.valid, unpacker.ready, unpacker.last
 
     def _gives(self, m: Module, core: Mapping[str, Signal], link: LinkPort | None) -> None:
         """What stands behind the core."""
@@ -151,7 +206,12 @@ class DeviceTop(Elaboratable):
                 core["tready"].eq(host["tready"] & ~self.failed),
             ]
             return
-        m.submodules.packer = packer = StepPacker(end.link[1], end.port.lane)
+        self._packed(m, end.link[1], core, link, end.port.lane)
+
+    def _packed(self, m: Module, frame: StepFrame, core: Mapping[str, Signal], link: LinkPort, lane: int) -> None:
+        """What the core gives to a link."""
+        packer = StepPacker(frame, lane)
+        m.submodules += packer
         m.d.comb += [
             packer.data.eq(core["tdata"]),
             packer.valid.eq(core["tvalid"]),
@@ -159,24 +219,23 @@ class DeviceTop(Elaboratable):
             core["tready"].eq(packer.ready),
             link.tx_data.eq(packer.tx_data),
             link.tx_valid.eq(packer.tx_valid),
-            link.tx_length.eq(end.link[1].words),
+            link.tx_length.eq(frame.words),
             packer.tx_ready.eq(link.tx_ready),
         ]
 
     def _link(self, m: Module, prefix: str) -> LinkPort:
         """The link of one side, in its clock domains."""
-        end = self._shape.takes if prefix == "in" else self._shape.gives
-        assert end.link is not None
+        shape = self._shape.links[prefix]
         names = {f"phy_{way}": f"{prefix}_{way}" for way in ("tx", "rx")}
         for domain in names.values():
             made = ClockDomain(domain)
             m.domains += made
             m.d.comb += made.clk.eq(self._phys[prefix][f"{domain.split('_')[1]}_clk"])
             m.submodules[f"{domain}_reset"] = ResetSynchronizer(ResetSignal("sync"), domain=domain)
-        link = LinkPort(end.link[0])
+        link = LinkPort(shape)
         m.submodules[f"link_{prefix}"] = DomainRenamer(names)(link)
         phy = self._phys[prefix]
-        for name, member in phy_ports(end.link[0]).items():
+        for name, member in phy_ports(shape).items():
             inner, outer = getattr(link, name), phy[name.removeprefix("phy_")]
             if name == "phy_up":
                 m.d.comb += inner.eq(outer & ~self.failed)
@@ -189,6 +248,12 @@ def axis_signals(prefix: str, port: Beats) -> dict[str, Signal]:
     """A stream port's signals, named as the port is."""
     widths = {"tdata": port.lane * port.words, "tvalid": 1, "tready": 1, "tlast": 1}
     return {name: Signal(width, name=f"{prefix}_{name}") for name, width in widths.items()}
+
+
+def _h_signals(number: int, peer: PeerEnd) -> dict[str, Signal]:
+    """A core's port for the h of another device."""
+    signals = axis_signals(f"core_h{number}", peer.port)
+    return {name: signal for name, signal in signals.items() if name != "tlast"}
 
 
 def _phy(prefix: str, shape: LinkShape) -> dict[str, Signal]:

@@ -5,8 +5,10 @@ from rnngen.plan.partition.hops import Hop
 from rnngen.plan.partition.parts import PartPlan, Parts, Refusal
 from rnngen.plan.partition.result import GOALS, Partition
 from rnngen.plan.partition.search import Loser, Other, SearchResult, best_partition, naive_partition
+from rnngen.plan.partition.split import RowSplit, best_row_split, row_split
 
 __all__ = [
-    "GOALS", "Advice", "Hop", "Loser", "Other", "PartPlan", "Partition", "Parts", "Refusal", "SearchResult",
-    "best_partition", "inner_cuts", "naive_partition",
+    "GOALS", "Advice", "Hop", "Loser", "Other", "PartPlan", "Partition", "Parts", "Refusal", "RowSplit",
+    "SearchResult",
+    "best_partition", "best_row_split", "inner_cuts", "naive_partition", "row_split",
 ]  # fmt: skip

@@ -91,6 +91,11 @@ def _groups(system: System) -> Iterator[tuple[tuple[str, ...], list[Wires]]]:
             yield names, _wirings(system, names, direct is not None)
 
 
+def linked(system: System, count: int) -> tuple[str, ...] | None:
+    """So many devices that are alike, each with a link to each other one; None if there are none."""
+    return _joined(system, count, ring=False)
+
+
 def _joined(system: System, count: int, ring: bool) -> tuple[str, ...] | None:
     """The first devices, in the order of a ring, each linked to the next one, or to all others both ways."""
     names = [device.name for device in system.devices]

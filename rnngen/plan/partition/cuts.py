@@ -21,8 +21,8 @@ from rnngen.plan.partition.exchange import Exchange
 from rnngen.plan.shapes import BlockShape, block_shapes
 
 CUTS = ("rows", "x/h", "outputs", "inputs", "groups")
-GENERATED: frozenset[str] = frozenset()
-"""Kinds of cuts for which there is hardware: none yet, whole layers only."""
+GENERATED: frozenset[str] = frozenset({"rows"})
+"""Kinds of cuts for which there is hardware (``partition.split``)."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def _cuts(
 
 def _rows(layer: LayerShape, one: QuantisedLayer, block: int, devices: int) -> Cut:
     each = layer.units // devices
-    shape = replace(layer, units=each, alone=False)
+    shape = replace(layer, units=each, shares=devices)
     shares = tuple(Share((shape,), units, range(layer.inputs)) for units in _ranges(layer.units, devices))
     return Cut("rows", block, shares, Exchange("all", each, one.formats.product.h.width, "h"))
 

@@ -48,7 +48,7 @@ class Hop:
         return self.delivered([words])[0] - words[-1]
 
     @property
-    def _flight(self) -> int:
+    def flight(self) -> int:
         """Ticks from a frame's last word sent to its first word delivered."""
         slowest = max(self.sender, self.receiver, self.word if self.wire.clock_hz is not None else 0)
         return self.wire.latency_cycles * self.sender + LINK_CYCLES * slowest
@@ -62,24 +62,39 @@ class Hop:
         Args:
             outputs: Ticks of each step's output beats, one a word.
         """
-        header, check = header_words(self.wire.word_bits), check_words(self.wire.word_bits)
-        free, read, found = 0, 0, []
-        for beats in outputs:
-            words = [*beats, beats[-1] + self.sender] if self.frame.own_flag_word else beats
-            at = max(words[0] + self.sender, free) + header * self.word
-            for given in words:
-                at = max(at, given + self.sender) + self.word
-            free = at + check * self.word
-            read = max(read, free - self.word + self._flight)
-            found.append(read)
-            read += self.frame.words * self.receiver
-        return found
+        crossing = Crossing(self)
+        return [crossing.deliver(beats) for beats in outputs]
 
 
-def hop(system: System, wire: Link, values: int, value_bits: int) -> Hop:
-    """A step of so many values on a link of one direction."""
+class Crossing:
+    """Steps on their way over a link, one by one (``Hop.delivered``).
+
+    Args:
+        taking: Cycles of the receiver that a step takes to be read, where they are more than its words.
+    """
+
+    def __init__(self, found: Hop, taking: int = 0) -> None:
+        self._hop, self._taking = found, max(taking, found.frame.words)
+        self._header, self._check = header_words(found.wire.word_bits), check_words(found.wire.word_bits)
+        self._free, self._read = 0, 0
+
+    def deliver(self, beats: Sequence[int]) -> int:
+        """Tick in which the first word is delivered of a step whose output beats are given."""
+        hop = self._hop
+        words = [*beats, beats[-1] + hop.sender] if hop.frame.own_flag_word else beats
+        at = max(words[0] + hop.sender, self._free) + self._header * hop.word
+        for given in words:
+            at = max(at, given + hop.sender) + hop.word
+        self._free = at + self._check * hop.word
+        first = max(self._read, self._free - hop.word + hop.flight)
+        self._read = first + self._taking * hop.receiver
+        return first
+
+
+def hop(system: System, wire: Link, values: int, value_bits: int, even: bool = False) -> Hop:
+    """A step of so many values on a link of one direction; ``even``: as many in each word."""
     sender, receiver = (system.cycle_ticks(end) for end in wire.ends)
-    return Hop(wire, StepFrame(values, value_bits, wire.word_bits), sender, receiver, system.word_ticks(wire))
+    return Hop(wire, StepFrame(values, value_bits, wire.word_bits, even), sender, receiver, system.word_ticks(wire))
 
 
 def giving(found: Hop, sender: PartPlan) -> int:

@@ -123,10 +123,10 @@ def wait_for(reader: EnginePlan, vector: _Vector, first: int) -> int:
 def _rows(cut: Cut, wires: Wires, multipliers: int, pipeline: Pipeline) -> Iterator[CutPlan]:
     (shape,) = cut.shares[0].stages
     bits, best = cut.exchange.value_bits, 1 << 62
-    for engine in _engines(shape, multipliers, pipeline):
+    for engine in row_engines(shape, multipliers, pipeline):
         if engine.issue_cycles > best:
             continue
-        for ordered in _orders(engine):
+        for ordered in read_orders(engine):
             vector = exchanged(ordered, wires, bits, ordered.columns)
             link = wires.words(_frames(ordered), bits)
             loop = wait_for(ordered, vector, ordered.h_first)
@@ -141,14 +141,16 @@ def _frames(engine: EnginePlan) -> list[int]:
     return [min(engine.rows, engine.shape.units - start) for start in range(0, engine.shape.units, engine.rows)]
 
 
-def _engines(shape: LayerShape, multipliers: int, pipeline: Pipeline) -> list[EnginePlan]:
+def row_engines(shape: LayerShape, multipliers: int, pipeline: Pipeline) -> list[EnginePlan]:
     """Engines of a part of the rows, those with the fewest issues first; a word of h is of one device only."""
-    found = (option.branch.first for option in candidates(alone(shape), multipliers, pipeline, True))
+    apart = replace(shape, alone=False, shares=1)  # how long h takes is not known yet
+    found = (option.branch.first for option in candidates(alone(apart), multipliers, pipeline, True))
     whole = [engine for engine in found if shape.units % engine.columns == 0 and not engine.x_lanes]
-    return sorted(whole, key=lambda engine: (engine.issue_cycles, engine.multipliers))
+    fewest = sorted(whole, key=lambda engine: (engine.issue_cycles, engine.multipliers))
+    return [replace(engine, shape=shape) for engine in fewest]
 
 
-def _orders(engine: EnginePlan) -> Iterator[EnginePlan]:
+def read_orders(engine: EnginePlan) -> Iterator[EnginePlan]:
     """In one pass, and with the x-part of all tiles first."""
     yield engine
     passes = (engine.x_words, engine.h_words)
@@ -185,7 +187,7 @@ def _stage_orders(branch: BranchPlan) -> Iterator[tuple[EnginePlan, EnginePlan]]
     plain = replace(branch.first, passes=()), replace(branch.last, passes=())
     yield plain
     yield branch.first, branch.last
-    for leading in _orders(plain[0]):
+    for leading in read_orders(plain[0]):
         yield leading, branch.last
         yield leading, plain[1]
 

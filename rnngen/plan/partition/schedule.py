@@ -12,6 +12,7 @@ from rnngen.plan.layer import ceil_div
 from rnngen.plan.partition.hops import Hop
 from rnngen.plan.partition.parts import PartPlan
 from rnngen.plan.partition.result import Partition
+from rnngen.plan.partition.split import RowSplit
 from rnngen.plan.schedule import Schedule, run_steps
 
 
@@ -34,6 +35,10 @@ def run_system(partition: Partition, lengths: Sequence[int]) -> SystemSchedule:
     Where clocks differ, what crosses them is counted in the slower one, so that times are bounds from above.
     """
     system = partition.system
+    if isinstance(partition, RowSplit):
+        alike = partition.run(lengths)
+        cycle = system.cycle_ticks(partition.parts[0].device.name)
+        return SystemSchedule((alike,) * len(partition.parts), _in_ticks(alike, cycle))
     arrivals: list[int] = []
     found: list[Schedule] = []
     for index, part in enumerate(partition.parts):
@@ -44,7 +49,11 @@ def run_system(partition: Partition, lengths: Sequence[int]) -> SystemSchedule:
         if index < len(partition.hops):
             arrivals = _arrivals(partition.hops[index], times)
     cycle = system.cycle_ticks(partition.parts[-1].device.name)
-    return SystemSchedule(tuple(found), tuple(tuple(at * cycle for at in beats) for beats in found[-1].outputs))
+    return SystemSchedule(tuple(found), _in_ticks(found[-1], cycle))
+
+
+def _in_ticks(times: Schedule, cycle: int) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(at * cycle for at in beats) for beats in times.outputs)
 
 
 def pace(partition: Partition) -> int:

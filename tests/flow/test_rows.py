@@ -1,0 +1,94 @@
+"""One layer over several devices by its rows: the bits of one device, in the cycles of the plan."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from rnngen.config.system import Device, Host, Link, System
+from rnngen.emit.system import SystemDesign, read_system
+from rnngen.flow import GenerateOptions, PartitionOptions, emulate, generate, partition, simulate_system
+from rnngen.plan.partition import RowSplit
+
+pytestmark = pytest.mark.verilator
+
+
+def mesh(devices: int, multipliers: int, word_bits: int = 64, latency: int = 6, host: Host | None = None) -> System:
+    """Devices with a link between any two."""
+    names = [f"d{number}" for number in range(devices)]
+    links = tuple(Link(one, other, word_bits, latency) for one, other in combinations(names, 2))
+    return System(tuple(Device(name, 10**8, multipliers) for name in names), links, host or Host())
+
+
+def recurrent(kind: str, inputs: int, hidden: int) -> torch.nn.Module:
+    torch.manual_seed(3)
+    cell = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn": torch.nn.RNN}[kind]
+    return cell(inputs, hidden, batch_first=True)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> SystemDesign:
+    return partition(recurrent("lstm", 24, 32), mesh(2, 64), tmp_path_factory.mktemp("pair") / "d")
+
+
+def test_a_pair_is_exact_in_bits_and_cycles(pair: SystemDesign) -> None:
+    """4 * 32 * (24 + 32) products over 2 * 64 multipliers are 56 cycles, at least."""
+    assert isinstance(pair.partition, RowSplit)
+    report = simulate_system(pair, steps=9)
+    assert report.comparison.cycle_exact, report.comparison.sentence
+    measured = report.comparison.measured
+    assert measured.step_interval_cycles == pair.document["step_interval_ticks"] >= 56
+    assert measured.latency_last_output_cycles == pair.document["latency_last_output_ticks"]
+
+
+def test_the_devices_together_are_one_network(pair: SystemDesign, tmp_path: Path) -> None:
+    one = generate(recurrent("lstm", 24, 32), tmp_path / "one", GenerateOptions(multipliers=128))
+    x = np.random.default_rng(2).uniform(-1.0, 1.0, (3, 5, 24))
+    report = simulate_system(read_system(pair.folder), x)
+    assert report.comparison.bit_exact
+    assert np.array_equal(one.quantised.output_format.to_float(report.output), emulate(one, x).output)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sizes", "devices", "multipliers", "word_bits", "latency"),
+    [
+        ("gru", (12, 24), 2, 48, 32, 3),
+        ("rnn", (5, 21), 3, 14, 16, 9),
+        ("lstm", (16, 32), 4, 128, 64, 16),
+        ("gru", (6, 20), 2, 9, 64, 40),
+    ],
+)
+def test_any_cell_over_any_number(
+    kind: str, sizes: tuple[int, int], devices: int, multipliers: int, word_bits: int, latency: int, tmp_path: Path
+) -> None:
+    system = mesh(devices, multipliers, word_bits, latency)
+    design = partition(recurrent(kind, *sizes), system, tmp_path / "d", PartitionOptions(cut="rows"))
+    assert isinstance(design.partition, RowSplit)
+    report = simulate_system(design, steps=7)
+    assert report.comparison.cycle_exact, report.comparison.sentence
+    assert report.comparison.measured.step_interval_cycles == design.document["step_interval_ticks"]
+
+
+def test_bad_lines_change_no_bit(pair: SystemDesign) -> None:
+    """A device waits for the words of h that are sent again, and nothing else changes."""
+    faults = {f"{way}_0_bit_errors": 2**32 // 1000 for way in ("line", "back")}
+    report = simulate_system(pair, steps=30, faults=faults)
+    assert report.comparison.bit_exact, report.comparison.sentence
+    assert report.run.out_cycle[-1] > report.schedule.parts[-1].outputs[-1][-1] + 100  # and it took its time
+
+
+def test_a_dead_direction_gives_nothing_wrong(pair: SystemDesign) -> None:
+    report = simulate_system(pair, steps=4, faults={"back_0_cut": 1})
+    assert not report.run.complete
+    assert len(report.run.out_beats) == 0
+
+
+def test_a_host_at_one_device_keeps_layers_whole(tmp_path: Path) -> None:
+    """The input of a layer whose rows are cut is given to all of its devices."""
+    design = partition(recurrent("lstm", 24, 32), mesh(2, 64, host=Host("d0", "d0")), tmp_path / "d")
+    assert not isinstance(design.partition, RowSplit)
+    assert design.names == ("d0",)
