@@ -1,0 +1,71 @@
+"""Rows of a layer over devices: intervals by hand, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations
+
+import pytest
+
+from bench.cycle_law import Case, layer_of
+from rnngen.config.system import Device, Link, System
+from rnngen.errors import PlanError
+from rnngen.ir.network import Network
+from rnngen.passes.quantise import quantise
+from rnngen.plan.engine import EnginePlan
+from rnngen.plan.layer import LayerShape
+from rnngen.plan.partition import Parts, RowSplit, row_split
+from rnngen.plan.partition.split import Exchange
+
+
+def mesh(devices: int, multipliers: int, latency: int = 32, word_bits: int = 64) -> System:
+    names = [f"d{number}" for number in range(devices)]
+    links = tuple(Link(one, other, word_bits, latency) for one, other in combinations(names, 2))
+    return System(tuple(Device(name, 10**8, multipliers, pipeline="balanced") for name in names), links)
+
+
+def split(units: int, system: System, kind: str = "lstm") -> RowSplit | str:
+    network = quantise(Network("net", (layer_of(Case(kind, units, units, 0)),)), 8, 16)
+    return row_split(Parts(network, system), [device.name for device in system.devices])
+
+
+@pytest.mark.parametrize(
+    ("units", "devices", "multipliers", "interval"),
+    [(1024, 2, 1024, 4096), (1024, 4, 1024, 2048), (128, 2, 64, 1024), (128, 4, 64, 512)],
+)
+def test_the_exchange_hides_behind_x(units: int, devices: int, multipliers: int, interval: int) -> None:
+    """8 * units^2 products over all multipliers, and not a cycle more."""
+    found = split(units, mesh(devices, multipliers))
+    assert isinstance(found, RowSplit)
+    assert found.interval_ticks == interval == 8 * units * units // (devices * multipliers)
+
+
+def test_h_of_others_by_hand() -> None:
+    """16 values of 16 bits are 4 words of 64 and one for the flag, which the last one waits for.
+
+    The last beat is given in cycle 40; the frame's words leave in the cycles behind them, the flag's behind that, and
+    the check's: in 43 the frame is sent.  6 cycles of the PHY and 10 of the link later its first word is there, and the
+    flag's word holds every beat back by a cycle.
+    """
+    system = mesh(2, 64, 6)
+    found = split(32, system)
+    assert isinstance(found, RowSplit)
+    part, hop = found.parts[0], found.hops[0]
+    assert (hop.frame.values_a_word, hop.frame.words, part.plan.output_words) == (4, 5, 4)
+    there = Exchange(part.plan, hop)((25, 30, 35, 40))
+    sent = 40 + 1 + 1 + 1  # the last values' word, the flag's, the check's
+    beats = part.plan.blocks[0].first.columns // part.plan.remote_words
+    assert there[0] == sent + 6 + 10 + 1 + beats
+    assert there[-1] == sent + 6 + 10 + 1 + 16 // part.plan.remote_words
+
+
+def test_what_cannot_be_cut() -> None:
+    assert split(30, mesh(4, 64)) == "a layer of 30 units is not cut into 4 equal parts"
+    system = mesh(3, 64)
+    unlike = replace(system, devices=(*system.devices[:2], replace(system.devices[2], multipliers=32)))
+    assert split(30, unlike) == "the devices of a layer must be alike"
+    chain = replace(system, links=system.links[:2])
+    assert str(split(30, chain)).startswith("equal links, as wide as a value, must join each of its devices")
+    shape = LayerShape("l0", "lstm", 4, 8, 8, 16, shares=2)
+    with pytest.raises(PlanError, match=r"^Layer 'l0': column lanes must divide the 8 units of a device, not be 3\.$"):
+        EnginePlan(shape, 2, 3, 1)
