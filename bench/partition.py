@@ -208,7 +208,7 @@ def row_rows() -> Iterator[dict[str, Any]]:
         run = simulated(lstm(row.units), System(devices, links), "rows", 5)
         yield {
             "layer": f"LSTM-{row.units} by rows",
-            "devices": len(run.partition.parts),
+            "devices": len(run.partition.names),
             "multipliers each": row.multipliers,
             "interval, planned": run.partition.interval_ticks,
             "measured": run.interval,

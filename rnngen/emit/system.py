@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,9 +15,10 @@ from rnngen.emit.folder import GENERATOR, SYSTEM_FILE, fresh_folder, json_bytes,
 from rnngen.emit.system_document import (
     advice_dict,
     device_dict,
-    link_dict,
+    link_dicts,
     other_dict,
     partition_dict,
+    parts_of,
     read_described,
     read_partition,
     system_dict,
@@ -25,11 +26,10 @@ from rnngen.emit.system_document import (
 from rnngen.errors import DesignError
 from rnngen.ir.network import Network
 from rnngen.ir.quantised import QuantisedNetwork
-from rnngen.passes.cut import Part, join
-from rnngen.passes.slices import unsliced
-from rnngen.plan.partition import Advice, Other, Partition, PartPlan, RowSplit
+from rnngen.passes.cut import Part, join, of_rows
+from rnngen.plan.partition import Advice, Other, Partition, PartPlan
 
-WriteDesign = Callable[[Path, PartPlan], Design]
+WriteDesign = Callable[[Path, PartPlan, str], Design]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,16 +49,11 @@ class SystemDesign:
     @property
     def system(self) -> System:
         """All devices and links."""
-        return self.partition.system
+        return self.partition.whole
 
     @cached_property
     def _whole(self) -> Part:
-        name = str(self.document["network"])
-        parts = [Part(design.network, design.quantised) for design in self.designs]
-        if isinstance(self.partition, RowSplit):
-            whole = unsliced([part.quantised for part in parts])
-            return Part(replace(parts[0].network, name=name), replace(whole, name=name))
-        return join(parts, name)
+        return _joined(self.document, {design.folder.name: design for design in self.designs})
 
     @property
     def network(self) -> Network:
@@ -78,7 +73,7 @@ class SystemDesign:
     @property
     def names(self) -> tuple[str, ...]:
         """Devices in use, in the order of the data."""
-        return tuple(part.device.name for part in self.partition.parts)
+        return self.partition.names
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,14 +96,14 @@ def write_system(folder: Path, choice: Choice, write: WriteDesign) -> SystemDesi
     """Writes the design of each device and system.json, in one step.
 
     Args:
-        write: Writes the design of a part into a folder.
+        write: Writes the design of a part on a device of this name into a folder.
 
     Raises:
         DesignError: if the folder is not rnngen's or cannot be written; nothing is left behind then.
     """
     partition = choice.partition
     with fresh_folder(folder) as fresh:
-        written = [write(fresh / part.device.name, part) for part in partition.parts]
+        written = [write(fresh / name, part, name) for part in partition.parts for name in part.names]
         designs = tuple(replace(design, folder=folder / design.folder.name) for design in written)
         document = _document(choice, designs)
         (fresh / SYSTEM_FILE).write_bytes(json_bytes(document))
@@ -117,13 +112,13 @@ def write_system(folder: Path, choice: Choice, write: WriteDesign) -> SystemDesi
 
 def _document(choice: Choice, designs: Sequence[Design]) -> dict[str, Any]:
     partition = choice.partition
-    system, parts = partition.system, partition.parts
-    used = {part.device.name for part in parts}
+    system, used = partition.whole, set(partition.names)
+    places = [(index, name) for index, part in enumerate(partition.parts) for name in part.names]
     devices = [
-        device_dict(partition, index)
+        device_dict(partition, *place)
         | {"layers": [layer.name for layer in design.quantised.layers], "top": design.top}
         | {"digest": design.document["digest"]}
-        for index, design in enumerate(designs)
+        for place, design in zip(places, designs)
     ]
     digests = "".join(design.document["digest"] for design in designs)
     return {
@@ -132,9 +127,9 @@ def _document(choice: Choice, designs: Sequence[Design]) -> dict[str, Any]:
         "goal": choice.goal,
         "ticks_hz": system.ticks_hz,
         **partition_dict(partition),
-        "host": _host(partition),
+        "host": {"input": list(partition.parts[0].names), "output": list(partition.parts[-1].names)},
         "devices": devices,
-        "links": [link_dict(partition, index) for index in range(len(partition.hops))],
+        "links": link_dicts(partition),
         "unused": [device.name for device in system.devices if device.name not in used],
         "others": [other_dict(other) for other in choice.others],
         "inner_cuts": [advice_dict(advice) for advice in choice.inner],
@@ -143,12 +138,12 @@ def _document(choice: Choice, designs: Sequence[Design]) -> dict[str, Any]:
     }
 
 
-def _host(partition: Partition) -> dict[str, Any]:
-    """Devices that the host gives every step, and those whose results, side by side, are the network's."""
-    names = [part.device.name for part in partition.parts]
-    if isinstance(partition, RowSplit):
-        return {"input": names, "output": names}
-    return {"input": names[:1], "output": names[-1:]}
+def _joined(document: dict[str, Any], designs: Mapping[str, Design]) -> Part:
+    """The whole network, from the designs of all devices."""
+    parts = []
+    for names in parts_of(document):
+        parts.append(of_rows([Part(designs[name].network, designs[name].quantised) for name in names]))
+    return join(parts, str(document["network"]))
 
 
 def read_system(folder: Path) -> SystemDesign:
@@ -168,7 +163,8 @@ def read_system(folder: Path) -> SystemDesign:
                 raise DesignError(
                     f"'{folder / name}' is not the design that '{path}' names; partition the model again."
                 )
-        partition = read_partition(system, designs, document)
+        network = _joined(document, designs).quantised
+        partition = read_partition(system, network, designs, document)
     except (KeyError, TypeError, ValueError) as error:
         raise DesignError(f"'{path}' lacks or garbles {error}; partition the model again.") from error
     return SystemDesign(folder, document, partition, tuple(designs[name] for name, _ in names))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from fractions import Fraction
+from itertools import permutations, product
 from typing import Any
 
 from rnngen.config.system import Device, Host, Link, System
 from rnngen.emit.design import Design
+from rnngen.ir.quantised import QuantisedNetwork
 from rnngen.plan.memory import total_memory_bits
-from rnngen.plan.partition import Advice, Hop, Loser, Other, Partition, PartPlan, RowSplit
-from rnngen.plan.partition.hops import hop
+from rnngen.plan.partition import Advice, Group, GroupParts, Hop, Loser, Other, Partition, PartPlan, Parts
 
 
 def system_dict(system: System) -> dict[str, Any]:
@@ -34,7 +35,7 @@ def partition_dict(partition: Partition) -> dict[str, Any]:
     latency = (partition.first_latency_ticks, partition.latency_ticks)
     interval = partition.seconds(partition.interval_ticks)
     return {
-        "cut": "rows" if isinstance(partition, RowSplit) else "layers",
+        "cut": "rows" if any(part.members for part in partition.parts) else "layers",
         "step_interval_ticks": partition.interval_ticks,
         "step_interval_seconds": float(interval),
         "steps_per_second": float(1 / interval),
@@ -42,16 +43,17 @@ def partition_dict(partition: Partition) -> dict[str, Any]:
         "latency_last_output_ticks": latency[1],
         "latency_last_output_seconds": float(partition.seconds(latency[1])),
         "latency_is": "exact" if partition.is_exact else "bound",
-        "multipliers": sum(part.plan.multipliers for part in partition.parts),
+        "multipliers": sum(part.plan.multipliers * len(part.names) for part in partition.parts),
         "binds": partition.binds,
     }
 
 
-def device_dict(partition: Partition, index: int) -> dict[str, Any]:
-    """The figures of a device in use."""
+def device_dict(partition: Partition, index: int, name: str) -> dict[str, Any]:
+    """The figures of a device in use: of one part, or of the rows that it has of it."""
     part, ticks = partition.parts[index], partition.device_ticks[index]
     return {
-        "name": part.device.name,
+        "name": name,
+        "part": index,
         "blocks": [part.blocks.start, part.blocks[-1]],
         "clock_hz": part.device.clock_hz,
         "step_interval_cycles": part.interval,
@@ -64,22 +66,31 @@ def device_dict(partition: Partition, index: int) -> dict[str, Any]:
     }
 
 
-def link_dict(partition: Partition, index: int) -> dict[str, Any]:
+def link_dicts(partition: Partition) -> list[dict[str, Any]]:
+    """The links in use: those between two parts, then those inside parts."""
+    found = []
+    for number, (one, between) in enumerate(zip(partition.parts, partition.hops)):
+        for ends in product(one.names, partition.parts[number + 1].names):
+            found.append(_link_dict(partition, between, ends) | {"hop_ticks": partition.hop_ticks[number]})
+    for part in partition.parts:
+        if part.exchange is not None:
+            found += [_link_dict(partition, part.exchange, ends) for ends in permutations(part.names, 2)]
+    return found
+
+
+def _link_dict(partition: Partition, found: Hop, ends: tuple[str, str]) -> dict[str, Any]:
     """The figures of a link in use."""
-    found = partition.hops[index]
     return {
-        "from": found.wire.source,
-        "to": found.wire.target,
+        "from": ends[0],
+        "to": ends[1],
         "word_bits": found.wire.word_bits,
         "latency_cycles": found.wire.latency_cycles,
         "values": found.frame.values,
         "value_bits": found.frame.width,
-        "even": found.frame.even,
         "payload_words": found.frame.words,
         "frame_words": found.words,
         "interval_ticks": found.interval,
         "latency_ticks": found.latency,
-        "hop_ticks": partition.hop_ticks[index],
         "load": float(partition.load(found)),
     }
 
@@ -88,8 +99,10 @@ def other_dict(other: Other) -> dict[str, Any]:
     """A cut that lost, or why there is none."""
     if isinstance(other, Loser):
         return {"devices": other.devices, "refused": other.reason}
-    cut = [{"device": part.device.name, "blocks": [part.blocks.start, part.blocks[-1]]} for part in other.parts]
-    return {"devices": len(other.parts), "cut": cut} | partition_dict(other)
+    cut = [
+        {"device": " and ".join(part.names), "blocks": [part.blocks.start, part.blocks[-1]]} for part in other.parts
+    ]
+    return {"devices": len(other.names), "cut": cut} | partition_dict(other)
 
 
 def advice_dict(advice: Advice) -> dict[str, Any]:
@@ -112,23 +125,35 @@ def advice_dict(advice: Advice) -> dict[str, Any]:
     }
 
 
-def read_partition(system: System, designs: Mapping[str, Design], document: Mapping[str, Any]) -> Partition:
-    """The cut of a system that was read, from the designs of its devices."""
-    parts, hops = [], []
+def parts_of(document: Mapping[str, Any]) -> list[list[str]]:
+    """Names of the devices of each part."""
+    found: list[list[str]] = []
     for item in document["devices"]:
-        design, (first, last) = designs[item["name"]], item["blocks"]
-        parts.append(_part(system.device(item["name"]), range(first, last + 1), design))
-    for item in document["links"]:
-        hops.append(_hop(system, item))
-    made = RowSplit if document["cut"] == "rows" else Partition
-    return made(system, tuple(parts), tuple(hops))
+        if item["part"] == len(found):
+            found.append([])
+        found[item["part"]].append(str(item["name"]))
+    return found
 
 
-def _part(device: Device, blocks: range, design: Design) -> PartPlan:
-    return PartPlan(device, blocks, design.plan, total_memory_bits(design.quantised, design.plan))
+def read_partition(
+    system: System, network: QuantisedNetwork, designs: Mapping[str, Design], document: Mapping[str, Any]
+) -> Partition:
+    """The cut of a system that was read, from the whole network and the designs of its devices."""
+    names = parts_of(document)
+    blocks = {item["part"]: range(item["blocks"][0], item["blocks"][1] + 1) for item in document["devices"]}
+    shared = [Group(blocks[index].start, tuple(each)) for index, each in enumerate(names) if each[1:]]
+    parts = GroupParts(Parts(network, system), *shared) if shared else Parts(network, system)
+    plans = [_part(parts, each, blocks[index], designs[each[0]]) for index, each in enumerate(names)]
+    hops = []
+    for one, other in zip(plans, plans[1:]):
+        wire = parts.system.wire(one.device.name, other.device.name)
+        assert wire is not None, "a cut goes over links of its system"
+        hops.append(parts.hop(wire, one.blocks.stop))
+    return Partition(parts.system, tuple(plans), tuple(hops), system)
 
 
-def _hop(system: System, item: Mapping[str, Any]) -> Hop:
-    wire = system.wire(item["from"], item["to"])
-    assert wire is not None, "a cut goes over links of its system"
-    return hop(system, wire, item["values"], item["value_bits"], item["even"])
+def _part(parts: Parts, names: Sequence[str], blocks: range, design: Design) -> PartPlan:
+    bits = total_memory_bits(design.quantised, design.plan)
+    if isinstance(parts, GroupParts) and names[1:]:
+        return parts.shared(design.plan, bits)
+    return PartPlan(parts.system.device(names[0]), blocks, design.plan, bits)

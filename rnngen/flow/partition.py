@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,19 +25,18 @@ from rnngen.gateware.board_ulx3s import pll_settings
 from rnngen.gateware.system.device import device_verilog
 from rnngen.ir.network import Network
 from rnngen.ir.quantised import QuantisedNetwork
-from rnngen.passes.cut import Part, cut
+from rnngen.passes.cut import Part, cut, rows_of
 from rnngen.passes.prune_layers import FitOptions
-from rnngen.passes.slices import sliced
 from rnngen.plan.partition import (
     GOALS,
     Loser,
     Partition,
     PartPlan,
     Parts,
-    RowSplit,
     SearchResult,
     best_partition,
-    best_row_split,
+    best_with,
+    groups_of,
     inner_cuts,
 )
 from rnngen.plan.partition.parts import Progress
@@ -116,18 +115,34 @@ def _best(parts: Parts, options: PartitionOptions, state: bool) -> SearchResult:
     """Whole layers on devices, or one layer's rows over devices where that is better."""
     if options.cut == "layers":
         return best_partition(parts, options.goal)
-    split = "states are given to whole layers" if state or options.state_access else best_row_split(parts, options.goal)
-    if isinstance(split, str) and options.cut == "rows":
-        raise PlanError(f"The network cannot be cut by rows: {split}.")
+    found = "states are given to whole layers" if state or options.state_access else _best_of_rows(parts, options.goal)
+    if isinstance(found, str) and options.cut == "rows":
+        raise PlanError(f"No layer can be cut by rows: {found}.")
     try:
-        found = best_partition(parts, options.goal)
+        whole = best_partition(parts, options.goal)
     except PlanError as error:
-        if isinstance(split, str):
+        if isinstance(found, str):
             raise
-        return SearchResult(split, (Loser(1, str(error)),))
-    if isinstance(split, str) or (options.cut == "auto" and split.key(options.goal) >= found.best.key(options.goal)):
-        return found
-    return SearchResult(split, (found.best,))
+        return SearchResult(found, (Loser(1, str(error)),))
+    if isinstance(found, str) or (options.cut == "auto" and found.key(options.goal) >= whole.best.key(options.goal)):
+        return whole
+    return SearchResult(found, (whole.best,))
+
+
+def _best_of_rows(parts: Parts, goal: str) -> Partition | str:
+    """The best cut with one layer by its rows, or why there is none."""
+    best: Partition | None = None
+    refused = "there is one device"
+    for group in groups_of(parts):
+        if isinstance(group, str):
+            refused = group
+            continue
+        found = best_with(group, group.name, goal)
+        if isinstance(found, str):
+            refused = found
+        elif best is None or found.key(goal) < best.key(goal):
+            best = found
+    return best or refused
 
 
 def _check(system: System, options: PartitionOptions) -> None:
@@ -168,31 +183,29 @@ def _written(
     best = found.best
     own = "net" if network.name == "rnn" else network.name  # modules of leaves begin with rnn_
     name = check_identifier(options.name) if options.name is not None else own
-    tops = [check_identifier(f"{name}_{part.device.name}") for part in best.parts]
-    pieces = _pieces(network, parts.network, best, tops)
-    piece_of = {part.device.name: piece for part, piece in zip(best.parts, pieces)}
+    tops = [check_identifier(f"{name}_{device}") for device in best.names]
+    pieces = _pieces(network, parts.network, best, name)
+    piece_of = dict(zip(best.names, pieces))
     shapes = device_shapes(best, [piece.quantised for piece in pieces], tops)
     names = map(device_name, tops)
     around = {top: {f"{name}.v": device_verilog(shape, name)} for top, name, shape in zip(tops, names, shapes)}
 
-    def write(folder: Path, part: PartPlan) -> Design:
+    def write(folder: Path, part: PartPlan, device: str) -> Design:
         if progress is not None:
-            progress(f"writing the design of device '{part.device.name}'")
-        piece = piece_of[part.device.name]
-        return _write_part(folder, piece, part, parts, options, calibration, around[piece.network.name])
+            progress(f"writing the design of device '{device}'")
+        piece = piece_of[device]
+        own = replace(part, device=best.whole.device(device))
+        return _write_part(folder, piece, own, parts, options, calibration, around[piece.network.name])
 
     inner = tuple(inner_cuts(parts, best))
     return write_system(target, Choice(name, options.goal, best, found.others, inner), write)
 
 
-def _pieces(network: Network, quantised: QuantisedNetwork, best: Partition, tops: Sequence[str]) -> list[Part]:
-    """What each device computes; of a layer's rows it has its own integers, and the float layer whole."""
-    if not isinstance(best, RowSplit):
-        return cut(network, quantised, [part.blocks for part in best.parts], tops)
-    return [
-        Part(replace(network, name=top), replace(sliced(quantised, number, len(tops)), name=top))
-        for number, top in enumerate(tops)
-    ]
+def _pieces(network: Network, quantised: QuantisedNetwork, best: Partition, name: str) -> list[Part]:
+    """What each device computes."""
+    tops = [[f"{name}_{device}" for device in part.names] for part in best.parts]
+    whole = cut(network, quantised, [part.blocks for part in best.parts], [names[0] for names in tops])
+    return [piece for part, names in zip(whole, tops) for piece in rows_of(part, names)]
 
 
 def _write_part(

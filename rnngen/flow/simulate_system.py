@@ -22,7 +22,6 @@ from rnngen.errors import DataError
 from rnngen.flow.simulate import SIMULATION_FILE, Progress
 from rnngen.flow.stimulus import GivenInput, given_input, port_of, stimulus_of
 from rnngen.gateware.system.bench_top import FAULTS, bench_verilog
-from rnngen.plan.partition import RowSplit
 from rnngen.plan.partition.schedule import SystemSchedule, pace, run_system
 from rnngen.verify.compare import Comparison, compare
 from rnngen.verify.compile import CompileOptions, optimisation_for
@@ -90,7 +89,7 @@ def simulate_system(
 
 
 def _check(system: SystemDesign) -> None:
-    for hop in system.partition.hops:
+    for hop in system.partition.all_hops:
         if hop.wire.latency_cycles < _LEAST_LATENCY:
             raise DataError(
                 f"A link in simulation has a latency of at least {_LEAST_LATENCY} cycles, not "
@@ -157,9 +156,9 @@ def _compare(
 
 def _sink(system: SystemDesign) -> tuple[PortFormat, IntArray]:
     """How results come, and which units they are: of a layer's rows, a beat of each device side by side."""
-    last, count = port_of(system.designs[-1], "m_axis"), len(system.designs)
+    last, count = port_of(system.designs[-1], "m_axis"), len(system.partition.parts[-1].names)
     units = np.arange(system.quantised.output_size)
-    if not isinstance(system.partition, RowSplit):
+    if count == 1:
         return last, units
     port = replace(last, words_per_beat=last.words_per_beat * count, tdata_bits=last.tdata_bits * count)
     return port, units.reshape(count, last.beats_per_step, -1).transpose(1, 0, 2).ravel()

@@ -14,6 +14,7 @@ from rnngen.errors import ModelError
 from rnngen.ir.layers import Layer
 from rnngen.ir.network import Network
 from rnngen.ir.quantised import Block, Branch, QuantisedLayer, QuantisedNetwork
+from rnngen.passes.slices import sliced, unsliced
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +57,26 @@ def cut(network: Network, quantised: QuantisedNetwork, ranges: Sequence[range], 
         Part(_float_part(network, quantised, blocks, name), part_of(quantised, blocks, name))
         for blocks, name in zip(ranges, names, strict=True)
     ]
+
+
+def rows_of(part: Part, names: Sequence[str]) -> list[Part]:
+    """The parts of devices, under their names, that share a part of one layer by its rows; of one device the part.
+
+    The float layer stays whole.
+    """
+    if len(names) == 1:
+        return [part]
+    return [
+        Part(replace(part.network, name=name), replace(sliced(part.quantised, number, len(names)), name=name))
+        for number, name in enumerate(names)
+    ]
+
+
+def of_rows(parts: Sequence[Part]) -> Part:
+    """The part that devices share: the inverse of ``rows_of``."""
+    if len(parts) == 1:
+        return parts[0]
+    return Part(parts[0].network, unsliced([part.quantised for part in parts]))
 
 
 def join(parts: Sequence[Part], name: str) -> Part:

@@ -16,13 +16,13 @@ class StepFrame:
     values leave no room for it there, it has a word of its own.
 
     Attributes:
-        even: Every word that holds values holds as many.
+        most: Values of a word at most; 0: as many as fit.
     """
 
     values: int
     width: int
     word_bits: int
-    even: bool = False
+    most: int = 0
 
     def __post_init__(self) -> None:
         assert self.width <= self.word_bits, "a word has room for a value"
@@ -30,8 +30,8 @@ class StepFrame:
     @property
     def values_a_word(self) -> int:
         """Values of a word that is full."""
-        most = min(self.values, self.word_bits // self.width)
-        return next(n for n in range(most, 0, -1) if not self.even or self.values % n == 0)
+        fit = min(self.values, self.word_bits // self.width)
+        return min(fit, self.most) if self.most else fit
 
     @property
     def beats(self) -> int:
@@ -52,6 +52,11 @@ class StepFrame:
     def words(self) -> int:
         """Of the frame's payload."""
         return self.beats + self.own_flag_word
+
+
+def even_values(values: int, width: int, word_bits: int) -> int:
+    """The most values of a word with which every word of a step has as many."""
+    return next(n for n in range(min(values, word_bits // width), 0, -1) if values % n == 0)
 
 
 def fitted(plan: NetworkPlan, takes: StepFrame | None, gives: StepFrame | None) -> NetworkPlan:

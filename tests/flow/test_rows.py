@@ -12,7 +12,6 @@ import torch
 from rnngen.config.system import Device, Host, Link, System
 from rnngen.emit.system import SystemDesign, read_system
 from rnngen.flow import GenerateOptions, PartitionOptions, emulate, generate, partition, simulate_system
-from rnngen.plan.partition import RowSplit
 
 pytestmark = pytest.mark.verilator
 
@@ -37,7 +36,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> SystemDesign:
 
 def test_a_pair_is_exact_in_bits_and_cycles(pair: SystemDesign) -> None:
     """4 * 32 * (24 + 32) products over 2 * 64 multipliers are 56 cycles, at least."""
-    assert isinstance(pair.partition, RowSplit)
+    assert pair.names == ("d0", "d1")
     report = simulate_system(pair, steps=9)
     assert report.comparison.cycle_exact, report.comparison.sentence
     measured = report.comparison.measured
@@ -67,10 +66,36 @@ def test_any_cell_over_any_number(
 ) -> None:
     system = mesh(devices, multipliers, word_bits, latency)
     design = partition(recurrent(kind, *sizes), system, tmp_path / "d", PartitionOptions(cut="rows"))
-    assert isinstance(design.partition, RowSplit)
+    assert len(design.names) == devices
     report = simulate_system(design, steps=7)
     assert report.comparison.cycle_exact, report.comparison.sentence
     assert report.comparison.measured.step_interval_cycles == design.document["step_interval_ticks"]
+
+
+class Deep(torch.nn.Module):
+    """A large layer between two small ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = torch.nn.LSTM(6, 8, batch_first=True)
+        self.two = torch.nn.LSTM(8, 24, batch_first=True)
+        self.head = torch.nn.Linear(24, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.two(self.one(x)[0])[0])
+
+
+def test_a_layer_in_the_middle_of_a_network(tmp_path: Path) -> None:
+    """Its devices are given every step by the one before, and what they give is one step for the one behind."""
+    torch.manual_seed(4)
+    design = partition(Deep(), mesh(4, 30), tmp_path / "d")
+    parts = [len(part.names) for part in design.partition.parts]
+    assert parts == [1, 2, 1], parts
+    report = simulate_system(read_system(design.folder), steps=7)
+    assert report.comparison.cycle_exact, report.comparison.sentence
+    measured = report.comparison.measured
+    assert measured.step_interval_cycles == design.document["step_interval_ticks"]
+    assert measured.latency_last_output_cycles == design.document["latency_last_output_ticks"]
 
 
 def test_bad_lines_change_no_bit(pair: SystemDesign) -> None:
@@ -90,5 +115,4 @@ def test_a_dead_direction_gives_nothing_wrong(pair: SystemDesign) -> None:
 def test_a_host_at_one_device_keeps_layers_whole(tmp_path: Path) -> None:
     """The input of a layer whose rows are cut is given to all of its devices."""
     design = partition(recurrent("lstm", 24, 32), mesh(2, 64, host=Host("d0", "d0")), tmp_path / "d")
-    assert not isinstance(design.partition, RowSplit)
     assert design.names == ("d0",)

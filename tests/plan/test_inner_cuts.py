@@ -376,7 +376,8 @@ def test_cuts_of_the_layer_that_binds() -> None:
     unlike = told(network, chain([device("a"), device("b", 65)], LINK))
     assert unlike == []
     parts = Parts(network, chain([device("a"), device("b")], LINK))
-    assert not any(advice.plan.cut.is_generated for advice in inner_cuts(parts, best_partition(parts).best))
+    cuts = [advice.plan.cut for advice in inner_cuts(parts, best_partition(parts).best)]
+    assert {cut.kind for cut in cuts if cut.is_generated} == {"rows"}
 
 
 def test_many_devices_are_looked_through_soon() -> None:

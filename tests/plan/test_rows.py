@@ -14,8 +14,8 @@ from rnngen.ir.network import Network
 from rnngen.passes.quantise import quantise
 from rnngen.plan.engine import EnginePlan
 from rnngen.plan.layer import LayerShape
-from rnngen.plan.partition import Parts, RowSplit, row_split
-from rnngen.plan.partition.split import Exchange
+from rnngen.plan.partition import Group, GroupParts, Partition, Parts, best_with, groups_of
+from rnngen.plan.partition.parts import Exchange
 
 
 def mesh(devices: int, multipliers: int, latency: int = 32, word_bits: int = 64) -> System:
@@ -24,9 +24,12 @@ def mesh(devices: int, multipliers: int, latency: int = 32, word_bits: int = 64)
     return System(tuple(Device(name, 10**8, multipliers, pipeline="balanced") for name in names), links)
 
 
-def split(units: int, system: System, kind: str = "lstm") -> RowSplit | str:
+def split(units: int, system: System, kind: str = "lstm") -> Partition:
     network = quantise(Network("net", (layer_of(Case(kind, units, units, 0)),)), 8, 16)
-    return row_split(Parts(network, system), [device.name for device in system.devices])
+    parts = GroupParts(Parts(network, system), Group(0, tuple(device.name for device in system.devices)))
+    found = best_with(parts, parts.name)
+    assert isinstance(found, Partition)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -36,7 +39,6 @@ def split(units: int, system: System, kind: str = "lstm") -> RowSplit | str:
 def test_the_exchange_hides_behind_x(units: int, devices: int, multipliers: int, interval: int) -> None:
     """8 * units^2 products over all multipliers, and not a cycle more."""
     found = split(units, mesh(devices, multipliers))
-    assert isinstance(found, RowSplit)
     assert found.interval_ticks == interval == 8 * units * units // (devices * multipliers)
 
 
@@ -49,8 +51,8 @@ def test_h_of_others_by_hand() -> None:
     """
     system = mesh(2, 64, 6)
     found = split(32, system)
-    assert isinstance(found, RowSplit)
-    part, hop = found.parts[0], found.hops[0]
+    part, hop = found.parts[0], found.parts[0].exchange
+    assert hop is not None
     assert (hop.frame.values_a_word, hop.frame.words, part.plan.output_words) == (4, 5, 4)
     there = Exchange(part.plan, hop)((25, 30, 35, 40))
     sent = 40 + 1 + 1 + 1  # the last values' word, the flag's, the check's
@@ -60,12 +62,17 @@ def test_h_of_others_by_hand() -> None:
 
 
 def test_what_cannot_be_cut() -> None:
-    assert split(30, mesh(4, 64)) == "a layer of 30 units is not cut into 4 equal parts"
+    with pytest.raises(ValueError, match=r"^layer 'l' of 30 units is not cut into 4 equal parts$"):
+        split(30, mesh(4, 64))
+    network = quantise(Network("net", (layer_of(Case("lstm", 30, 30, 0)),)), 8, 16)
     system = mesh(3, 64)
-    unlike = replace(system, devices=(*system.devices[:2], replace(system.devices[2], multipliers=32)))
-    assert split(30, unlike) == "the devices of a layer must be alike"
     chain = replace(system, links=system.links[:2])
-    assert str(split(30, chain)).startswith("equal links, as wide as a value, must join each of its devices")
+    unlike = replace(system, devices=(system.devices[0], *(replace(one, multipliers=9) for one in system.devices[1:])))
+    assert [isinstance(each, str) for each in groups_of(Parts(network, system))] == [False, False]
+    for other in (chain, unlike):
+        two, three = groups_of(Parts(network, other))
+        assert not isinstance(two, str)
+        assert str(three).startswith("equal links, as wide as a value, must join each of its devices")
     shape = LayerShape("l0", "lstm", 4, 8, 8, 16, shares=2)
     with pytest.raises(PlanError, match=r"^Layer 'l0': column lanes must divide the 8 units of a device, not be 3\.$"):
         EnginePlan(shape, 2, 3, 1)

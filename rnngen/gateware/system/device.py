@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from amaranth.hdl import Cat, ClockDomain, DomainRenamer, Elaboratable, Instance, Module, ResetSignal, Signal, Value
@@ -13,10 +13,20 @@ from rnngen.config.link import LinkShape
 from rnngen.gateware.control import AXIL_INPUTS, AXIL_OUTPUTS
 from rnngen.gateware.link.port import LinkPort, phy_ports
 from rnngen.gateware.system.fork import Fork
+from rnngen.gateware.system.gather import Gather
 from rnngen.gateware.system.pace import Pace
 from rnngen.gateware.system.packing import Beats, StepPacker, StepUnpacker
 from rnngen.gateware.verilog import to_verilog
 from rnngen.plan.frames import StepFrame
+from rnngen.plan.layer import ceil_div
+
+
+@dataclass(frozen=True)
+class LinkEnd:
+    """One end of a link, and what crosses it."""
+
+    shape: LinkShape
+    frame: StepFrame
 
 
 @dataclass(frozen=True)
@@ -25,11 +35,12 @@ class DeviceEnd:
 
     Attributes:
         port: Of the core.
-        link: The link there, and what crosses it; None: the host is there.
+        links: There: each brings a part of a step, in the order of their values, or takes the same; none: the host is
+            there.
     """
 
     port: Beats
-    link: tuple[LinkShape, StepFrame] | None
+    links: tuple[LinkEnd, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -38,12 +49,11 @@ class PeerEnd:
 
     Attributes:
         port: Of the core, for the other device's h.
-        link: To it and back.  frame: A step of either.
+        link: To it and back, for a step of either.
     """
 
     port: Beats
-    link: LinkShape
-    frame: StepFrame
+    link: LinkEnd
 
 
 @dataclass(frozen=True)
@@ -65,20 +75,34 @@ class DeviceShape:
     pace: int
     peers: tuple[PeerEnd, ...] = ()
 
+    def in_name(self, number: int) -> str:
+        """What the names of the ports of a link begin with that brings steps."""
+        return _numbered("in", number, len(self.takes.links))
+
+    def out_name(self, number: int) -> str:
+        """What the names of the ports of a link begin with that takes steps away."""
+        return _numbered("out", number, len(self.gives.links))
+
     @property
     def links(self) -> dict[str, LinkShape]:
         """Its links, by what their ports' names begin with."""
-        ends = {prefix: end.link[0] for prefix, end in (("in", self.takes), ("out", self.gives)) if end.link}
-        return ends | {f"peer{number}": peer.link for number, peer in enumerate(self.peers, start=1)}
+        found = {self.in_name(number): end.shape for number, end in enumerate(self.takes.links)}
+        found |= {self.out_name(number): end.shape for number, end in enumerate(self.gives.links)}
+        return found | {f"peer{number}": peer.link.shape for number, peer in enumerate(self.peers, start=1)}
+
+
+def _numbered(prefix: str, number: int, count: int) -> str:
+    """Links of one side have numbers where there are several."""
+    return prefix if count == 1 else f"{prefix}{number}"
 
 
 class DeviceTop(Elaboratable):
     """A core with its links, clocked by ``aclk`` and reset by ``aresetn`` (synchronous, active low).
 
     Ports: ``s_axis_*``, ``m_axis_*`` where the host is on that side, as the core's; ``s_axil_*``, the core's; for a
-    link ``in_*`` or ``out_*``, its PHY's words (``link.port.phy_ports``) and their clocks ``*_tx_clk``, ``*_rx_clk``;
-    ``peerK_*``, likewise, to the K-th next device of the same layer: what the core gives goes to all of these, too, and
-    what they give goes to the core.
+    link ``in_*`` or ``out_*`` (``in0_*``, ``in1_*`` .. where there are several), its PHY's words
+    (``link.port.phy_ports``) and their clocks ``*_tx_clk``, ``*_rx_clk``; ``peerK_*``, likewise, to the K-th next
+    device of the same layer: what the core gives goes to all of these, too, and what they give goes to the core.
 
     ``up``: all its links are up.  ``failed``: one was lost; it sticks, nothing comes out any more, and the device takes
     its other link down, so that the failure reaches both ends of the system.  A reset of the whole system ends it.
@@ -94,7 +118,7 @@ class DeviceTop(Elaboratable):
         self._host = {
             prefix: axis_signals(prefix, end.port)
             for prefix, end in (("s_axis", shape.takes), ("m_axis", shape.gives))
-            if end.link is None
+            if not end.links
         }
         self._phys = {prefix: _phy(prefix, link) for prefix, link in shape.links.items()}
 
@@ -114,24 +138,28 @@ class DeviceTop(Elaboratable):
         m.d.comb += self.up.eq(Cat(link.up for link in links.values()).all() & ~self.failed)
         m.d.sync += self.failed.eq(self.failed | lost.any())
         core = {prefix: axis_signals(f"core_{prefix}", end.port) for prefix, end in self._ends}
-        others = {f"s_axis_h{number}": _h_signals(number, peer) for number, peer in enumerate(self._shape.peers, 1)}
-        self._takes(m, core["s_axis"], links.get("in"))
+        shape = self._shape
+        others = {f"s_axis_h{number}": _h_signals(number, peer) for number, peer in enumerate(shape.peers, 1)}
+        self._takes(m, core["s_axis"], [links[shape.in_name(number)] for number in range(len(shape.takes.links))])
         given = self._forked(m, core["m_axis"])
-        self._gives(m, given[0], links.get("out"))
-        for number, (peer, beat) in enumerate(zip(self._shape.peers, given[1:]), start=1):
+        for number, (end, beat) in enumerate(zip(shape.gives.links, given)):
+            self._packed(m, end.frame, beat, links[shape.out_name(number)])
+        if not shape.gives.links:
+            self._to_host(m, given[0])
+        for number, (peer, beat) in enumerate(zip(shape.peers, given[len(given) - len(shape.peers) :]), start=1):
             self._exchange(m, peer, beat, others[f"s_axis_h{number}"], links[f"peer{number}"])
         self._core(m, core | others)
         return m
 
     def _forked(self, m: Module, given: Mapping[str, Signal]) -> list[Mapping[str, Signal]]:
-        """What the core gives, for whatever is behind it, and for each peer."""
-        peers = len(self._shape.peers)
-        if not peers:
+        """What the core gives, for each link behind it, or the host, and then for each peer."""
+        takers = max(1, len(self._shape.gives.links)) + len(self._shape.peers)
+        if takers == 1:
             return [given]
-        m.submodules.fork = fork = Fork(1 + peers)
+        m.submodules.fork = fork = Fork(takers)
         m.d.comb += [fork.valid.eq(given["tvalid"]), given["tready"].eq(fork.ready)]
         found: list[Mapping[str, Signal]] = []
-        for number in range(1 + peers):
+        for number in range(takers):
             valid, ready = Signal(name=f"given_{number}_tvalid"), Signal(name=f"given_{number}_tready")
             m.d.comb += [valid.eq(fork.valids[number]), fork.readys[number].eq(ready)]
             found.append({**given, "tvalid": valid, "tready": ready})
@@ -141,9 +169,9 @@ class DeviceTop(Elaboratable):
         self, m: Module, peer: PeerEnd, given: Mapping[str, Signal], core: Mapping[str, Signal], link: LinkPort
     ) -> None:
         """Results to another device of the layer, and its results to the core."""
-        self._packed(m, peer.frame, given, link, self._shape.gives.port.lane)
-        data, valid, ready, _ = self._unpacked(m, peer.frame, peer.port, link)
-        m.d.comb += [core["tdata"].eq(data), core["tvalid"].eq(valid), ready.eq(core["tready"])]
+        self._packed(m, peer.link.frame, given, link)
+        step = self._unpacked(m, peer.link.frame, peer.port, link)
+        m.d.comb += [core["tdata"].eq(step.data), core["tvalid"].eq(step.valid), step.ready.eq(core["tready"])]
 
     @property
     def _ends(self) -> tuple[tuple[str, DeviceEnd], ...]:
@@ -160,10 +188,9 @@ class DeviceTop(Elaboratable):
         connections |= {f"o_s_axil_{name}": self._axil[name] for name in AXIL_OUTPUTS}
         m.submodules.core = Instance(self._shape.core, **connections)
 
-    def _takes(self, m: Module, core: Mapping[str, Signal], link: LinkPort | None) -> None:
+    def _takes(self, m: Module, core: Mapping[str, Signal], links: Sequence[LinkPort]) -> None:
         """What stands in front of the core."""
-        end = self._shape.takes
-        if link is None or end.link is None:
+        if not links:
             m.submodules.pace = pace = Pace(self._shape.beats, self._shape.pace)
             host = self._host["s_axis"]
             m.d.comb += [
@@ -175,15 +202,24 @@ class DeviceTop(Elaboratable):
                 host["tready"].eq(core["tready"] & pace.lets),
             ]
             return
-        data, valid, ready, last = self._unpacked(m, end.link[1], end.port, link)
+        end = self._shape.takes
+        steps = [self._unpacked(m, one.frame, end.port, link) for one, link in zip(end.links, links)]
+        frame = end.links[0].frame
+        beats = ceil_div(frame.values, end.port.words)
+        m.submodules.gather = gather = Gather(len(steps), beats, end.port)
         m.d.comb += [
-            core["tdata"].eq(data), core["tvalid"].eq(valid), core["tlast"].eq(last), ready.eq(core["tready"])
+            core["tdata"].eq(gather.data), core["tvalid"].eq(gather.valid), core["tlast"].eq(gather.last),
+            gather.ready.eq(core["tready"]),
         ]  # fmt: skip
+        for number, step in enumerate(steps):
+            source = gather.source(number)
+            m.d.comb += [
+                source.data.eq(step.data), source.valid.eq(step.valid), source.last.eq(step.last),
+                step.ready.eq(source.ready),
+            ]  # fmt: skip
 
-    def _unpacked(
-        self, m: Module, frame: StepFrame, port: Beats, link: LinkPort
-    ) -> tuple[Signal, Signal, Signal, Signal]:
-        """Data, valid, ready and last of the steps that a link brings."""
+    def _unpacked(self, m: Module, frame: StepFrame, port: Beats, link: LinkPort) -> StepUnpacker:
+        """The steps that a link brings, as beats."""
         unpacker = StepUnpacker(frame, port)
         m.submodules += unpacker
         m.d.comb += [
@@ -192,31 +228,27 @@ class DeviceTop(Elaboratable):
             unpacker.rx_last.eq(link.rx_last),
             link.rx_ready.eq(unpacker.rx_ready),
         ]
-        return unpacker.data, unpacker.valid, unpacker.ready, unpacker.last
+        return unpacker
 
-    def _gives(self, m: Module, core: Mapping[str, Signal], link: LinkPort | None) -> None:
-        """What stands behind the core."""
-        end = self._shape.gives
-        if link is None or end.link is None:
-            host = self._host["m_axis"]
-            m.d.comb += [
-                host["tdata"].eq(core["tdata"]),
-                host["tlast"].eq(core["tlast"]),
-                host["tvalid"].eq(core["tvalid"] & ~self.failed),
-                core["tready"].eq(host["tready"] & ~self.failed),
-            ]
-            return
-        self._packed(m, end.link[1], core, link, end.port.lane)
+    def _to_host(self, m: Module, given: Mapping[str, Signal]) -> None:
+        """What leaves the system; nothing of a device that has failed."""
+        host = self._host["m_axis"]
+        m.d.comb += [
+            host["tdata"].eq(given["tdata"]),
+            host["tlast"].eq(given["tlast"]),
+            host["tvalid"].eq(given["tvalid"] & ~self.failed),
+            given["tready"].eq(host["tready"] & ~self.failed),
+        ]
 
-    def _packed(self, m: Module, frame: StepFrame, core: Mapping[str, Signal], link: LinkPort, lane: int) -> None:
+    def _packed(self, m: Module, frame: StepFrame, given: Mapping[str, Signal], link: LinkPort) -> None:
         """What the core gives to a link."""
-        packer = StepPacker(frame, lane)
+        packer = StepPacker(frame, self._shape.gives.port.lane)
         m.submodules += packer
         m.d.comb += [
-            packer.data.eq(core["tdata"]),
-            packer.valid.eq(core["tvalid"]),
-            packer.last.eq(core["tlast"]),
-            core["tready"].eq(packer.ready),
+            packer.data.eq(given["tdata"]),
+            packer.valid.eq(given["tvalid"]),
+            packer.last.eq(given["tlast"]),
+            given["tready"].eq(packer.ready),
             link.tx_data.eq(packer.tx_data),
             link.tx_valid.eq(packer.tx_valid),
             link.tx_length.eq(frame.words),

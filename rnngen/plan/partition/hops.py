@@ -13,7 +13,6 @@ from functools import cached_property
 from rnngen.config.system import Link, System
 from rnngen.plan.frames import StepFrame
 from rnngen.plan.link import LINK_CYCLES, check_words, frame_words, header_words
-from rnngen.plan.partition.parts import PartPlan
 
 
 @dataclass(frozen=True)
@@ -21,8 +20,10 @@ class Hop:
     """A step's results on a link, one frame a step.
 
     Attributes:
-        wire: The link.  frame: The step.
+        wire: The link, or one of links that are alike, where a layer's rows are on several devices.
+        frame: The step, or the part of it that one of so many devices gives.
         sender, receiver: Ticks of a cycle at both ends.  word: Ticks of a word.
+        shares: Devices that give a part of the step each, at the same time.
     """
 
     wire: Link
@@ -30,6 +31,7 @@ class Hop:
     sender: int
     receiver: int
     word: int
+    shares: int = 1
 
     @property
     def words(self) -> int:
@@ -74,7 +76,7 @@ class Crossing:
     """
 
     def __init__(self, found: Hop, taking: int = 0) -> None:
-        self._hop, self._taking = found, max(taking, found.frame.words)
+        self._hop, self._taking = found, max(taking, found.shares * found.frame.words)
         self._header, self._check = header_words(found.wire.word_bits), check_words(found.wire.word_bits)
         self._free, self._read = 0, 0
 
@@ -91,21 +93,12 @@ class Crossing:
         return first
 
 
-def hop(system: System, wire: Link, values: int, value_bits: int, even: bool = False) -> Hop:
-    """A step of so many values on a link of one direction; ``even``: as many in each word."""
-    sender, receiver = (system.cycle_ticks(end) for end in wire.ends)
-    return Hop(wire, StepFrame(values, value_bits, wire.word_bits, even), sender, receiver, system.word_ticks(wire))
+def hop(system: System, wire: Link, values: int, value_bits: int, shares: int = 1, most: int = 0) -> Hop:
+    """A step of so many values on a link of one direction, or on as many links as devices share it.
 
-
-def giving(found: Hop, sender: PartPlan) -> int:
-    """Ticks from a lone step's last output beat to its first word delivered."""
-    last = sender.outputs[-1] * found.sender
-    return found.delivered([[at * found.sender for at in sender.outputs]])[0] - last
-
-
-def taking(found: Hop, receiver: PartPlan) -> int:
-    """Ticks from a step's first word delivered to its last input beat.
-
-    A flag that is a word of its own comes behind the last beat, which waits for it, and so do all before it.
+    Args:
+        most: Values of a word at most; 0: as many as fit.
     """
-    return (found.frame.own_flag_word + receiver.inputs - 1) * found.receiver
+    sender, receiver = (system.cycle_ticks(end) for end in wire.ends)
+    frame = StepFrame(values // shares, value_bits, wire.word_bits, most)
+    return Hop(wire, frame, sender, receiver, system.word_ticks(wire), shares)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from rnngen.config.system import Device, System
+from rnngen.config.system import Device, Link, System
 from rnngen.errors import PlanError
 from rnngen.ir.quantised import QuantisedNetwork
 from rnngen.passes.cut import part_of
+from rnngen.passes.slices import sliced
 from rnngen.plan.binding import binds
 from rnngen.plan.branch import BranchPlan
 from rnngen.plan.dsp import DSPS, Dsp
@@ -18,27 +19,65 @@ from rnngen.plan.frames import StepFrame, fitted
 from rnngen.plan.layer import LayerShape, ceil_div
 from rnngen.plan.memory import total_memory_bits
 from rnngen.plan.network import NetworkPlan
-from rnngen.plan.schedule import run_schedule
+from rnngen.plan.partition.hops import Crossing, Hop, hop
+from rnngen.plan.schedule import Schedule, run_schedule, run_steps
 from rnngen.plan.search import DEFAULT_CAPACITY, Budget, plan_with_folding
 from rnngen.plan.shapes import BlockShape, block_shapes
 from rnngen.plan.timing import OPERAND_CYCLES, PIPELINES, Pipeline, pipeline_for, tail_timing
 
 Progress = Callable[[str], None]
 
+_SETTLING = 6
+"""Steps until a device that waits for others does so in each of them alike, at most."""
+
+
+class Exchange:
+    """When the words of the other devices' h are there, step by step: ``rows.Others``."""
+
+    def __init__(self, plan: NetworkPlan, found: Hop) -> None:
+        engine = plan.blocks[0].first
+        beats, self._beats_a_word = engine.shape.units // plan.remote_words, engine.columns // plan.remote_words
+        self._words, self._hop = engine.own_h_words, found
+        self._crossing = Crossing(found, beats)
+
+    def __call__(self, beats: Sequence[int]) -> list[int]:
+        """From output beats to the cycles from which on column words can be read, each behind its last beat in."""
+        hop = self._hop
+        first = ceil_div(self._crossing.deliver([at * hop.sender for at in beats]), hop.receiver)
+        first += hop.frame.own_flag_word
+        return [first + (word + 1) * self._beats_a_word for word in range(self._words)]
+
 
 @dataclass(frozen=True, eq=False)
 class PartPlan:
-    """The plan of neighbouring blocks on a device.
+    """The plan of neighbouring blocks on a device, or of the rows of one on several that do the same in step.
 
     Attributes:
         blocks: Indices in the whole network.
         memory_bits: Of all its memories.
+        members: Names of the devices, in the order of their rows, where there are several; ``device`` then stands for
+            all of them.
+        exchange: Of the results of each of them to each other one.
     """
 
     device: Device
     blocks: range
     plan: NetworkPlan
     memory_bits: int
+    members: tuple[str, ...] = ()
+    exchange: Hop | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The devices."""
+        return self.members or (self.device.name,)
+
+    def run(self, ends: Sequence[bool], arrivals: Sequence[int] = (), pace: int = 0) -> Schedule:
+        """Times of steps (``run_steps``), with what the devices exchange."""
+        streams = [0] * len(ends)
+        if self.exchange is None:
+            return run_steps(self.plan, ends, streams, arrivals, pace)
+        return run_steps(self.plan, ends, streams, arrivals, pace, Exchange(self.plan, self.exchange))
 
     @cached_property
     def _lone(self) -> tuple[int, tuple[int, ...]]:
@@ -60,11 +99,19 @@ class PartPlan:
     @property
     def interval(self) -> int:
         """Step interval in cycles of the device."""
-        return self.plan.interval
+        return self.plan.interval if self.exchange is None else self._settled
+
+    @cached_property
+    def _settled(self) -> int:
+        """The same where devices wait for each other."""
+        outputs = self.run([False] * (2 * _SETTLING)).outputs
+        return max(after[-1] - before[-1] for before, after in zip(outputs[_SETTLING:], outputs[_SETTLING + 1 :]))
 
     @property
     def binds(self) -> str:
         """What keeps the interval from that of the device's multipliers; empty where little does."""
+        if self.interval > self.plan.interval:
+            return "the exchange of h between the devices"
         return binds(self.plan, self.device.multipliers)
 
 
@@ -102,7 +149,7 @@ class Parts:
         progress: Progress | None = None,
     ) -> None:
         self.network, self.system = network, system
-        self._capacity, self._fold, self._progress = capacity, fold, progress
+        self.capacity, self.fold, self.progress = capacity, fold, progress
         self._resources = {device.name: _resources(device) for device in system.devices}
         self._shapes = {dsp: block_shapes(network, dsp=dsp) for dsp in {r.dsp for r in self._resources.values()}}
         self._weights = [_weight_bits(network, index) for index in range(len(network.blocks))]
@@ -166,6 +213,15 @@ class Parts:
         """The depth of the device's datapath."""
         return self._resources[device.name].pipeline
 
+    @property
+    def whole(self) -> System:
+        """The system as it is described."""
+        return self.system
+
+    def hop(self, wire: Link, end: int) -> Hop:
+        """The results of the blocks before ``end`` on a link."""
+        return hop(self.system, wire, self.values(end - 1), self.value_bits(end - 1))
+
     def value_bits(self, block: int) -> int:
         """Width of a word that a block gives."""
         return self.network.block_format(self.network.blocks[block]).width
@@ -178,7 +234,7 @@ class Parts:
         plan = self._planned(device, blocks)
         if isinstance(plan, str):
             return Refusal(device.name, blocks, plan)
-        bits = total_memory_bits(part_of(self.network, blocks), plan)
+        bits = self._memory_bits(blocks, plan)
         if device.memory_bits is not None and bits > device.memory_bits:
             said = f"its memory has {device.memory_bits:,} bits and the plan needs {bits:,}"
             return Refusal(device.name, blocks, said)
@@ -189,9 +245,14 @@ class Parts:
         key = (part.device.name, part.blocks, takes, gives)
         if key not in self._fitted:
             plan = fitted(part.plan, takes, gives)
-            bits = total_memory_bits(part_of(self.network, part.blocks), plan)
+            bits = self._memory_bits(part.blocks, plan, len(part.names))
             self._fitted[key] = replace(part, plan=plan, memory_bits=bits)
         return self._fitted[key]
+
+    def _memory_bits(self, blocks: range, plan: NetworkPlan, devices: int = 1) -> int:
+        """Of a device with blocks, or with its rows of a block."""
+        network = part_of(self.network, blocks)
+        return total_memory_bits(sliced(network, 0, devices) if devices > 1 else network, plan)
 
     def _planned(self, device: Device, blocks: range) -> NetworkPlan | str:
         """The plan; layers that are alike but for their names have the same one."""
@@ -199,11 +260,11 @@ class Parts:
         shapes = self._shapes[resources.dsp][blocks.start : blocks.stop]
         key = tuple(shape.unnamed for shape in shapes), resources
         if key not in self._plans:
-            if self._progress is not None:
-                self._progress(f"planning blocks {blocks.start}..{blocks.stop - 1} on device '{device.name}'")
+            if self.progress is not None:
+                self.progress(f"planning blocks {blocks.start}..{blocks.stop - 1} on device '{device.name}'")
             try:
                 self._plans[key] = plan_with_folding(
-                    shapes, resources.budget, resources.pipeline, self._capacity, self._fold
+                    shapes, resources.budget, resources.pipeline, self.capacity, self.fold
                 )
             except PlanError as error:
                 self._plans[key] = str(error)
@@ -244,3 +305,17 @@ def _named_branch(branch: BranchPlan, stages: Sequence[Sequence[LayerShape]]) ->
 
     made = (tuple(named(engine, layer.name) for engine, layer in zip(*pair)) for pair in zip(branch.stages, stages))
     return replace(branch, stages=tuple(made))
+
+
+def giving(found: Hop, sender: PartPlan) -> int:
+    """Ticks from a lone step's last output beat to its first word delivered."""
+    last = sender.outputs[-1] * found.sender
+    return found.delivered([[at * found.sender for at in sender.outputs]])[0] - last
+
+
+def taking(found: Hop, receiver: PartPlan) -> int:
+    """Ticks from a step's first word delivered to its last input beat.
+
+    A flag that is a word of its own comes behind the last beat, which waits for it, and so do all before it.
+    """
+    return (found.frame.own_flag_word + receiver.inputs - 1) * found.receiver

@@ -8,28 +8,41 @@ from fractions import Fraction
 from functools import cached_property
 
 from rnngen.config.system import System
-from rnngen.plan.partition.hops import Hop, giving, taking
-from rnngen.plan.partition.parts import PartPlan
+from rnngen.plan.partition.hops import Hop
+from rnngen.plan.partition.parts import PartPlan, giving, taking
 
 GOALS = ("interval", "latency")
 
 
 @dataclass(frozen=True, eq=False)
 class Partition:
-    """Neighbouring blocks to devices, in the order of the network.
+    """Neighbouring blocks to devices, in the order of the network; or rows of a block to several of them.
 
     Attributes:
+        system: With a device in the place of those that share a part.
         parts: Devices in use with their blocks.  hops: The links between them.
+        whole: The system as it is.
     """
 
     system: System
     parts: tuple[PartPlan, ...]
     hops: tuple[Hop, ...]
+    whole: System
 
     @cached_property
     def interval_ticks(self) -> int:
         """Of the slowest device or link."""
-        return max(*self.device_ticks, *(hop.interval for hop in self.hops), 0)
+        return max(*self.device_ticks, *(found.interval for found in self.all_hops), 0)
+
+    @property
+    def all_hops(self) -> tuple[Hop, ...]:
+        """Between parts, and inside them."""
+        return *self.hops, *(part.exchange for part in self.parts if part.exchange is not None)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Devices in use, in the order of the data and of the rows."""
+        return tuple(name for part in self.parts for name in part.names)
 
     @property
     def device_ticks(self) -> tuple[int, ...]:
@@ -85,7 +98,9 @@ class Partition:
     def _candidates(self) -> Iterator[tuple[int, str]]:
         for part, ticks in zip(self.parts, self.device_ticks):
             reason = f"; there: {part.binds}" if part.binds else ""
-            yield ticks, f"device '{part.device.name}' with {part.interval} cycles{reason}"
-        for hop in self.hops:
+            names = " and ".join(f"'{name}'" for name in part.names)
+            devices = "devices" if part.members else "device"
+            yield ticks, f"{devices} {names} with {part.interval} cycles{reason}"
+        for hop in self.all_hops:
             ends = " to ".join(f"'{end}'" for end in hop.wire.ends)
             yield hop.interval, f"the link from {ends} with frames of {hop.words} words"

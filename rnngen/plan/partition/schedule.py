@@ -12,8 +12,7 @@ from rnngen.plan.layer import ceil_div
 from rnngen.plan.partition.hops import Hop
 from rnngen.plan.partition.parts import PartPlan
 from rnngen.plan.partition.result import Partition
-from rnngen.plan.partition.split import RowSplit
-from rnngen.plan.schedule import Schedule, run_steps
+from rnngen.plan.schedule import Schedule
 
 
 @dataclass(frozen=True)
@@ -35,10 +34,6 @@ def run_system(partition: Partition, lengths: Sequence[int]) -> SystemSchedule:
     Where clocks differ, what crosses them is counted in the slower one, so that times are bounds from above.
     """
     system = partition.system
-    if isinstance(partition, RowSplit):
-        alike = partition.run(lengths)
-        cycle = system.cycle_ticks(partition.parts[0].device.name)
-        return SystemSchedule((alike,) * len(partition.parts), _in_ticks(alike, cycle))
     arrivals: list[int] = []
     found: list[Schedule] = []
     for index, part in enumerate(partition.parts):
@@ -66,7 +61,7 @@ def pace(partition: Partition) -> int:
 
 def _run(part: PartPlan, lengths: Sequence[int], arrivals: Sequence[int], let_in: int) -> Schedule:
     ends = [step == length - 1 for length in lengths for step in range(length)]
-    return run_steps(part.plan, ends, [0] * len(ends), arrivals, let_in)
+    return part.run(ends, arrivals, let_in)
 
 
 def _arrivals(hop: Hop, times: Schedule) -> list[int]:

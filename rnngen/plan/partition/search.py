@@ -20,8 +20,8 @@ from rnngen.config.system import Device, Link, System
 from rnngen.errors import PlanError
 from rnngen.plan.layer import ceil_div
 from rnngen.plan.link import MOST_PAYLOAD
-from rnngen.plan.partition.hops import Hop, giving, hop, taking
-from rnngen.plan.partition.parts import PartPlan, Parts, Refusal
+from rnngen.plan.partition.hops import Hop
+from rnngen.plan.partition.parts import PartPlan, Parts, Refusal, giving, taking
 from rnngen.plan.partition.result import Partition
 
 _NO_WAY = (
@@ -112,8 +112,18 @@ def best_partition(parts: Parts, goal: str = "interval") -> SearchResult:
     return SearchResult(best, tuple(search.best(number) or search.loser(number) for number in near))
 
 
+def best_with(parts: Parts, device: str, goal: str = "interval") -> Partition | str:
+    """The best cut that uses a device, or why there is none.
+
+    Raises:
+        PlanError: if there are too many ways to weigh.
+    """
+    search = _Search(parts, goal, device)
+    return search.best() or "; ".join(f"over {one.devices}: {one.reason}" for one in search.losers())
+
+
 class _Search:
-    def __init__(self, parts: Parts, goal: str) -> None:
+    def __init__(self, parts: Parts, goal: str, uses: str | None = None) -> None:
         self._parts, self._goal = parts, goal
         self._system, self._devices = parts.system, parts.system.devices
         self._blocks = len(parts.network.blocks)
@@ -123,6 +133,7 @@ class _Search:
         self._refused: dict[tuple[int, bool], Refusal] = {}  # by devices so far, and whether it is the last one
         self._out: dict[str, list[tuple[int, Link]]] = defaultdict(list)
         index = {device.name: number for number, device in enumerate(self._devices)}
+        self._uses = 0 if uses is None else 1 << index[uses]  # devices, as bits, that every cut must use
         for wire in self._system.wires:
             self._out[wire.source].append((index[wire.target], wire))
 
@@ -154,7 +165,8 @@ class _Search:
                 if planned is not None:
                     push(planned)
             elif way.places[-1].blocks.stop == self._blocks:
-                return self._partition(way)
+                if way.state.used & self._uses == self._uses:
+                    return self._partition(way)
             else:
                 for sent in self._sent(way):
                     push(sent)
@@ -311,8 +323,7 @@ class _Search:
     def _hop(self, wire: Link, end: int) -> Hop:
         """The results of the blocks before ``end`` on a link."""
         if (wire, end) not in self._hops:
-            values, bits = self._parts.values(end - 1), self._parts.value_bits(end - 1)
-            self._hops[wire, end] = hop(self._system, wire, values, bits)
+            self._hops[wire, end] = self._parts.hop(wire, end)
         return self._hops[wire, end]
 
     def _is_next(self, used: int, number: int) -> bool:
@@ -378,8 +389,7 @@ def naive_partition(parts: Parts, order: Sequence[Device]) -> Partition | Refusa
         wire = parts.system.wire(sender.device.name, receiver.device.name)
         if wire is None:
             raise PlanError(f"No link leads from '{sender.device.name}' to '{receiver.device.name}'.")
-        end = sender.blocks.stop
-        hops.append(hop(parts.system, wire, parts.values(end - 1), parts.value_bits(end - 1)))
+        hops.append(parts.hop(wire, sender.blocks.stop))
     return joined(parts, plans, hops)
 
 
@@ -387,4 +397,4 @@ def joined(parts: Parts, plans: Sequence[PartPlan], hops: Sequence[Hop]) -> Part
     """Parts with their ports fitted to the links between them."""
     frames = [None, *(hop.frame for hop in hops), None]
     fitted = (parts.between(plan, frames[index], frames[index + 1]) for index, plan in enumerate(plans))
-    return Partition(parts.system, tuple(fitted), tuple(hops))
+    return Partition(parts.system, tuple(fitted), tuple(hops), parts.whole)

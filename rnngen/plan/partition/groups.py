@@ -1,0 +1,223 @@
+"""Devices that share one layer by its rows, as one device of a system: what a search weighs beside single ones.
+
+Every device of a group takes the same input, computes as many of the layer's units, and gives them to all others of the
+group and to what is behind it.  All have one clock and do the same in the same cycles, so one of them stands for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import gcd
+
+from rnngen.config.system import Device, Link, System
+from rnngen.plan.branch import BranchPlan
+from rnngen.plan.engine import EnginePlan, least_elements
+from rnngen.plan.frames import StepFrame, even_values
+from rnngen.plan.link import MOST_PAYLOAD
+from rnngen.plan.network import BlockPlan, NetworkPlan
+from rnngen.plan.partition.advice import linked
+from rnngen.plan.partition.cuts import Cut, block_cuts
+from rnngen.plan.partition.hops import Hop, hop
+from rnngen.plan.partition.inner import read_orders, row_engines
+from rnngen.plan.partition.parts import PartPlan, Parts, Refusal
+from rnngen.plan.ports import port_words
+
+NOT_LINKED = "equal links, as wide as a value, must join each of its devices, which are alike, to each other one"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Devices that share a block by its rows.
+
+    Attributes:
+        block: Its index.  members: Names of the devices, in the order of their rows.
+    """
+
+    block: int
+    members: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Of the device that stands for them."""
+        return "_and_".join(self.members)
+
+
+def grouped(system: System, group: Group) -> System | None:
+    """The system with one device in the place of the group; None where the host is at one of its members."""
+    members = set(group.members)
+    if members & {system.host.input, system.host.output}:
+        return None
+    first = system.device(group.members[0])
+    one = replace(first, name=group.name, multipliers=first.multipliers * len(members), memory_bits=None, board=None)
+    others = [device for device in system.devices if device.name not in members]
+    links = [wire for wire in system.wires if not members & set(wire.ends)]
+    for device in others:
+        for turned in (False, True):
+            found = _to_all(system, group, device, turned)
+            if found is not None:
+                links.append(found)
+    reached = _reached(group.name, links)
+    kept = [device for device in others if device.name in reached]
+    if any(end not in reached for end in (system.host.input, system.host.output) if end is not None):
+        return None
+    links = [link for link in links if link.source in reached]
+    return System((one, *kept), tuple(links), system.host)
+
+
+def _to_all(system: System, group: Group, device: Device, turned: bool) -> Link | None:
+    """A link from a device to the group, or back, that stands for equal ones to all of its members."""
+    wires = [system.wire(*(ends[::-1] if turned else ends)) for ends in ((device.name, name) for name in group.members)]
+    first = wires[0]
+    if first is None:
+        return None
+    inner = system.wire(*group.members[:2])
+    if turned and (inner is None or first.word_bits < inner.word_bits):
+        return None  # what a device gives has the words of the links between the group's devices
+    one = replace(first, source=group.name if turned else device.name, target=device.name if turned else group.name)
+    alike = all(wire is not None and replace(wire, source=one.source, target=one.target) == one for wire in wires)
+    return one if alike else None
+
+
+def _reached(start: str, links: Sequence[Link]) -> set[str]:
+    """Devices that hang together with one."""
+    found = {start}
+    while more := {end for link in links if found & set(link.ends) for end in link.ends} - found:
+        found |= more
+    return found
+
+
+class GroupParts(Parts):
+    """Plans of parts where one device stands for a group; ``of``: the parts of the system as it is.
+
+    Raises:
+        ValueError: saying why the group cannot share the block.
+    """
+
+    def __init__(self, of: Parts, group: Group) -> None:
+        system = grouped(of.system, group)
+        if system is None:
+            raise ValueError("the host gives every step to all devices of the layer, and the system says where it is")
+        super().__init__(of.network, system, of.capacity, of.fold, of.progress)
+        self._of, self._group = of, group
+        self._cut = _row_cut(of, group)
+        self._exchange = self._exchanged()
+        self._made_group: PartPlan | Refusal | None = None
+
+    @property
+    def name(self) -> str:
+        """Of the device that stands for the group."""
+        return self._group.name
+
+    @property
+    def whole(self) -> System:
+        """The system as it is described."""
+        return self._of.system
+
+    def hop(self, wire: Link, end: int) -> Hop:
+        """The results of the blocks before ``end`` on a link; of the group the part of each of its devices."""
+        if wire.source != self._group.name:
+            return super().hop(wire, end)
+        frame = self._exchange.frame
+        return hop(self.system, wire, self.values(end - 1), frame.width, len(self._group.members), frame.values_a_word)
+
+    def known(self, device: Device, blocks: range) -> PartPlan | Refusal | None:
+        """The plan or why there is none, where that was found already or is seen without planning."""
+        if device.name != self._group.name:
+            return super().known(device, blocks)
+        if blocks != range(self._group.block, self._group.block + 1):
+            return Refusal(device.name, blocks, "its devices share another layer")
+        return self._made_group
+
+    def plan(self, device: Device, blocks: range) -> PartPlan | Refusal:
+        """The plan of blocks on a device, or why there is none."""
+        if device.name != self._group.name:
+            return super().plan(device, blocks)
+        found = self.known(device, blocks)
+        if found is None:
+            found = self._made_group = self._fastest(device, blocks)
+        return found
+
+    def between(self, part: PartPlan, takes: StepFrame | None, gives: StepFrame | None) -> PartPlan:
+        """The part with ports as wide as the words of the links on both sides; None: the host is there."""
+        frame = gives if part.exchange is None or gives is not None else part.exchange.frame
+        fit = super().between(part, takes, frame)
+        memory = self.whole.device(part.names[0]).memory_bits
+        return replace(fit, device=replace(fit.device, memory_bits=memory)) if part.members else fit
+
+    def _exchanged(self) -> Hop:
+        """Of each device's units to each other one."""
+        first, second = self._group.members[:2]
+        wire = self.whole.wire(first, second)
+        bits, units = self.value_bits(self._group.block), self._cut.shares[0].stages[0].units
+        if wire is None or wire.word_bits < bits:
+            raise ValueError(NOT_LINKED)
+        found = hop(self.whole, wire, units, bits, 1, even_values(units, bits, wire.word_bits))
+        if found.frame.words > MOST_PAYLOAD:
+            raise ValueError(f"a step of {units:,} units is longer than the longest frame, of {MOST_PAYLOAD:,} words")
+        return found
+
+    def shared(self, plan: NetworkPlan, memory_bits: int) -> PartPlan:
+        """The part that the group shares, by the plan of one of its devices."""
+        block = self._group.block
+        device = self.system.device(self._group.name)
+        return PartPlan(device, range(block, block + 1), plan, memory_bits, self._group.members, self._exchange)
+
+    def _fastest(self, device: Device, blocks: range) -> PartPlan | Refusal:
+        """The fastest plan of the devices, of equal ones that of the fewest issues."""
+        best: PartPlan | None = None
+        member = self.whole.device(self._group.members[0])
+        for plan in self._device_plans(member):
+            if best is not None and plan.interval > best.interval:
+                break  # what comes has no fewer issues
+            bits = self._memory_bits(blocks, plan, len(self._group.members))
+            if member.memory_bits is not None and bits > member.memory_bits:
+                continue
+            made = self.shared(plan, bits)
+            if best is None or made.interval < best.interval:
+                best = made
+            if best.interval == plan.blocks[0].first.issue_cycles:
+                break
+        said = f"no lanes of {member.multipliers} multipliers fit a device and its memory"
+        return best or Refusal(device.name, blocks, said)
+
+    def _device_plans(self, member: Device) -> Iterator[NetworkPlan]:
+        """Plans of a device, those of the fewest issues first."""
+        shape = self._cut.shares[0].stages[0]
+        for engine in row_engines(shape, member.multipliers, self._of.pipeline(member)):
+            for ordered in read_orders(engine):
+                yield self._device_plan(ordered)
+
+    def _device_plan(self, engine: EnginePlan) -> NetworkPlan:
+        """An engine with ports as wide as a word of the links."""
+        engine = least_elements(engine, engine.rows)
+        block = BlockPlan((BranchPlan(((engine,),)),))
+        words = self._exchange.frame.values_a_word
+        return NetworkPlan((block,), port_words(block, block.interval), words, remote_words=gcd(words, engine.columns))
+
+
+def _row_cut(parts: Parts, group: Group) -> Cut:
+    """A block by its rows.
+
+    Raises:
+        ValueError: saying why it cannot be cut so.
+    """
+    network, own, count = parts.network, parts.network.blocks[group.block], len(group.members)
+    layer = network.layers[own.branches[0].last]
+    if own.post or layer.h_0 is not None:
+        raise ValueError(f"layer '{layer.name}' begins with a state of its own, or something follows it on its way")
+    cut = next((cut for cut in block_cuts(network, group.block, count) if cut.kind == "rows"), None)
+    if cut is None:
+        raise ValueError(f"layer '{layer.name}' of {layer.output_size} units is not cut into {count} equal parts")
+    return cut
+
+
+def groups_of(parts: Parts) -> Iterator[GroupParts | str]:
+    """Every block with every number of devices that could share it, or why they cannot."""
+    for block in range(len(parts.network.blocks)):
+        for count in range(2, len(parts.system.devices) + 1):
+            members = linked(parts.system, count)
+            try:
+                yield NOT_LINKED if members is None else GroupParts(parts, Group(block, members))
+            except ValueError as error:
+                yield str(error)
