@@ -148,9 +148,9 @@ def test_what_makes_a_row_fail_is_seen_on_the_page() -> None:
     text = page({"a": outcome(), "b": outcome(cycles=False), "c": outcome(largest=4.1e-4), "d": Outcome("no | yes.")})
     lines = text.splitlines()
     assert "## Converted: 3 rows, 1 hold" in lines
-    assert "| a | 1.0e-16 | 1.0e-05 | 1.0e-06 | 2.00 | = | = | = |" in lines
-    assert "| **b** | 1.0e-16 | 1.0e-05 | 1.0e-06 | 2.00 | = | **differ** | = |" in lines
-    assert "| **c** | 1.0e-16 | 4.1e-04 | 1.0e-06 | 2.00 | = | = | = |" in lines
+    assert "| a | < 1e-15 | 1.0e-05 | 1.0e-06 | 2.00 | = | = | = |" in lines
+    assert "| **b** | < 1e-15 | 1.0e-05 | 1.0e-06 | 2.00 | = | **differ** | = |" in lines
+    assert "| **c** | < 1e-15 | 4.1e-04 | 1.0e-06 | 2.00 | = | = | = |" in lines
     assert "| d | no \\| yes. |" in lines
     assert read_rows(text) == {"a": True, "b": True, "c": True, "d": False}
     assert outcome(largest=3.9e-4).holds
