@@ -1,6 +1,6 @@
 """Writes the model and the input of TWO_BOARDS.md: two LSTM layers with random weights, and a few sequences.
 
-    python examples/two_boards/model.py FOLDER
+python examples/two_boards/model.py FOLDER
 """
 
 from __future__ import annotations

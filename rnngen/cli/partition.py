@@ -73,7 +73,9 @@ def run(arguments: argparse.Namespace, imports: ImportOptions, say: Say) -> tupl
 def lines(design: SystemDesign) -> list[str]:
     """What was generated, and what was not chosen and why."""
     document = design.document
-    exact = "" if document["latency_is"] == "exact" else ", at most, as clocks differ"
+    own_clocks = any(link["pins"] for link in document["system"]["links"])
+    reason = "boards have clocks of their own" if own_clocks else "clocks differ"
+    exact = "" if document["latency_is"] == "exact" else f", at most, as {reason}"
     return [
         *_devices(document),
         *_links(document),

@@ -17,8 +17,8 @@ BESIDE = ("clock", "start", "valid")
 
 CONSTANT = 4
 """Cycles of the sender from a word given to the same word delivered, beyond a cycle for each of its beats: the sender's
-register and that of its pins, the receiver's register at its pins and the one behind, and half a cycle, as pins are
-taken at the clock's other edge, with half a cycle left for the cable.  (The register of the word is the last beat's.)"""
+register and that at its pins, half a cycle, as pins are taken at the clock's other edge, the receiver's register at
+its pins and the one behind, and a half for the cable.  (The last beat's own cycle is that of the word's register.)"""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 Clocks and rates are read exactly as they are written.
 
-    [[device]]                    # or: board = "ulx3s-85f", and nothing but clock_mhz and pipeline beside it
+    [[device]]                    # or: board = "ulx3s-85f", and beside it clock_mhz, pipeline, and fewer multipliers
     name = "a"
     multipliers = 1024            # and/or dsps = 512
     memory_bits = 4_000_000       # optional, as are luts, dsp (a --dsp name) and pipeline (a --pipeline name)
@@ -126,14 +126,17 @@ def _device(item: Mapping[str, Any], number: int) -> Device:
 
 
 def _of_board(item: Mapping[str, Any], where: str, name: str, pipeline: str | None) -> Device:
-    beside = [key for key in (*_WHOLE, "dsp") if key in item]
+    beside = [key for key in (*_WHOLE, "dsp") if key in item and key != "multipliers"]
     if beside:
         raise PlanError(f"{where} has a board, which says its {beside[0]}; leave one of the two away.")
     board = load_board(_text(item, "board", where))
     clock_hz = _hertz(item, where) if "clock_mhz" in item else board.clock_target_hz
     have = board.budget
+    multipliers = _integer(item, "multipliers", where) if "multipliers" in item else have.multipliers
+    if multipliers > have.multipliers:
+        raise PlanError(f"{where}: multipliers must be at most its board's {have.multipliers}, not {multipliers}.")
     return Device(
-        name, clock_hz, have.multipliers, have.dsps, have.block_ram_bits, have.luts, board.dsp, pipeline, board.name
+        name, clock_hz, multipliers, have.dsps, have.block_ram_bits, have.luts, board.dsp, pipeline, board.name
     )
 
 

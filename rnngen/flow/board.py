@@ -14,7 +14,6 @@ from rnngen.errors import DesignError
 from rnngen.gateware.board_ulx3s import RESET_CYCLES, board_top_name, board_verilog, inside
 from rnngen.gateware.system.boards_top import boards_verilog
 from rnngen.gateware.uart import clocks_per_bit
-from rnngen.plan.partition import RowSplit
 from rnngen.resources import benches_dir
 from rnngen.verify.session import UartOptions, UartSimulation
 
@@ -64,16 +63,10 @@ def simulate_boards(
     clock, and cables take no time.
 
     Raises:
-        DesignError: if the folder holds no sound system, a device has no board, a link goes over no pins, or the cut is
-            by rows, where each board has the host on both sides.
+        DesignError: if the folder holds no sound system, a device has no board, or a link goes over no pins.
         ToolError: on entering, if Verilator, a compiler or make is missing or fails.
     """
     system = system if isinstance(system, SystemDesign) else read_system(Path(system))
-    if isinstance(system.partition, RowSplit):
-        raise DesignError(
-            f"'{system.folder}' is cut by rows, so that each board takes every step, and a simulation of the boards "
-            f"has one serial port in and one out; cut it by layers."
-        )
     designs = system.designs
     boards = [_board(design) for design in designs]
     folder = system.folder / "simulation" / BOARDS

@@ -63,8 +63,8 @@ def pad_widths(data: int) -> dict[str, int]:
 class BoardPhy(wiring.Component):
     """``PinsPhy`` with registers at the pins, so that all pins of a direction change and are taken together.
 
-    Ports: those of ``phy_side_ports``, those of sending in the domain ``sync``, and for the pins ``send_*``, whose clock
-    rises in the middle of a cycle, and ``take_*``, whose clock is that of the words taken.
+    Ports: those of ``phy_side_ports``, those of sending in the domain ``sync``, and for the pins ``send_*``, whose
+    clock rises in the middle of a cycle, and ``take_*``, whose clock is that of the words taken.
     """
 
     def __init__(self, link: BoardLink) -> None:
