@@ -45,8 +45,12 @@ to_connector = "j2"
 """
 HOST = '[host]\ninput = "left"\noutput = "right"\n'
 WIRES = ("clock", "start", "valid", "data[0]", "data[1]", "data[2]", "data[3]")
-WAIVED = ("DECLFILENAME", "UNUSEDSIGNAL", "WIDTHEXPAND", "PROCASSINIT", "CASEINCOMPLETE", "SYNCASYNCNET")
-"""Those of Amaranth's Verilog (``rnngen.verify.compile``); in the clock from elsewhere the reset is asynchronous."""
+WAIVED = (
+    "DECLFILENAME", "UNUSEDSIGNAL", "WIDTHEXPAND", "PROCASSINIT", "CASEINCOMPLETE", "WIDTHTRUNC", "ASCRANGE",
+    "SYNCASYNCNET",
+)  # fmt: skip
+"""Those of Amaranth's Verilog (``rnngen.verify.compile``), ``!`` of several bits and addresses of none among them; and
+in a clock from elsewhere the reset is asynchronous."""
 LAYERS = PartitionOptions(cut="layers", name="net")
 
 
