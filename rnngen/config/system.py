@@ -177,7 +177,7 @@ class System:
             )
 
     def _check_pins(self) -> None:
-        """Links over pins end at boards, each at a connector of its own that has room."""
+        """Links over pins end at boards, each at a connector that has room, and that only its way back takes, too."""
         taken: dict[tuple[str, str], Link] = {}
         for link in self.links:
             if link.pins is None:
@@ -185,7 +185,7 @@ class System:
             for place, end in zip(link.ends, (link.pins.source, link.pins.target)):
                 _check_connector(link, self.device(place), end.connector)
                 other = taken.setdefault((place, end.connector), link)
-                if other is not link:
+                if other is not link and (other.ends[::-1], other.pins) != (link.ends, link.pins.turned):
                     raise PlanError(
                         f"{link.name} and that from '{other.source}' to '{other.target}' both take connector "
                         f"'{end.connector}' of '{place}'; give one of them another."

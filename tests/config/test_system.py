@@ -115,6 +115,7 @@ def test_links_over_pins(tmp_path: Path) -> None:
     assert (there.rate, there.latency_cycles, there.clock_hz) == (Fraction(1, 4), 8, None)
     assert there.pins == LinkPins(8, PinsEnd("j1", True), PinsEnd("j1", False))
     assert back.pins == LinkPins(8, PinsEnd("j1", False), PinsEnd("j1", True))
+    assert System(system.devices, (there, back)).wires == system.wires  # a link's ways one by one
     figures = PINS.replace('[[link]]\nfrom = "a"\nto = "b"', "[chain]").replace('to_connector = "j1"', "")
     row = read(tmp_path, f"{BOARDS}{THIRD}{figures}to_connector = 'j2'\n")
     ends = [(link.source, link.pins.source, link.target, link.pins.target) for link in row.links if link.pins]

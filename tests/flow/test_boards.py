@@ -30,10 +30,11 @@ SYSTEM = """
 [[device]]
 name = "left"
 board = "ulx3s-85f"
+clock_mhz = 50
 [[device]]
 name = "right"
 board = "ulx3s-85f"
-clock_mhz = 75
+clock_mhz = 62.5
 [[link]]
 from = "left"
 to = "right"
@@ -84,15 +85,17 @@ def sites(document: dict[str, Any], prefix: str) -> dict[str, str]:
 def test_each_folder_knows_its_link(pair: SystemDesign) -> None:
     """Both folders alone say which pins, in which order, and the clock that comes from the other board."""
     left, right = (json.loads((pair.folder / name / "design.json").read_text()) for name in ("left", "right"))
-    pins = {"data": 4, "connector": "j1", "first": True, "clock_hz": 75_000_000}
+    pins = {"data": 4, "connector": "j1", "first": True, "clock_hz": 62_500_000}
     link = {"name": "out", "to": "right", "word_bits": 16, "pins": pins}
-    assert left["device"] == {"name": "left", "top": "net_left_device", "links": [link]}
-    turned = {"data": 4, "connector": "j2", "first": False, "clock_hz": 100_000_000}
+    host = {"input": True, "output": False}
+    assert left["device"] == {"name": "left", "top": "net_left_device", "host": host, "links": [link]}
+    turned = {"data": 4, "connector": "j2", "first": False, "clock_hz": 50_000_000}
+    assert right["device"]["host"] == {"input": False, "output": True}
     assert right["device"]["links"] == [{"name": "in", "to": "left", "word_bits": 16, "pins": turned}]
     assert read_system(pair.folder).system == pair.system
     assert pair.document["latency_is"] == "bound"
-    assert 'FREQUENCY PORT "out_take_clock" 75 MHZ;' in constraints(left)
-    assert 'FREQUENCY PORT "in_take_clock" 100 MHZ;' in constraints(right)
+    assert 'FREQUENCY PORT "out_take_clock" 62.5 MHZ;' in constraints(left)
+    assert 'FREQUENCY PORT "in_take_clock" 50 MHZ;' in constraints(right)
 
 
 def test_a_straight_cable_joins_both(pair: SystemDesign) -> None:
@@ -162,7 +165,7 @@ def test_what_has_no_bitstream_is_refused(pair: SystemDesign, tmp_path: Path) ->
 def test_what_the_command_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The latency is a bound, whatever the clocks; another cut that lost is told with its parts."""
     torch.save(layers(12, 32).state_dict(), tmp_path / "m.pt")
-    (tmp_path / "s.toml").write_text(SYSTEM.replace("clock_mhz = 75", "").replace("= 16", "= 32").replace("= 4", "= 8"))
+    (tmp_path / "s.toml").write_text(SYSTEM.replace("62.5", "50").replace("= 16", "= 32").replace("= 4", "= 8"))
     arguments = [str(tmp_path / "m.pt"), "--system", str(tmp_path / "s.toml"), "-o", str(tmp_path / "d")]
     assert main(["partition", *arguments]) == 0
     said = capsys.readouterr().out
@@ -173,7 +176,7 @@ def test_what_the_command_says(tmp_path: Path, capsys: pytest.CaptureFixture[str
 @pytest.mark.verilator
 def test_both_boards_in_one_simulation(tmp_path: Path) -> None:
     """What the host gives the first board comes out of the last one, over registers, pins and cable, bit for bit."""
-    text = SYSTEM.replace("clock_mhz = 75", "") + HOST
+    text = SYSTEM.replace("62.5", "50") + HOST
     design = partition(layers(3, 4), system_of(tmp_path, text), tmp_path / "d", LAYERS)
     x = np.random.default_rng(0).uniform(-1.0, 1.0, (2, 5, 3))
     with simulate_boards(design.folder) as boards, SocketTransport(boards.socket) as transport:
@@ -189,5 +192,5 @@ def test_a_device_to_its_bitstream(pair: SystemDesign) -> None:
     assert result.bitstream == "synthesis/net_left.bit"
     assert (pair.folder / "left" / result.bitstream).stat().st_size > 10_000
     targets = {clock.name: clock.target_hz for clock in result.clocks}
-    assert targets["out_take_clock"] == 75_000_000
-    assert sorted(targets.values()) == [75_000_000, 100_000_000]
+    assert targets["out_take_clock"] == 62_500_000
+    assert sorted(targets.values()) == [50_000_000, 62_500_000]
