@@ -33,6 +33,15 @@ class CriticalPath:
 
 
 @dataclass(frozen=True)
+class Clock:
+    """A clock net: the highest clock that its paths take, and the one that was asked for."""
+
+    name: str
+    fmax_hz: int
+    target_hz: int
+
+
+@dataclass(frozen=True)
 class Routed:
     """Figures of one placed and routed seed, from nextpnr's report."""
 
@@ -41,6 +50,7 @@ class Routed:
     used: dict[str, int]
     available: dict[str, int]
     critical_path: CriticalPath | None
+    clocks: tuple[Clock, ...]
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,7 @@ class SynthesisResult:
 
     Attributes:
         fmax_hz: the highest clock of the slowest clock net.  clock_met: whether every clock reached its target.
+        clocks: each clock net that clocks paths: that of the board's PLL, and those that come from other boards.
         bitstream: path relative to DIR; None when the clock was missed.
         seconds: the whole run.  stages: seconds of each tool, the successful seed's for nextpnr.
         measured: true, as every figure comes from a placed and routed design.
@@ -61,6 +72,7 @@ class SynthesisResult:
     fmax_hz: int
     clock_met: bool
     clock_target_hz: int
+    clocks: tuple[Clock, ...]
     luts: int
     ffs: int
     dsps: int
@@ -89,7 +101,16 @@ def read_report(report: Mapping[str, Any]) -> Routed:
         used={name: int(utilisation.get(cell, {}).get("used", 0)) for name, cell in _CELLS.items()},
         available={name: int(utilisation.get(cell, {}).get("available", 0)) for name, cell in _CELLS.items()},
         critical_path=_critical_path(report["critical_paths"]),
+        clocks=tuple(
+            Clock(_net(name), round(clock["achieved"] * 1e6), round(clock["constraint"] * 1e6))
+            for name, clock in report["fmax"].items()
+        ),
     )
+
+
+def _net(name: str) -> str:
+    """A clock net's name without what nextpnr puts around it."""
+    return name.removeprefix("$glbnet$").removesuffix("$TRELLIS_IO_IN")
 
 
 def _critical_path(paths: list[Mapping[str, Any]]) -> CriticalPath | None:

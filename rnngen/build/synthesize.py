@@ -20,7 +20,7 @@ from rnngen.build.tools import console_script, package_version
 from rnngen.config import Board, load_board
 from rnngen.emit.folder import FileEntry, check_files, json_bytes, read_document, write_atomically
 from rnngen.errors import DesignError, ToolError
-from rnngen.gateware.board_ulx3s import board_constraints, board_top_name, board_verilog
+from rnngen.gateware.board_ulx3s import board_constraints, board_top_name, board_verilog, inside
 
 SYNTHESIS_FILE = "synthesis.json"
 SYNTHESIS_FOLDER = "synthesis"
@@ -62,7 +62,8 @@ def synthesize(
     run wrote untouched and adds nothing.
 
     Raises:
-        DesignError: the folder is no design, a file of it is missing or changed, or it was made for no board.
+        DesignError: the folder is no design, a file of it is missing or changed, it was made for no board, or it is a
+            device of a system with a link over no pins.
         ToolError: a tool is missing or failed, or no seed was routed within the time limit.
     """
     started = time.monotonic()
@@ -91,6 +92,7 @@ def synthesize(
             fmax_hz=routed.fmax_hz,
             clock_met=routed.clock_met,
             clock_target_hz=design["clock_hz_target"],
+            clocks=routed.clocks,
             **routed.used,
             bitstream=bitstream,
             seconds=round(time.monotonic() - started, 1),
@@ -117,13 +119,16 @@ def _load(design_dir: Path) -> tuple[dict[str, Any], Board]:
     board = load_board(design["board"]["name"])
     if board.part not in _DEVICES:
         raise DesignError(f"Synthesis supports the devices {', '.join(_DEVICES)}, not {board.part}.")
+    inside(design)  # raises if a link has no pins
     return design, board
 
 
 def _synthesise(job: _Job) -> float:
     """Verilog to a netlist."""
     (job.work / "board.v").write_text(board_verilog(job.design, job.board), encoding="utf-8")
-    (job.work / "board.lpf").write_text(board_constraints(job.board), encoding="utf-8")
+    (job.work / "board.lpf").write_text(
+        board_constraints(job.board, inside(job.design).links or ()), encoding="utf-8"
+    )
     # Paths are relative: the WebAssembly tools see a /tmp of their own.  Yosys finds memory images beside the source
     # that reads them; -defer keeps it from elaborating leaves with their default parameters.
     work = Path(job.work.name)

@@ -73,7 +73,9 @@ def run(arguments: argparse.Namespace, imports: ImportOptions, say: Say) -> tupl
 def lines(design: SystemDesign) -> list[str]:
     """What was generated, and what was not chosen and why."""
     document = design.document
-    exact = "" if document["latency_is"] == "exact" else ", at most, as clocks differ"
+    own_clocks = any(link["pins"] for link in document["system"]["links"])
+    reason = "boards have clocks of their own" if own_clocks else "clocks differ"
+    exact = "" if document["latency_is"] == "exact" else f", at most, as {reason}"
     return [
         *_devices(document),
         *_links(document),
@@ -138,7 +140,7 @@ def _other(document: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     count = f"{other['devices']} device{'s' * (other['devices'] != 1)}"
     if "refused" in other:
         return f"Over {count}: none, as {other['refused']}."
-    cut = ", ".join(f"{part['device']} {part['blocks'][0]}..{part['blocks'][1]}" for part in other["cut"])
+    cut = ", ".join(f"{part['device']} {part['blocks'][0]}..{part['blocks'][1]}" for part in other["parts"])
     return (
         f"Over {count}: step interval {_microseconds(document, other['step_interval_ticks'])}, latency "
         f"{_microseconds(document, other['latency_last_output_ticks'])} (blocks {cut}); what binds: {other['binds']}."

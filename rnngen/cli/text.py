@@ -173,8 +173,19 @@ def synthesis_lines(figures: dict[str, Any]) -> list[str]:
     return [
         f"{figures['device']}: {figures['fmax_hz'] / MEGA:.1f} MHz (clock {met}), {figures['luts']:,} LUTs, "
         f"{figures['ffs']:,} flip-flops, {figures['dsps']} DSPs, {figures['block_rams']} block RAMs (measured).",
+        *_clock_lines(figures["clocks"]),
         f"Bitstream: {figures['bitstream'] or 'none'}",
     ]
+
+
+def _clock_lines(clocks: Sequence[dict[str, Any]]) -> list[str]:
+    """Each clock, where there are several."""
+    if len(clocks) < 2:
+        return []
+    return [
+        f"Clock '{clock['name']}': {clock['fmax_hz'] / MEGA:.1f} MHz of {clock['target_hz'] / MEGA:g} MHz asked for "
+        f"(measured)." for clock in clocks
+    ]  # fmt: skip
 
 
 def tool_lines(tools: Sequence[ToolStatus]) -> list[str]:

@@ -40,11 +40,19 @@ class Pin:
 
 
 @dataclass(frozen=True)
+class Connector:
+    """Pins for a link to another board, in the order in which a link takes them (``rnngen.config.pins``)."""
+
+    name: str
+    sites: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Board:
     """A board: its device, clock, serial port, budget and pins.
 
     ``status`` is ``supported`` (the flow ends in a bitstream) or ``experimental``; ``dsp`` is a name of
-    ``rnngen.plan.dsp.DSPS``.
+    ``rnngen.plan.dsp.DSPS``.  ``sends`` and ``takes`` are the attributes of a connector's pins that do.
     """
 
     name: str
@@ -61,6 +69,21 @@ class Board:
     uart_baud: int
     budget: Budget
     pins: tuple[Pin, ...]
+    connectors: tuple[Connector, ...]
+    sends: str
+    takes: str
+
+    def connector(self, name: str) -> Connector:
+        """The connector of a name.
+
+        Raises:
+            PlanError: if the board has none of this name.
+        """
+        for connector in self.connectors:
+            if connector.name == name:
+                return connector
+        known = ", ".join(connector.name for connector in self.connectors)
+        raise PlanError(f"Board '{self.name}' has the connectors {known}, and not '{name}'.")
 
 
 def list_boards() -> list[str]:
@@ -85,7 +108,7 @@ def load_board(name: str) -> Board:
 
 
 def _from_table(table: dict[str, Any]) -> Board:
-    device, clock = table["device"], table["clock"]
+    device, clock, connectors = table["device"], table["clock"], table["connectors"]
     return Board(
         name=table["name"],
         description=table["description"],
@@ -101,6 +124,8 @@ def _from_table(table: dict[str, Any]) -> Board:
         uart_baud=table["uart"]["baud"],
         budget=Budget(**table["budget"]),
         pins=_pins(table["pins"]),
+        connectors=tuple(Connector(name, tuple(sites)) for name, sites in connectors.items() if name != "attributes"),
+        **connectors["attributes"],
     )
 
 

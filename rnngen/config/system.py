@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from math import lcm
 
+from rnngen.config.board import load_board
 from rnngen.config.link import LinkShape
+from rnngen.config.pins import LinkPins
 from rnngen.errors import PlanError
 
 CLOCK_HZ = range(1_000, 10_000_000_001)
@@ -65,6 +67,7 @@ class Link:
         rate: Words a cycle of the sender's clock, where the link has no clock of its own.
         clock_hz: Of the link, with a word in each cycle; None: the sender's.
         both: Whether the same link goes the other way, too.
+        pins: Of the boards at both ends, which say rate and latency (``over_pins``); None: a link by its figures alone.
     """
 
     source: str
@@ -74,9 +77,10 @@ class Link:
     rate: Fraction = Fraction(1)
     clock_hz: int | None = None
     both: bool = True
+    pins: LinkPins | None = None
 
     def __post_init__(self) -> None:
-        name = f"The link from '{self.source}' to '{self.target}'"
+        name = self.name
         if self.source == self.target:
             raise PlanError(f"{name} leads from a device to itself; take it out.")
         LinkShape(self.word_bits)  # raises if the link layer has no such words
@@ -88,6 +92,17 @@ class Link:
             raise PlanError(f"{name} has a clock of its own and a rate of the sender's; give one of them.")
         if self.clock_hz is not None and self.clock_hz not in CLOCK_HZ:
             raise PlanError(f"{name}: its clock must be within 0.001..10000 MHz, not {self.clock_hz / 1e6:g}.")
+        if self.pins is not None:
+            self.pins.check(name, self.word_bits)
+            if (self.rate.denominator, self.latency_cycles) != (
+                self.pins.beats(self.word_bits), self.pins.latency(self.word_bits)
+            ):  # fmt: skip
+                raise PlanError(f"{name} goes over pins, which say its rate and latency; make it with over_pins.")
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return f"The link from '{self.source}' to '{self.target}'"
 
     @property
     def ends(self) -> tuple[str, str]:
@@ -97,8 +112,9 @@ class Link:
     @property
     def wires(self) -> tuple[Link, ...]:
         """The link as one of one direction for each of its directions."""
-        one = Link(self.source, self.target, self.word_bits, self.latency_cycles, self.rate, self.clock_hz, False)
-        other = Link(self.target, self.source, self.word_bits, self.latency_cycles, self.rate, self.clock_hz, False)
+        one = replace(self, both=False)
+        pins = self.pins.turned if self.pins is not None else None
+        other = replace(one, source=self.target, target=self.source, pins=pins)
         return (one, other) if self.both else (one,)
 
 
@@ -133,6 +149,7 @@ class System:
                 _check_known(place, names, f"The host's {what} names")
         self._check_wires()
         self._check_reach()
+        self._check_pins()
 
     def _check_wires(self) -> None:
         found: set[tuple[str, str]] = set()
@@ -158,6 +175,28 @@ class System:
                 f"No links lead from '{begin}', where the input enters, to '{end}', where results leave; add a link, "
                 f"or choose other devices for the host."
             )
+
+    def _check_pins(self) -> None:
+        """Links over pins end at boards, each at a connector that has room, and that only its way back takes, too."""
+        taken: dict[tuple[str, str], Link] = {}
+        for link in self.links:
+            if link.pins is None:
+                continue
+            for place, end in zip(link.ends, (link.pins.source, link.pins.target)):
+                _check_connector(link, self.device(place), end.connector)
+                other = taken.setdefault((place, end.connector), link)
+                if other is not link and (other.ends[::-1], other.pins) != (link.ends, link.pins.turned):
+                    raise PlanError(
+                        f"{link.name} and that from '{other.source}' to '{other.target}' both take connector "
+                        f"'{end.connector}' of '{place}'; give one of them another."
+                    )
+            for wire in link.wires:
+                sender, receiver = (self.device(end).clock_hz for end in wire.ends)
+                if sender * wire.rate > receiver:
+                    raise PlanError(
+                        f"{link.name} brings '{wire.target}' {float(sender * wire.rate) / 1e6:g} million words a "
+                        f"second, more than it has cycles ({receiver / 1e6:g} MHz); give fewer data_pins."
+                    )
 
     @cached_property
     def wires(self) -> tuple[Link, ...]:
@@ -215,7 +254,31 @@ def ring(devices: Iterable[Device], link: Link, host: Host | None = None) -> Sys
 
 
 def _between(link: Link, one: Device, other: Device) -> Link:
-    return Link(one.name, other.name, link.word_bits, link.latency_cycles, link.rate, link.clock_hz, link.both)
+    return replace(link, source=one.name, target=other.name)
+
+
+def over_pins(source: str, target: str, word_bits: int, pins: LinkPins, both: bool = True) -> Link:
+    """A link over pins of boards, with the rate and the latency that follow from them.
+
+    Raises:
+        PlanError: if the words cannot go over as many pins.
+    """
+    pins.check(f"The link from '{source}' to '{target}'", word_bits)
+    rate = Fraction(1, pins.beats(word_bits))
+    return Link(source, target, word_bits, pins.latency(word_bits), rate, None, both, pins)
+
+
+def _check_connector(link: Link, device: Device, name: str) -> None:
+    """A device's board has the connector, with room for the link."""
+    assert link.pins is not None
+    if device.board is None:
+        raise PlanError(f"{link.name} goes over pins, and '{device.name}' has no board that says which; give it one.")
+    have, need = len(load_board(device.board).connector(name).sites), 2 * link.pins.each_way
+    if need > have:
+        raise PlanError(
+            f"{link.name} needs {need} pins for {link.pins.data} of data each way, and connector '{name}' of "
+            f"'{device.name}' has {have}; give fewer data_pins."
+        )
 
 
 def _check_known(name: str, names: Sequence[str], where: str) -> None:

@@ -2,7 +2,7 @@
 
 Clocks and rates are read exactly as they are written.
 
-    [[device]]                    # or: board = "ulx3s-85f", and nothing but clock_mhz and pipeline beside it
+    [[device]]                    # or: board = "ulx3s-85f", and beside it clock_mhz, pipeline, and fewer multipliers
     name = "a"
     multipliers = 1024            # and/or dsps = 512
     memory_bits = 4_000_000       # optional, as are luts, dsp (a --dsp name) and pipeline (a --pipeline name)
@@ -15,6 +15,15 @@ Clocks and rates are read exactly as they are written.
     latency_cycles = 16
     rate = 0.5                    # words a cycle of the sender; or clock_mhz = 125, of the link; default: one a cycle
     direction = "both"            # or "one-way"
+
+    [[link]]                      # over pins of boards, which say latency, rate and clock
+    from = "b"
+    to = "c"
+    word_bits = 32
+    phy = "pins"
+    data_pins = 8                 # each way; three more carry clock, start and valid
+    from_connector = "j1"         # of the boards at both ends
+    to_connector = "j1"
 
     [chain]                       # or [ring]: links between neighbours, instead of [[link]]
     word_bits = 64
@@ -34,7 +43,8 @@ from pathlib import Path
 from typing import Any
 
 from rnngen.config.board import load_board
-from rnngen.config.system import Device, Host, Link, System, chain, ring
+from rnngen.config.pins import joined
+from rnngen.config.system import Device, Host, Link, System, chain, over_pins, ring
 from rnngen.errors import PlanError
 
 _DIRECTIONS = {"both": True, "one-way": False}
@@ -42,7 +52,10 @@ _ROWS = {"chain": chain, "ring": ring}
 _WHOLE = ("multipliers", "dsps", "memory_bits", "luts")
 _TABLES = ("device", "link", "host", *_ROWS)
 _DEVICE = ("name", "board", "clock_mhz", "pipeline", "dsp", *_WHOLE)
-_WIRE = ("word_bits", "latency_cycles", "rate", "clock_mhz", "direction")
+_FIGURES = ("latency_cycles", "rate", "clock_mhz")
+_PINS = ("data_pins", "from_connector", "to_connector")
+_WIRE = ("word_bits", *_FIGURES, "direction", "phy", *_PINS)
+_PHYS = ("pins",)
 
 
 def read_system_file(path: Path) -> System:
@@ -113,25 +126,31 @@ def _device(item: Mapping[str, Any], number: int) -> Device:
 
 
 def _of_board(item: Mapping[str, Any], where: str, name: str, pipeline: str | None) -> Device:
-    beside = [key for key in (*_WHOLE, "dsp") if key in item]
+    beside = [key for key in (*_WHOLE, "dsp") if key in item and key != "multipliers"]
     if beside:
         raise PlanError(f"{where} has a board, which says its {beside[0]}; leave one of the two away.")
     board = load_board(_text(item, "board", where))
     clock_hz = _hertz(item, where) if "clock_mhz" in item else board.clock_target_hz
     have = board.budget
+    multipliers = _integer(item, "multipliers", where) if "multipliers" in item else have.multipliers
+    if multipliers > have.multipliers:
+        raise PlanError(f"{where}: multipliers must be at most its board's {have.multipliers}, not {multipliers}.")
     return Device(
-        name, clock_hz, have.multipliers, have.dsps, have.block_ram_bits, have.luts, board.dsp, pipeline, board.name
+        name, clock_hz, multipliers, have.dsps, have.block_ram_bits, have.luts, board.dsp, pipeline, board.name
     )
 
 
 def _link(item: Mapping[str, Any], where: str, ends: tuple[str, str]) -> Link:
     _check_keys(where, item, (*_WIRE, *(("from", "to") if "from" in item else ())))
-    for key in ("word_bits", "latency_cycles"):
-        if key not in item:
-            raise PlanError(f"{where} has no {key}; give it.")
     direction = _text(item, "direction", where) if "direction" in item else "both"
     if direction not in _DIRECTIONS:
         raise PlanError(f"{where}: direction must be {' or '.join(_DIRECTIONS)}, not '{direction}'.")
+    if "phy" in item:
+        return _link_over_pins(item, where, ends, _DIRECTIONS[direction])
+    for key in _PINS:
+        if key in item:
+            raise PlanError(f"{where} has {key} and no phy; give phy = \"pins\", or leave {key} away.")
+    _check_given(item, where, ("word_bits", "latency_cycles"))
     return Link(
         *ends,
         _integer(item, "word_bits", where),
@@ -140,6 +159,26 @@ def _link(item: Mapping[str, Any], where: str, ends: tuple[str, str]) -> Link:
         _hertz(item, where) if "clock_mhz" in item else None,
         _DIRECTIONS[direction],
     )
+
+
+def _link_over_pins(item: Mapping[str, Any], where: str, ends: tuple[str, str], both: bool) -> Link:
+    phy = _text(item, "phy", where)
+    if phy not in _PHYS:
+        raise PlanError(f"{where}: phy must be {' or '.join(_PHYS)}, not '{phy}'; leave it away for figures alone.")
+    for key in _FIGURES:
+        if key in item:
+            raise PlanError(f"{where} goes over pins, which say its {key}; leave {key} away.")
+    _check_given(item, where, ("word_bits", *_PINS))
+    pins = joined(
+        _integer(item, "data_pins", where), _text(item, "from_connector", where), _text(item, "to_connector", where)
+    )
+    return over_pins(*ends, _integer(item, "word_bits", where), pins, both)
+
+
+def _check_given(item: Mapping[str, Any], where: str, keys: tuple[str, ...]) -> None:
+    for key in keys:
+        if key not in item:
+            raise PlanError(f"{where} has no {key}; give it.")
 
 
 def _host(item: Mapping[str, Any]) -> Host:

@@ -224,6 +224,7 @@ def write_design(
     dsp: Dsp | None = None,
     images: str = "",
     around: Mapping[str, str] | None = None,
+    device: Mapping[str, Any] | None = None,
 ) -> Design:
     """Generates all files of a design and writes the folder in one step.
 
@@ -231,6 +232,7 @@ def write_design(
         dsp: The DSP block that the plan's shapes were made for, where it is known.
         images: What the names of memory images begin with.
         around: Verilog files around the core, by name.
+        device: Of a system: what stands around the core there (``devices.device_descriptions``).
 
     Raises:
         DesignError: if the folder is not rnngen's or cannot be written.
@@ -247,6 +249,8 @@ def write_design(
     files[f"rtl/{options.images}{DIGEST_IMAGE}"] = f"{digest[: DIGEST_BITS // 4]}\n".encode()
     entries = [entry(name, content) for name, content in sorted(files.items())]
     document["verilog"] = verilog
+    if device is not None:
+        document["device"] = dict(device)
     document["files"] = [asdict(item) for item in entries]
     document["digest"] = digest
     write_folder(folder, files | {DESIGN_FILE: json_bytes(document)})

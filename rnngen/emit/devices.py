@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations, product
+from typing import Any
 
+from rnngen.config.system import System
+from rnngen.gateware.board_link import BoardLink
+from rnngen.gateware.board_ulx3s import link_dict
 from rnngen.gateware.system.bench_top import BenchShape, Line
 from rnngen.gateware.system.device import DeviceEnd, DeviceShape, LinkEnd, PeerEnd
 from rnngen.gateware.system.packing import Beats
@@ -78,8 +82,46 @@ def bench_shape(partition: Partition, networks: Sequence[QuantisedNetwork], core
     """The system in simulation: one clock for all where all clocks are equal."""
     shapes = device_shapes(partition, networks, cores)
     modules = tuple(map(device_name, cores))
+    groups = _groups(partition)
+    return BenchShape(shapes, modules, _lines(partition, shapes), groups[0], groups[-1], partition.one_clock)
+
+
+def device_descriptions(partition: Partition, shapes: Sequence[DeviceShape]) -> tuple[dict[str, Any], ...]:
+    """The devices in design.json: top, links and host, so that the folder of each is enough for its bitstream."""
+    names, groups, lines = partition.names, _groups(partition), _lines(partition, shapes)
+    clocks = [partition.whole.device(name).clock_hz for name in names]
+    found = []
+    for place, shape in enumerate(shapes):
+        ends = [(line.left_link, line.right) for line in lines if line.left == place]
+        ends += [(line.right_link, line.left) for line in lines if line.right == place]
+        links = [_link(partition.whole, name, (names[place], names[other]), clocks[other]) for name, other in ends]
+        host = {"input": place in groups[0], "output": place in groups[-1]}
+        found.append({"name": names[place], "top": device_name(shape.core), "host": host, "links": links})
+    return tuple(found)
+
+
+def _link(system: System, name: str, ends: tuple[str, str], clock_hz: int) -> dict[str, Any]:
+    """A link from its first end; ``clock_hz``: of the other end."""
+    wire, back = system.wire(*ends), system.wire(*ends[::-1])
+    found = wire or back
+    assert found is not None, "a cut goes over links of its system"
+    pins = found.pins
+    if pins is None:
+        return link_dict(name, ends[1], found.word_bits, None)
+    end = pins.source if found is wire else pins.target
+    link = BoardLink(name, found.word_bits, pins.data, end.connector, end.first, clock_hz)
+    return link_dict(name, ends[1], found.word_bits, link)
+
+
+def _groups(partition: Partition) -> list[tuple[int, ...]]:
+    """Places of the devices of each part."""
     places = {name: number for number, name in enumerate(partition.names)}
-    groups = [tuple(places[name] for name in part.names) for part in partition.parts]
+    return [tuple(places[name] for name in part.names) for part in partition.parts]
+
+
+def _lines(partition: Partition, shapes: Sequence[DeviceShape]) -> tuple[Line, ...]:
+    """What joins the devices."""
+    groups = _groups(partition)
     lines: list[Line] = []
     for hop, senders, receivers in zip(partition.hops, groups, groups[1:]):
         for (left, sender), (right, receiver) in product(enumerate(senders), enumerate(receivers)):
@@ -88,7 +130,7 @@ def bench_shape(partition: Partition, networks: Sequence[QuantisedNetwork], core
     for part, members in zip(partition.parts, groups):
         if part.exchange is not None:
             lines += _peer_lines(members, part.exchange.wire.latency_cycles)
-    return BenchShape(shapes, modules, tuple(lines), groups[0], groups[-1], partition.is_exact)
+    return tuple(lines)
 
 
 def _peer_lines(members: Sequence[int], latency: int) -> list[Line]:

@@ -128,6 +128,7 @@ def _document(choice: Choice, designs: Sequence[Design]) -> dict[str, Any]:
         "ticks_hz": system.ticks_hz,
         **partition_dict(partition),
         "host": {"input": list(partition.parts[0].names), "output": list(partition.parts[-1].names)},
+        **_ports(partition, designs),
         "devices": devices,
         "links": link_dicts(partition),
         "unused": [device.name for device in system.devices if device.name not in used],
@@ -144,6 +145,14 @@ def _joined(document: dict[str, Any], designs: Mapping[str, Design]) -> Part:
     for names in parts_of(document):
         parts.append(of_rows([Part(designs[name].network, designs[name].quantised) for name in names]))
     return join(parts, str(document["network"]))
+
+
+def _ports(partition: Partition, designs: Sequence[Design]) -> dict[str, Any]:
+    """The host's ports, where one device takes steps and one gives results, as in design.json."""
+    if any(part.members for part in (partition.parts[0], partition.parts[-1])):
+        return {}
+    first, last = designs[0].document["ports"], designs[-1].document["ports"]
+    return {"ports": {"s_axis": first["s_axis"], "m_axis": last["m_axis"]}}
 
 
 def read_system(folder: Path) -> SystemDesign:

@@ -8,6 +8,7 @@ from fractions import Fraction
 from itertools import permutations, product
 from typing import Any
 
+from rnngen.config.pins import LinkPins, PinsEnd
 from rnngen.config.system import Device, Host, Link, System
 from rnngen.emit.design import Design
 from rnngen.ir.quantised import QuantisedNetwork
@@ -26,8 +27,15 @@ def system_dict(system: System) -> dict[str, Any]:
 
 def read_described(data: Mapping[str, Any]) -> System:
     """The system of plain data."""
-    links = tuple(Link(**(item | {"rate": Fraction(item["rate"])})) for item in data["links"])
+    links = tuple(_read_link(item) for item in data["links"])
     return System(tuple(Device(**item) for item in data["devices"]), links, Host(**data["host"]))
+
+
+def _read_link(item: Mapping[str, Any]) -> Link:
+    pins = item["pins"]
+    if pins is not None:
+        pins = LinkPins(pins["data"], PinsEnd(**pins["source"]), PinsEnd(**pins["target"]))
+    return Link(**{**item, "rate": Fraction(item["rate"]), "pins": pins})
 
 
 def partition_dict(partition: Partition) -> dict[str, Any]:
@@ -99,10 +107,10 @@ def other_dict(other: Other) -> dict[str, Any]:
     """A cut that lost, or why there is none."""
     if isinstance(other, Loser):
         return {"devices": other.devices, "refused": other.reason}
-    cut = [
+    parts = [
         {"device": " and ".join(part.names), "blocks": [part.blocks.start, part.blocks[-1]]} for part in other.parts
     ]
-    return {"devices": len(other.names), "cut": cut} | partition_dict(other)
+    return {"devices": len(other.names), "parts": parts} | partition_dict(other)
 
 
 def advice_dict(advice: Advice) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The steps of the main job, typed: what the commands do, for use from Python."""
 
-from rnngen.flow.board import simulate_board
+from rnngen.flow.board import simulate_board, simulate_boards
 from rnngen.flow.check import CheckOptions, CheckReport, check
 from rnngen.flow.emulate import EmulationReport, emulate
 from rnngen.flow.exact import exact_network
@@ -39,6 +39,7 @@ __all__ = [
     "report",
     "simulate",
     "simulate_board",
+    "simulate_boards",
     "simulate_system",
     "synthesize",
 ]

@@ -1,22 +1,29 @@
-"""A design's whole board top in simulation, behind the transport that the host class uses on the board."""
+"""Whole board tops in simulation, behind the transport that the host class uses on the boards."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from rnngen.config import load_board
+from rnngen.config import Board, load_board
 from rnngen.emit.design import Design, read_design
 from rnngen.emit.folder import write_atomically
+from rnngen.emit.system import SystemDesign, read_system
 from rnngen.errors import DesignError
-from rnngen.gateware.board_ulx3s import RESET_CYCLES, board_top_name, board_verilog
+from rnngen.gateware.board_ulx3s import RESET_CYCLES, board_top_name, board_verilog, inside
+from rnngen.gateware.system.boards_top import boards_verilog
 from rnngen.gateware.uart import clocks_per_bit
 from rnngen.resources import benches_dir
 from rnngen.verify.session import UartOptions, UartSimulation
 
 BOARD_FILE = "simulation/board.v"
-_PLL_TWIN = "ehxplll.v"
+BOARDS = "boards"
+"""Module that holds all boards of a system, and in DIR/simulation the folder of its sources."""
+_TWINS = ("ehxplll.v", "oddrx1f.v", "ifs1p3dx.v")
 _SETTLED = 64
+_TRAINED = 4096
+"""Cycles behind the reset in which all links have come up."""
 
 
 def simulate_board(
@@ -30,19 +37,78 @@ def simulate_board(
     The PLL is replaced by a wire: time is counted in cycles of the core's clock.
 
     Raises:
-        DesignError: if the folder holds no sound design, or one that was made for no board.
+        DesignError: if the folder holds no sound design, one that was made for no board, or a device of a system.
         ToolError: on entering, if Verilator, a compiler or make is missing or fails.
     """
     design = design if isinstance(design, Design) else read_design(Path(design))
-    if design.document["board"] is None:
-        raise DesignError(f"'{design.folder}' was made for no board: generate it again with --board.")
-    board = load_board(design.document["board"]["name"])
+    board = _board(design)
+    if inside(design.document).links:
+        raise DesignError(f"'{design.folder}' is a device of a system; simulate the boards of the system together.")
     source = design.folder / BOARD_FILE
     write_atomically(source, board_verilog(design.document, board).encode())
-    options = UartOptions(
+    sources = [*design.sources, *_twins(), source.resolve()]
+    options = _options(design, board, _SETTLED)
+    return UartSimulation(design.folder, board_top_name(design.document), sources, options, progress)
+
+
+def simulate_boards(
+    system: SystemDesign | Path | str, progress: Callable[[str], None] = lambda line: None
+) -> UartSimulation:
+    """The simulation of all boards of a system, joined by the pins of their links: what their bitstreams hold.
+
+        with simulate_boards("design") as boards, SocketTransport(boards.socket) as transport:
+            y = Accelerator(transport, system.document, outputs=system.quantised.output_size).run(x)
+
+    What is written goes to the first board's serial port, what is read comes from the last one's.  All boards have one
+    clock, and cables take no time.
+
+    Raises:
+        DesignError: if the folder holds no sound system, a device has no board, or a link goes over no pins.
+        ToolError: on entering, if Verilator, a compiler or make is missing or fails.
+    """
+    system = system if isinstance(system, SystemDesign) else read_system(Path(system))
+    designs = system.designs
+    boards = [_board(design) for design in designs]
+    folder = system.folder / "simulation" / BOARDS
+    texts = {f"{board_top_name(each.document)}.v": board_verilog(each.document, board)
+             for each, board in zip(designs, boards)}  # fmt: skip
+    texts[f"{BOARDS}.v"] = boards_verilog([design.document for design in designs], BOARDS, boards[0].clock_port)
+    rtl = _gathered(folder, designs)
+    for name, text in texts.items():
+        (rtl / name).write_text(text, encoding="utf-8")
+    around = [f"{inside(design.document).module}.v" for design in designs]
+    files = dict.fromkeys(source.name for design in designs for source in design.sources)
+    sources = [*(Path(name) for name in (*files, *around, *texts)), *_twins()]
+    return UartSimulation(folder, BOARDS, sources, _options(designs[0], boards[0], _TRAINED), progress)
+
+
+def _board(design: Design) -> Board:
+    if design.document["board"] is None:
+        raise DesignError(f"'{design.folder}' was made for no board: generate it again with --board.")
+    return load_board(design.document["board"]["name"])
+
+
+def _gathered(folder: Path, designs: tuple[Design, ...]) -> Path:
+    """All sources and images of the designs in one folder: images are named after the core that reads them."""
+    rtl = folder / "rtl"
+    try:
+        shutil.rmtree(rtl, ignore_errors=True)
+        rtl.mkdir(parents=True)
+        for design in designs:
+            for file in (design.folder / "rtl").iterdir():
+                shutil.copy(file, rtl / file.name)
+    except OSError as error:
+        raise DesignError(f"'{folder}' cannot be written: {error.strerror}.") from error
+    return rtl
+
+
+def _twins() -> list[Path]:
+    return [benches_dir() / name for name in _TWINS]
+
+
+def _options(design: Design, board: Board, settled: int) -> UartOptions:
+    return UartOptions(
         clocks_per_bit(design.document["clock_hz_target"], board.uart_baud),
         clock=board.clock_port,
-        start_cycles=RESET_CYCLES + _SETTLED,
+        start_cycles=RESET_CYCLES + settled,
     )
-    sources = [*design.sources, benches_dir() / _PLL_TWIN, source.resolve()]
-    return UartSimulation(design.folder, board_top_name(design.document), sources, options, progress)

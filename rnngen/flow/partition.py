@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy.typing as npt
 
@@ -13,7 +14,7 @@ from rnngen.config.system import System
 from rnngen.config.system_file import read_system_file
 from rnngen.emit import system as emit
 from rnngen.emit.design import Design, write_design
-from rnngen.emit.devices import device_name, device_shapes
+from rnngen.emit.devices import device_descriptions, device_name, device_shapes
 from rnngen.emit.folder import check_target
 from rnngen.emit.system import Choice, SystemDesign, write_system
 from rnngen.errors import PlanError
@@ -189,13 +190,15 @@ def _written(
     shapes = device_shapes(best, [piece.quantised for piece in pieces], tops)
     names = map(device_name, tops)
     around = {top: {f"{name}.v": device_verilog(shape, name)} for top, name, shape in zip(tops, names, shapes)}
+    described = dict(zip(tops, device_descriptions(best, shapes)))
 
     def write(folder: Path, part: PartPlan, device: str) -> Design:
         if progress is not None:
             progress(f"writing the design of device '{device}'")
         piece = piece_of[device]
         own = replace(part, device=best.whole.device(device))
-        return _write_part(folder, piece, own, parts, options, calibration, around[piece.network.name])
+        top = piece.network.name
+        return _write_part(folder, piece, own, parts, options, calibration, around[top], described[top])
 
     inner = tuple(inner_cuts(parts, best))
     return write_system(target, Choice(name, options.goal, best, found.others, inner), write)
@@ -210,7 +213,7 @@ def _pieces(network: Network, quantised: QuantisedNetwork, best: Partition, name
 
 def _write_part(
     folder: Path, piece: Part, part: PartPlan, parts: Parts, options: PartitionOptions, calibration: str,
-    around: Mapping[str, str],
+    around: Mapping[str, str], device: Mapping[str, Any],
 ) -> Design:  # fmt: skip
     return write_design(
         folder,
@@ -226,4 +229,5 @@ def _write_part(
         calibration=calibration,
         images=f"{piece.network.name}_",
         around=around,
+        device=device,
     )

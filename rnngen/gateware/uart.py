@@ -44,6 +44,11 @@ class StreamShape:
         """Bytes of one beat on the line."""
         return self.tdata_bits // 8
 
+    @property
+    def widths(self) -> dict[str, int]:
+        """Bits of the port's signals that go with its beats."""
+        return {"tdata": self.tdata_bits, "tvalid": 1, "tlast": 1}
+
 
 def clocks_per_bit(clock_hz: int, baud: int) -> int:
     """Clock cycles of a bit.
@@ -123,44 +128,38 @@ class UartBridge(wiring.Component):
     """Serial line on one side, the core's two streams on the other (frames: module docstring).
 
     ``s_axis_*`` drive the core's input port, ``m_axis_*`` take its output port: a whole step is collected
-    before its header is sent, because TLAST comes with its last beat.  ``dropped`` counts bytes without a
+    before its header is sent, because TLAST comes with its last beat.  None: no such port is here, and the
+    host is told or heard elsewhere.  ``dropped`` counts bytes without a
     place (it stops at 255), ``overflow`` stays high once a byte was lost to a full buffer.
     """
 
-    def __init__(self, to_core: StreamShape, from_core: StreamShape, divisor: int, buffer_bytes: int = 2048) -> None:
+    def __init__(
+        self, to_core: StreamShape | None, from_core: StreamShape | None, divisor: int, buffer_bytes: int = 2048
+    ) -> None:
         self._to_core, self._from_core = to_core, from_core
         self._divisor, self._buffer_bytes = divisor, buffer_bytes
-        super().__init__(
-            {
-                "rx": In(1, init=1),
-                "tx": Out(1, init=1),
-                "s_axis_tdata": Out(to_core.tdata_bits),
-                "s_axis_tvalid": Out(1),
-                "s_axis_tready": In(1),
-                "s_axis_tlast": Out(1),
-                "m_axis_tdata": In(from_core.tdata_bits),
-                "m_axis_tvalid": In(1),
-                "m_axis_tready": Out(1),
-                "m_axis_tlast": In(1),
-                "dropped": Out(8),
-                "overflow": Out(1),
-            }
-        )
+        ports = {"rx": In(1, init=1), "tx": Out(1, init=1), "dropped": Out(8), "overflow": Out(1)}
+        for prefix, shape, along, against in (("s_axis", to_core, Out, In), ("m_axis", from_core, In, Out)):
+            if shape is not None:
+                ports |= {f"{prefix}_{name}": along(width) for name, width in shape.widths.items()}
+                ports[f"{prefix}_tready"] = against(1)
+        super().__init__(ports)
 
     def elaborate(self, platform: object) -> Module:
         """Amaranth's hook: builds the circuit."""
         m = Module()
-        self._receive(m)
-        self._send(m)
+        if self._to_core is not None:
+            self._receive(m, self._to_core)
+        if self._from_core is not None:
+            self._send(m, self._from_core)
         return m
 
-    def _receive(self, m: Module) -> None:
+    def _receive(self, m: Module, shape: StreamShape) -> None:
         """Bytes to beats."""
         m.submodules.receiver = receiver = UartReceiver(self._divisor)
         m.d.comb += receiver.pin.eq(self.rx)
         take = Signal()
         head, head_valid = self._byte_buffer(m, receiver, take)
-        shape = self._to_core
         beat = Signal(range(shape.beats_per_step))
         byte = Signal(range(shape.bytes_per_beat))
         last = Signal()
@@ -222,11 +221,10 @@ class UartBridge(wiring.Component):
             m.d.sync += steady.eq(steady + 1)
         return head, head_valid
 
-    def _send(self, m: Module) -> None:
+    def _send(self, m: Module, shape: StreamShape) -> None:
         """Beats to bytes."""
         m.submodules.transmitter = transmitter = UartTransmitter(self._divisor)
         m.d.comb += self.tx.eq(transmitter.pin)
-        shape = self._from_core
         m.submodules.step = step = _memory(shape.tdata_bits, shape.beats_per_step)
         write, read = step.write_port(), step.read_port()
         beat = Signal(range(max(2, shape.beats_per_step)))

@@ -1,6 +1,6 @@
 """Talks to an accelerator on a board, or to its simulation, through one class: ``Accelerator``."""
 
 from rnngen.host.accelerator import Accelerator, HostError
-from rnngen.host.transports import SerialTransport, SocketTransport, Transport
+from rnngen.host.transports import PairTransport, SerialTransport, SocketTransport, Transport
 
-__all__ = ["Accelerator", "HostError", "SerialTransport", "SocketTransport", "Transport"]
+__all__ = ["Accelerator", "HostError", "PairTransport", "SerialTransport", "SocketTransport", "Transport"]

@@ -129,3 +129,23 @@ class SocketTransport(_Closing):
     def close(self) -> None:
         """Close the connection, which ends the simulation."""
         self._socket.close()
+
+
+class PairTransport(_Closing):
+    """A system's two ends: steps are written to its first board, and results read from its last one."""
+
+    def __init__(self, first: Transport, last: Transport) -> None:
+        self._first, self._last = first, last
+
+    def write(self, data: bytes) -> None:
+        """Send all of ``data`` to the first board."""
+        self._first.write(data)
+
+    def read(self, size: int, timeout: float) -> bytes:
+        """Up to ``size`` bytes of the last board within ``timeout`` seconds."""
+        return self._last.read(size, timeout)
+
+    def close(self) -> None:
+        """Close both."""
+        self._first.close()
+        self._last.close()

@@ -8,6 +8,7 @@ import pytest
 
 from rnngen.config import list_boards, load_board
 from rnngen.errors import PlanError
+from rnngen.gateware.board_link import BoardLink
 from rnngen.gateware.board_ulx3s import board_constraints, board_verilog, pll_settings
 from rnngen.gateware.uart import StreamShape, clocks_per_bit
 
@@ -50,6 +51,42 @@ def test_pins_agree_with_amaranth_boards() -> None:
     assert pins["clk25"] == names["clk25", 0].ios[0].names
     assert (pins["uart_rx"], pins["uart_tx"]) == (uart["rx"], uart["tx"])
     assert pins["led"] == [names["led", i].ios[0].names[0] for i in range(8)]
+    assert pins["reset"] == names["button_fire", 0].ios[0].names
+
+
+@pytest.mark.parametrize(("name", "pairs"), [("j1", range(14)), ("j2", range(14, 28))])
+def test_connectors_agree_with_amaranth_boards(name: str, pairs: range) -> None:
+    """Even pairs ascending, plus before minus; odd ones descending."""
+    from amaranth_boards.ulx3s import ULX3S_85F_Platform
+
+    (gpio,) = ULX3S_85F_Platform.connectors
+    even = [f"{pair}{sign}" for pair in pairs[::2] for sign in "+-"]
+    odd = [f"{pair}{sign}" for pair in pairs[1::2] for sign in "+-"]
+    expected = [gpio.mapping[f"gpio_0:{pin}"] if f"gpio_0:{pin}" in gpio.mapping else gpio.mapping[pin]
+                for pin in (*even, *reversed(odd))]  # fmt: skip
+    assert list(load_board("ulx3s-85f").connector(name).sites) == expected
+
+
+LINK = BoardLink("out", 32, 2, "j1", True, 125_000_000)
+
+
+def test_pins_of_a_link() -> None:
+    """The end that sends first sends from the row's begin and takes from its end; the other one the other way round."""
+    board = load_board("ulx3s-85f")
+    sends = [("clock", "B11"), ("start", "C11"), ("valid", "A9"), ("data", "B10 A7")]
+    takes = [("clock", "A10"), ("start", "A11"), ("valid", "B9"), ("data", "C10 C8")]
+
+    def sites(link: BoardLink, way: str) -> list[tuple[str, str]]:
+        names = {pin.port: " ".join(pin.sites) for pin in link.pins(board)}
+        return [(wire, names[f"{link.name}_{way}_{wire}"]) for wire in ("clock", "start", "valid", "data")]
+
+    other = dataclasses.replace(LINK, name="in", first=False)
+    assert (sites(LINK, "send"), sites(LINK, "take")) == (sends, takes)
+    assert (sites(other, "take"), sites(other, "send")) == (sends, takes)
+    text = board_constraints(board, [LINK])
+    assert 'LOCATE COMP "out_send_data[1]" SITE "A7";' in text
+    assert 'IOBUF PORT "out_take_clock" IO_TYPE=LVCMOS33 PULLMODE=DOWN;' in text
+    assert 'FREQUENCY PORT "out_take_clock" 125 MHZ;' in text
 
 
 @pytest.mark.parametrize("mega", [12.5, 25, 50, 75, 100, 112.5, 125, 150])

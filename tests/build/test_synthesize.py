@@ -80,6 +80,7 @@ def test_stand_in_core_to_bitstream(tmp_path: Path) -> None:
     assert 50 < result.luts < 1000
     assert result.available == {"luts": 83640, "ffs": 83640, "dsps": 156, "block_rams": 208}
     assert result.block_rams >= 1
+    assert [clock.target_hz for clock in result.clocks] == [100_000_000]
     assert result.critical_path is not None
     assert result.critical_path.delay_ns == pytest.approx(1e9 / result.fmax_hz, rel=0.01)
     assert set(result.stages) == {"yosys", "nextpnr", "ecppack"}
@@ -122,6 +123,16 @@ def test_design_without_a_board_is_refused(tmp_path: Path) -> None:
         synthesize(make_design(tmp_path / "design", board=None), print)
 
 
+def test_a_device_with_a_link_over_no_pins_is_refused(tmp_path: Path) -> None:
+    device = {"name": "left", "top": "t", "links": [{"name": "out", "to": "right", "word_bits": 64, "pins": None}]}
+    with pytest.raises(
+        DesignError,
+        match=r"^The link from device 'left' to 'right' goes over no pins of its board; give it phy = \"pins\" in the "
+        r"system file and partition the model again\.$",
+    ):
+        synthesize(make_design(tmp_path / "design", device=device), print)
+
+
 def test_unknown_board_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PlanError, match="^Board must be one of"):
         synthesize(make_design(tmp_path / "design", board={"name": "none"}), print)
@@ -145,7 +156,10 @@ def step(kind: str, delay: float, source: str, target: str, **more: str) -> dict
 def test_report_gives_the_slowest_clock_and_path() -> None:
     path = [step("clk-to-q", 0.5, "a", "a"), step("routing", 2.0, "a", "b", net="n"), step("setup", 0.25, "b", "b")]
     report = {
-        "fmax": {"x": {"achieved": 120.5, "constraint": 100}, "y": {"achieved": 90.0, "constraint": 100}},
+        "fmax": {
+            "$glbnet$x$TRELLIS_IO_IN": {"achieved": 120.5, "constraint": 50},
+            "y": {"achieved": 90.0, "constraint": 100},
+        },
         "utilization": {"TRELLIS_COMB": {"used": 7, "available": 9}, "DP16KD": {"used": 1, "available": 2}},
         "critical_paths": [
             {"from": "posedge y", "to": "posedge y", "path": path},
@@ -155,6 +169,8 @@ def test_report_gives_the_slowest_clock_and_path() -> None:
     routed = read_report(report)
     assert (routed.fmax_hz, routed.clock_met) == (90_000_000, False)
     assert routed.used == {"luts": 7, "ffs": 0, "dsps": 0, "block_rams": 1}
+    clocks = [(clock.name, clock.fmax_hz, clock.target_hz) for clock in routed.clocks]
+    assert clocks == [("x", 120_500_000, 50_000_000), ("y", 90_000_000, 100_000_000)]
     critical = routed.critical_path
     assert critical is not None
     assert (critical.source, critical.target) == ("a.Q", "b.D")

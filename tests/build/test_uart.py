@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import pytest
 from amaranth.sim import Simulator
 
 from rnngen.gateware.uart import StreamShape, UartBridge
@@ -84,21 +85,24 @@ def test_steps_reach_the_core() -> None:
         assert beats == [(0x123456, 0), (0xFFFFFF, 0), (0xA0A1B0, 0), (1, 1), (5, 0), (6, 0)]
 
 
-def test_garbage_before_a_header_is_dropped_and_counted() -> None:
-    bridge = UartBridge(TO_CORE, FROM_CORE, DIVISOR)
+@pytest.mark.parametrize("from_core", [FROM_CORE, None])
+def test_garbage_before_a_header_is_dropped_and_counted(from_core: StreamShape | None) -> None:
+    bridge = UartBridge(TO_CORE, from_core, DIVISOR)
     beats: list[tuple[int, int]] = []
 
     async def drive(ctx: Any) -> None:
         await send(ctx, bridge, b"\x00\xb0\xa2" + step_bytes(1, [7, 8]) + b"\xff" + step_bytes(0, [9, 10]))
         await ctx.tick().repeat(100)
         assert ctx.get(bridge.dropped) == 4
+        assert ctx.get(bridge.tx) == 1
 
     simulate(bridge, drive, core_input(bridge, beats, 0))
     assert beats == [(7, 0), (8, 1), (9, 0), (10, 0)]
 
 
-def test_results_reach_the_host_and_hold_the_core_back() -> None:
-    bridge = UartBridge(TO_CORE, FROM_CORE, DIVISOR)
+@pytest.mark.parametrize("to_core", [TO_CORE, None])
+def test_results_reach_the_host_and_hold_the_core_back(to_core: StreamShape | None) -> None:
+    bridge = UartBridge(to_core, FROM_CORE, DIVISOR)
     answers = [(0, [0x1234, 0xABCD, 0xFFFF]), (1, [1, 2, 3]), (0, [0xB0B1, 0xA0A1, 0])]
 
     async def core(ctx: Any) -> None:

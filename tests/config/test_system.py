@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from rnngen.config.board import load_board
-from rnngen.config.system import Device, Host, Link, System, chain, ring
+from rnngen.config.pins import LinkPins, PinsEnd, rows
+from rnngen.config.system import Device, Host, Link, System, chain, over_pins, ring
 from rnngen.config.system_file import read_system_file
 from rnngen.errors import PlanError
 
@@ -33,6 +34,29 @@ from = "a"
 to = "b"
 word_bits = 64
 latency_cycles = 16
+"""
+BOARDS = """
+[[device]]
+name = "a"
+board = "ulx3s-85f"
+[[device]]
+name = "b"
+board = "ulx3s-85f"
+"""
+THIRD = """
+[[device]]
+name = "c"
+board = "ulx3s-85f"
+"""
+PINS = """
+[[link]]
+from = "a"
+to = "b"
+word_bits = 32
+phy = "pins"
+data_pins = 8
+from_connector = "j1"
+to_connector = "j1"
 """
 ALIKE = [Device(name, 10**8, 8) for name in "abcd"]
 WIRE = Link("x", "y", 32, 5)
@@ -68,6 +92,8 @@ def test_a_board_says_what_its_device_has(tmp_path: Path) -> None:
     assert (plain.luts, plain.dsp, plain.board, plain.clock_hz) == (have.luts, "ecp5", "ulx3s-85f", 10**8)
     (slower,) = read(tmp_path, f"{device}clock_mhz = 50\n").devices
     assert slower.clock_hz == 50_000_000
+    (smaller,) = read(tmp_path, f"{device}multipliers = 32\n").devices
+    assert (smaller.multipliers, smaller.dsps) == (32, have.dsps)
 
 
 def test_links_between_neighbours(tmp_path: Path) -> None:
@@ -78,6 +104,31 @@ def test_links_between_neighbours(tmp_path: Path) -> None:
     assert [link.ends for link in ring(ALIKE, WIRE).links] == [("a", "b"), ("b", "c"), ("c", "d"), ("d", "a")]
     with pytest.raises(PlanError, match=re.escape("A ring needs at least 3 devices, not 2; make it a chain.")):
         ring(ALIKE[:2], WIRE)
+
+
+def test_links_over_pins(tmp_path: Path) -> None:
+    """A word of 32 bits takes 4 cycles over 8 pins; the way back is the same connector from its other end."""
+    system = read(tmp_path, BOARDS + PINS)
+    there, back = system.wire("a", "b"), system.wire("b", "a")
+    assert there is not None
+    assert back is not None
+    assert (there.rate, there.latency_cycles, there.clock_hz) == (Fraction(1, 4), 8, None)
+    assert there.pins == LinkPins(8, PinsEnd("j1", True), PinsEnd("j1", False))
+    assert back.pins == LinkPins(8, PinsEnd("j1", False), PinsEnd("j1", True))
+    assert System(system.devices, (there, back)).wires == system.wires  # a link's ways one by one
+    figures = PINS.replace('[[link]]\nfrom = "a"\nto = "b"', "[chain]").replace('to_connector = "j1"', "")
+    row = read(tmp_path, f"{BOARDS}{THIRD}{figures}to_connector = 'j2'\n")
+    ends = [(link.source, link.pins.source, link.target, link.pins.target) for link in row.links if link.pins]
+    one, other = PinsEnd("j1", True), PinsEnd("j2", False)
+    assert ends == [("a", one, "b", other), ("b", one, "c", other)]
+    with pytest.raises(PlanError, match=r"goes over pins, which say its rate and latency; make it with over_pins\.$"):
+        Link("a", "b", 32, 8, pins=there.pins)
+    assert over_pins("a", "b", 32, there.pins) == system.links[0]
+
+
+def test_rows_of_a_connector() -> None:
+    """Each end counts its pins from its own end of the row: clock, start, valid and data."""
+    assert rows("abcdefghij", 2) == (("a", "b", "c", "d", "e"), ("j", "i", "h", "g", "f"))
 
 
 def test_times_are_whole_ticks() -> None:
@@ -114,6 +165,10 @@ def test_times_are_whole_ticks() -> None:
         (
             "[[device]]\nname = 'a'\nboard = 'ulx3s-85f'\ndsps = 3",
             "Device 'a' has a board, which says its dsps; leave one of the two away.",
+        ),
+        (
+            "[[device]]\nname = 'a'\nboard = 'ulx3s-85f'\nmultipliers = 129",
+            "Device 'a': multipliers must be at most its board's 128, not 129.",
         ),
         ("[[device]]\nname = 'a'\nboard = 'x'", "Board must be one of ulx3s-85f, not x."),
         (
@@ -163,7 +218,25 @@ def test_times_are_whole_ticks() -> None:
         (f"{DEVICES}[[link]]\nto = 'b'", "Link 1 has no 'from'; give it."),
         (f"{DEVICES}[[link]]\nfrom = 'a'", "Link 1 has no 'to'; give it."),
         (f"{DEVICES}{LINK}lanes = 3", "Link 1 has the unknown entry 'lanes'; known are word_bits, latency_cycles, "
-         "rate, clock_mhz, direction, from, to."),
+         "rate, clock_mhz, direction, phy, data_pins, from_connector, to_connector, from, to."),
+        (f"{DEVICES}{LINK}data_pins = 3", "Link 1 has data_pins and no phy; give phy = \"pins\", or leave data_pins "
+         "away."),
+        (f"{DEVICES}{LINK}phy = 'serdes'", "Link 1: phy must be pins, not 'serdes'; leave it away for figures alone."),
+        (f"{DEVICES}{LINK}phy = 'pins'", "Link 1 goes over pins, which say its latency_cycles; leave latency_cycles "
+         "away."),
+        (BOARDS + PINS.replace("data_pins = 8\n", ""), "Link 1 has no data_pins; give it."),
+        (BOARDS + PINS.replace("8", "5"), "The link from 'a' to 'b': data_pins must divide its words of 32 bits and "
+         "be fewer, so that no receiver is too slow, not 5."),
+        (BOARDS + PINS.replace("8", "32"), "The link from 'a' to 'b': data_pins must divide its words of 32 bits and "
+         "be fewer, so that no receiver is too slow, not 32."),
+        (BOARDS + PINS.replace("8", "16"), "The link from 'a' to 'b' needs 38 pins for 16 of data each way, and "
+         "connector 'j1' of 'a' has 28; give fewer data_pins."),
+        (BOARDS + PINS.replace("j1", "x"), "Board 'ulx3s-85f' has the connectors j1, j2, and not 'x'."),
+        (DEVICES + PINS, "The link from 'a' to 'b' goes over pins, and 'a' has no board that says which; give it one."),
+        (BOARDS + THIRD + PINS + PINS.replace('"a"', '"c"'), "The link from 'c' to 'b' and that from 'a' to 'b' both "
+         "take connector 'j1' of 'b'; give one of them another."),
+        (BOARDS + "clock_mhz = 12.5\n" + PINS, "The link from 'a' to 'b' brings 'b' 25 million words a second, more "
+         "than it has cycles (12.5 MHz); give fewer data_pins."),
         (f"{DEVICES}{LINK}direction = 'two'", "Link 1: direction must be both or one-way, not 'two'."),
         (f"{DEVICES}{LINK}rate = 0", "The link from 'a' to 'b': rate must be above 0 and at most 1 word a cycle, not "
          "0."),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rnngen.errors import DataError, DesignError, ToolError
-from rnngen.host import Accelerator, HostError, SerialTransport, SocketTransport
+from rnngen.host import Accelerator, HostError, PairTransport, SerialTransport, SocketTransport
 
 PORT_IN = {
     "tdata_bits": 48,
@@ -67,6 +67,14 @@ def test_frames_are_those_of_the_protocol() -> None:
     result = Accelerator(transport, DESIGN, outputs=3).run(x / 1024)
     assert transport.written == frames(0xA0, x[0], PORT_IN)
     assert np.array_equal(result[0], y / 64)
+
+
+def test_a_pair_writes_to_one_end_and_reads_from_the_other() -> None:
+    first, last = Memory(b"first"), Memory(b"last")
+    pair = PairTransport(first, last)
+    pair.write(b"step")
+    assert pair.read(4, 1.0) == b"last"
+    assert (first.written, last.written) == (b"step", b"")
 
 
 def test_silence_is_one_clear_error() -> None:

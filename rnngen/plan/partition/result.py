@@ -77,7 +77,12 @@ class Partition:
 
     @property
     def is_exact(self) -> bool:
-        """Whether latencies are exact: all clocks are equal; else they are bounds from above."""
+        """Whether latencies are exact: one clock, and no board's own on the way; else they are bounds from above."""
+        return self.one_clock and all(hop.wire.pins is None for hop in self.hops)
+
+    @property
+    def one_clock(self) -> bool:
+        """Whether all clocks are equal."""
         return len({part.device.clock_hz for part in self.parts}) == 1
 
     def load(self, hop: Hop) -> Fraction:
