@@ -9,7 +9,7 @@ The environment variable ``RNNGEN_BENCH`` names a JSON file with the keys
     client              "fast": agents of our own, never pausing; "axi": cocotbext-axi
     stall, seed         probability of a pause in each cycle on either side ("axi" only)
     time_limit_cycles   give up after so many cycles
-    drain_cycles        cycles to run on after the last expected beat, to catch surplus beats
+    drain_cycles        cycles to run on after the last expected beat, or the last watched output, to catch surplus beats
     probes              hierarchical signal names under the top, e.g. "engine0.probe_issue"
     window              [from_cycle, to_cycle) in which the probes are sampled every cycle
     registers           byte offsets of registers to read over s_axil behind the drain
@@ -17,15 +17,16 @@ The environment variable ``RNNGEN_BENCH`` names a JSON file with the keys
                         cycles, see memory_agents; "axiram": cocotbext-axi, with pauses where stall is not 0),
                         error_beat (null, or the beat that is answered with an error), writes ([offset, value] of
                         registers, to start the reading) and fill_cycles to wait behind them, until buffers are full
-    clocks              [name, ticks of a cycle] of every clock of the top, the first one ``aclk``; [] for ``aclk`` alone,
+    clocks              [name, ticks of a cycle] of every clock of the top, the first one ``aclk``; []: ``aclk`` alone,
                         of one tick
     output_clock        the clock of m_axis; s_axis and all else are clocked by ``aclk``
     inputs              [name, value] of other inputs of the top, from the start on
     start_events        [cycle, name, value]: an input takes a value; cycle 0 is here the first one without reset
-    events              the same, from cycle 1 on as defined below; m_axis_tready, too ("fast" only, 1 before), in cycles
-                        of output_clock
+    events              the same, from cycle 1 on as defined below; m_axis_tready, too ("fast" only; 1 before), in
+                        cycles of output_clock
     wait_for            null, or an output of the top that must be 1 before cycle 0
-    watch               outputs of the top whose first cycle at 1 is recorded
+    watch               outputs of the top whose first cycle at 1 is recorded; the run ends when all of them have been 1
+                        and all events have come
 
 Cycle 0 is the first rising edge of ``aclk`` at which ``aresetn`` is high, cycle n the n-th edge behind
 it. A handshake or a probe value "in cycle n" is what holds just before edge n, which is what the
@@ -89,6 +90,7 @@ class StreamBench:
         self.output_period = self.periods[config["output_clock"]]
         self.start_step = 0
         self.seen: dict[str, int] = {}
+        self.all_seen = Event()
         self.axi_sink = None
 
     def time(self) -> int:
@@ -132,6 +134,14 @@ class StreamBench:
         if signal.value != 1:
             await RisingEdge(signal)
         self.seen[name] = int(get_sim_time("step"))
+        if len(self.seen) == len(self.config["watch"]):
+            self.all_seen.set()
+
+    async def all_over(self, changes: list[Task]) -> None:
+        """Return when every watched output has been 1 and no input changes any more."""
+        await self.all_seen.wait()
+        for task in changes:
+            await task
 
     async def wait_for(self, signal) -> None:
         """Return just after the edge at which the signal is 1, or the time limit."""
@@ -229,13 +239,16 @@ class StreamBench:
             window = tuple(config["window"])
             tasks.append(cocotb.start_soon(sample(signals, self.dut.aclk, self.cycle, window, self.samples)))
         tasks += self.start_fast() if config["client"] == "fast" else self.start_axi()
-        tasks += self.start_changes()
+        changes = self.start_changes()
+        tasks += changes
         tasks.append(cocotb.start_soon(self.report_progress()))
+        ends = [self.cycles(config["time_limit_cycles"])]
         if config["expected_beats"] > 0:
-            await First(self.done.wait(), self.cycles(config["time_limit_cycles"]))
-        else:
-            await self.cycles(config["time_limit_cycles"])
-        if self.done.is_set() and config["drain_cycles"] > 0:
+            ends.append(self.done.wait())
+        if config["watch"]:
+            ends.append(cocotb.start_soon(self.all_over(changes)))
+        await First(*ends)
+        if (self.done.is_set() or self.all_seen.is_set()) and config["drain_cycles"] > 0:
             await self.cycles(config["drain_cycles"])
         if config["registers"]:
             await RisingEdge(self.dut.aclk)

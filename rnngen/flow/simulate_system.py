@@ -33,6 +33,9 @@ BENCH = "system_bench"
 
 _VISIBLE = ("aclk*", "aresetn", "s_axis*", "m_axis*", "up", "failed_*", "hold_*", "line_*", "back_*")
 _TRAINING_CYCLES = 20_000
+_SURPLUS_CYCLES = 2_000
+"""In which something wrong may still come out of a system that failed, or was disturbed."""
+
 _LEAST_LATENCY = 2
 """Of ``rnn_link_channel``."""
 
@@ -84,7 +87,6 @@ class _Disturbance:
     start: tuple[Event, ...]
     events: tuple[Event, ...]
     stall: float
-    seed: int
 
     @property
     def any(self) -> bool:
@@ -105,7 +107,6 @@ def simulate_system(
     faults: Faults | None = None,
     start_faults: Faults | None = None,
     stall: float = 0.0,
-    seed: int = 0,
     description: str = "",
     progress: Progress = lambda line: None,
 ) -> SystemReport:
@@ -122,17 +123,19 @@ def simulate_system(
             ``sim/bench_stream.py``, and begin with 1.  ``m_axis_tready``, the host's, may be given likewise, in cycles
             of the device that gives the results; it is 1 before.  With faults neither cycles nor bounds are compared.
         start_faults: The same, in cycles from the end of the reset on, while no link is up yet.
-        stall, seed: As for ``simulate``.
+        stall: As for ``simulate``.
 
     Raises:
         DesignError: if the folder holds no sound system.  DataError: if x, steps or a fault is wrong.
         ToolError: if Verilator, a compiler or make is missing or fails.
     """
+    if not 0.0 <= stall < 1.0:
+        raise DataError(f"--stall must be at least 0 and below 1, not {stall}.")
     system = system if isinstance(system, SystemDesign) else read_system(Path(system))
     _check(system)
     given = given_input(system.designs[0], x, steps, None, description)
     shape = bench_shape(system.partition, [design.quantised for design in system.designs], _cores(system))
-    disturbance = _disturbance(shape, faults or {}, start_faults or {}, stall, seed)
+    disturbance = _disturbance(shape, faults or {}, start_faults or {}, stall)
     progress(f"emulating {len(given.lengths)} sequences, {sum(given.lengths)} steps")
     output = run_lengths(system.quantised, given.values, given.lengths).output
     schedule = run_system(system.partition, given.lengths)
@@ -193,20 +196,22 @@ def _options(
     system: SystemDesign, shape: BenchShape, schedule: SystemSchedule, disturbance: _Disturbance
 ) -> RunOptions:
     outputs = schedule.outputs
-    ticks = _cycle_ticks(system)
+    ticks, stall = _cycle_ticks(system), disturbance.stall
     planned = outputs[-1][-1] // ticks[0] + 1
+    fastest = outputs[-1][-1] // min(ticks)
     multipliers = sum(design.plan.multipliers for design in system.designs)
     limit = _TRAINING_CYCLES + 2 * planned
     if disturbance.any:
-        limit = _TRAINING_CYCLES + 20 * planned + disturbance.last + report_cycles(shape) * max(ticks) // ticks[0]
+        slowest = report_cycles(shape) * max(ticks) // ticks[0]
+        limit = _TRAINING_CYCLES + int(20 * planned / (1.0 - stall) ** 2) + disturbance.last + slowest
     # Devices of one clock have one port for it.
     clocks = {clock_name(0 if shape.one_clock else index): each for index, each in enumerate(ticks)}
     return RunOptions(
         expected_beats=sum(len(beats) for beats in outputs),
-        client="axi" if disturbance.stall else "fast",
-        stall=disturbance.stall,
-        seed=disturbance.seed,
+        client="axi" if stall else "fast",
+        stall=stall,
         time_limit_cycles=limit,
+        drain_cycles=_SURPLUS_CYCLES if disturbance.any else RunOptions.drain_cycles,
         clocks=tuple(clocks.items()),
         output_clock=clock_name(0 if shape.one_clock else shape.outputs[0]),
         inputs=disturbance.inputs,
@@ -214,7 +219,7 @@ def _options(
         events=disturbance.events,
         wait_for="up",
         watch=tuple(f"failed_{index}" for index in range(len(ticks))),
-        compile=CompileOptions(visible=_VISIBLE, optimisation=optimisation_for(planned, multipliers)),
+        compile=CompileOptions(visible=_VISIBLE, optimisation=optimisation_for(fastest, multipliers)),
     )
 
 
@@ -232,7 +237,7 @@ def _cycle_ticks(system: SystemDesign) -> list[int]:
     return [system.system.cycle_ticks(part.device.name) for part in system.partition.parts]
 
 
-def _disturbance(shape: BenchShape, faults: Faults, start: Faults, stall: float, seed: int) -> _Disturbance:
+def _disturbance(shape: BenchShape, faults: Faults, start: Faults, stall: float) -> _Disturbance:
     """Every input of the bench's top that is no stream and no clock, and what is done to it."""
     known = {f"{way}_{k}_{name}": bits for k in range(len(shape.lines)) for way in ("line", "back")
              for name, bits in FAULTS.items()} | {f"hold_{k}": 1 for k in range(len(shape.devices))}  # fmt: skip
@@ -243,7 +248,7 @@ def _disturbance(shape: BenchShape, faults: Faults, start: Faults, stall: float,
                 _check_fault(name, value, known)
                 inputs[name] = value
     timed = tuple(_timed(faults, known | {READY: 1})), tuple(_timed(start, known))
-    return _Disturbance(tuple(inputs.items()), timed[1], timed[0], stall, seed)
+    return _Disturbance(tuple(inputs.items()), timed[1], timed[0], stall)
 
 
 def _timed(faults: Faults, known: Mapping[str, int]) -> Iterator[Event]:
@@ -265,11 +270,10 @@ def _compare(
     system: SystemDesign, given: GivenInput, output: IntArray, schedule: SystemSchedule | None, result: RunResult
 ) -> Comparison:
     port, order = _sink(system)
-    exact = system.partition.is_exact
     cycles = latest = None
-    if schedule is not None and exact:
+    if schedule is not None and system.partition.is_exact:
         cycles = np.array(schedule.parts[-1].outputs).ravel() + FIRST_INPUT_CYCLE
-    if schedule is not None:
+    elif schedule is not None:
         latest = np.array(schedule.outputs).ravel() + FIRST_INPUT_CYCLE * _cycle_ticks(system)[0]
     lengths = (1,) * len(given.lengths) if system.quantised.one_step else given.lengths
     expected = [words[:length, order] for words, length in zip(output, lengths)]
@@ -296,7 +300,7 @@ def _figures(
     return {
         "devices": list(system.names),
         **comparison.figures,
-        "within_bounds": comparison.within_bounds if comparison.bounds_compared else None,
+        "within_bounds": comparison.within_bounds if comparison.times_compared else None,
         "input_description": given.description,
         "sequences": given.values.shape[0],
         "steps": measured.steps,

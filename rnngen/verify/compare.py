@@ -39,8 +39,8 @@ class Difference:
     """One place where the circuit departs from the emulator.
 
     ``kind``: "value", "cycle", "late", "last" (TLAST), "stream" (TID), "missing" or "surplus" (beat). ``step`` counts
-    within the sequence. ``layer``, ``point`` and ``gate`` say where inside, when that is known; ``cycle`` is the cycle in
-    which it was seen (None: it never came). ``expected`` and ``got`` are integers as the circuit holds them,
+    within the sequence. ``layer``, ``point`` and ``gate`` say where inside, when that is known; ``cycle`` is the
+    cycle in which it was seen (None: it never came). ``expected`` and ``got`` are integers as the circuit holds them,
     cycle numbers for kind "cycle", ticks for kind "late".
     """
 
@@ -143,6 +143,11 @@ class Comparison:
     def cycle_exact(self) -> bool:
         """All of that, each beat in its promised cycle."""
         return self.bit_exact and self.cycles_compared and self.cycle_mismatches == 0
+
+    @property
+    def times_compared(self) -> bool:
+        """Cycles were compared, or the latest ticks."""
+        return self.cycles_compared or self.bounds_compared
 
     @property
     def within_bounds(self) -> bool:

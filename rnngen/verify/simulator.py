@@ -90,7 +90,7 @@ class RunOptions:
     ``output_clock``: that of ``m_axis``.
     ``inputs``: other inputs of the top, held at a value; ``start_events``, ``events``: (cycle, name, value), from the
     end of the reset on and from cycle 0 on; ``wait_for``: an output that is 1 before cycle 0.
-    ``watch``: outputs whose first cycle at 1 is recorded.
+    ``watch``: outputs whose first cycle at 1 is recorded; a run ends when all of them have been 1.
     ``waves`` writes DIR/simulation/waves.vcd with ``waves_depth`` levels of the hierarchy.
     """
 
@@ -155,7 +155,7 @@ class RunOptions:
 class RunResult:
     """What the bench recorded. Cycle numbers are int64, one a handshake, each of the clock of its port.
 
-    ``out_tick``: ticks of output handshakes behind cycle 0; a tick is a cycle where there is one clock and no more said.
+    ``out_tick``: ticks of output handshakes behind cycle 0; where no clocks are given a tick is a cycle.
     ``complete``: all expected beats came before the time limit. ``cycles``: length of the run.
     ``probes``: uint8 (samples, bytes), little-endian, by name; sample k is of cycle window[0] + k.
     ``registers``: what was read, in the order asked for.
