@@ -9,7 +9,7 @@ The environment variable ``RNNGEN_BENCH`` names a JSON file with the keys
     client              "fast": agents of our own, never pausing; "axi": cocotbext-axi
     stall, seed         probability of a pause in each cycle on either side ("axi" only)
     time_limit_cycles   give up after so many cycles
-    drain_cycles        cycles to run on after the last expected beat, or the last watched output, to catch surplus beats
+    drain_cycles        cycles to run on after the last expected beat or watched output, to catch surplus beats
     probes              hierarchical signal names under the top, e.g. "engine0.probe_issue"
     window              [from_cycle, to_cycle) in which the probes are sampled every cycle
     registers           byte offsets of registers to read over s_axil behind the drain
