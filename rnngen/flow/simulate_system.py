@@ -200,10 +200,11 @@ def _options(
     planned = outputs[-1][-1] // ticks[0] + 1
     fastest = outputs[-1][-1] // min(ticks)
     multipliers = sum(design.plan.multipliers for design in system.designs)
-    limit = _TRAINING_CYCLES + 2 * planned
+    training = _TRAINING_CYCLES * max(ticks) // ticks[0]
+    limit = training + 2 * planned
     if disturbance.any:
-        slowest = report_cycles(shape) * max(ticks) // ticks[0]
-        limit = _TRAINING_CYCLES + int(20 * planned / (1.0 - stall) ** 2) + disturbance.last + slowest
+        reported = report_cycles(shape) * max(ticks) // ticks[0]
+        limit = training + int(20 * planned / (1.0 - stall) ** 2) + disturbance.last + reported
     # Devices of one clock have one port for it.
     clocks = {clock_name(0 if shape.one_clock else index): each for index, each in enumerate(ticks)}
     return RunOptions(
@@ -225,11 +226,8 @@ def _options(
 
 def report_cycles(shape: BenchShape) -> int:
     """Cycles of the slowest device from a link's death until every device has failed: the news cross every line."""
-    return sum(
-        device.links[name].report_cycles(line.latency)
-        for line in shape.lines
-        for device, name in ((shape.devices[line.left], line.left_link),)
-    )
+    ends = [(shape.devices[line.left].links[line.left_link], line) for line in shape.lines]
+    return sum(link.report_cycles(line.latency) for link, line in ends)
 
 
 def _cycle_ticks(system: SystemDesign) -> list[int]:
