@@ -232,7 +232,8 @@ def report_cycles(shape: BenchShape) -> int:
 
 def _cycle_ticks(system: SystemDesign) -> list[int]:
     """Ticks of each device's cycle."""
-    return [system.system.cycle_ticks(part.device.name) for part in system.partition.parts]
+    ticks_hz = system.partition.system.ticks_hz
+    return [ticks_hz // system.system.device(name).clock_hz for name in system.names]
 
 
 def _disturbance(shape: BenchShape, faults: Faults, start: Faults, stall: float) -> _Disturbance:
@@ -329,7 +330,7 @@ def _tick_figures(system: SystemDesign, times: SystemTimes, failed: Sequence[int
     """What has no cycle of its own where clocks differ."""
     partition = system.partition
     return {
-        "ticks_hz": system.system.ticks_hz,
+        "ticks_hz": partition.system.ticks_hz,
         "step_interval_ticks": times.step_interval,
         "planned_step_interval_ticks": partition.interval_ticks,
         "latency_first_output_ticks": times.latency_first_output,

@@ -8,15 +8,14 @@ import torch
 
 from rnngen.arith.beats import lanes
 from rnngen.arith.format import FloatArray, IntArray
+from rnngen.emit.devices import bench_shape
 from rnngen.emit.system import SystemDesign
 from rnngen.emulate.network import run_lengths
 from rnngen.errors import DataError
 from rnngen.flow import partition, simulate_system
 from rnngen.flow.simulate_system import Faults, SystemReport
 from rnngen.flow.stimulus import port_of
-from rnngen.plan.partition import RowSplit
 from rnngen.plan.partition.schedule import run_system
-from rnngen.plan.partition.shapes import link_shape
 from rnngen.verify.simulator import FIRST_INPUT_CYCLE, ByteArray
 from tests.flow.test_rows import mesh, recurrent
 from tests.flow.test_system import system_of
@@ -42,8 +41,10 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def reported_within(system: SystemDesign) -> int:
     """Cycles in which the link layer promises to report a dead link, at both ends."""
-    (hop, *_), (part, *_) = system.partition.hops, system.partition.parts
-    return link_shape(hop, part).report_cycles(hop.wire.latency_cycles)
+    networks, cores = [design.quantised for design in system.designs], [design.top for design in system.designs]
+    shape = bench_shape(system.partition, networks, cores)
+    (line,) = shape.lines
+    return shape.devices[line.left].links[line.left_link].report_cycles(line.latency)
 
 
 def check_failed(system: SystemDesign, report: SystemReport, devices: tuple[int, ...] = (0, 1)) -> None:
@@ -114,7 +115,7 @@ def test_a_reset_of_all_begins_anew(pair: SystemDesign, held: tuple[tuple[int, i
     before = words(pair, values[:1])
     after = np.concatenate([words(pair, values[:1, done:]), words(pair, values[1:])])
     # Of rows both devices give a beat, else the last one does.
-    gives = hold + (0 if isinstance(pair.partition, RowSplit) else held[-1][0])
+    gives = hold + (0 if outputs(pair) > 1 else held[-1][0])
     old = report.run.out_cycle <= gives
     came, then = (units(pair, report.run.out_beats[which]) for which in (old, ~old))
     assert 0 < len(came) <= done
@@ -128,10 +129,14 @@ def words(system: SystemDesign, values: FloatArray) -> IntArray:
     return output[0]
 
 
+def outputs(system: SystemDesign) -> int:
+    """Devices whose results go to the host, side by side."""
+    return len(system.document["host"]["output"])
+
+
 def units(system: SystemDesign, beats: ByteArray) -> IntArray:
     """The whole steps of beats, (steps, units): of rows, a beat holds units of each device."""
-    port = port_of(system.designs[-1], "m_axis")
-    devices = len(system.designs) if isinstance(system.partition, RowSplit) else 1
+    port, devices = port_of(system.designs[-1], "m_axis"), outputs(system)
     whole = len(beats) // port.beats_per_step
     split = beats[: whole * port.beats_per_step].reshape(-1, port.tdata_bits // 8)
     found = lanes(split, port).reshape(whole, port.beats_per_step, devices, port.words_per_beat)
