@@ -9,16 +9,24 @@ The environment variable ``RNNGEN_BENCH`` names a JSON file with the keys
     client              "fast": agents of our own, never pausing; "axi": cocotbext-axi
     stall, seed         probability of a pause in each cycle on either side ("axi" only)
     time_limit_cycles   give up after so many cycles
-    drain_cycles        cycles to run on after the last expected beat, to catch surplus beats
+    drain_cycles        cycles to run on after the last expected beat or watched output, to catch surplus beats
     probes              hierarchical signal names under the top, e.g. "engine0.probe_issue"
-    inputs              [name, value] of other inputs of the top, from the start on
-    wait_for            null, or an output of the top that must be 1 before cycle 0
     window              [from_cycle, to_cycle) in which the probes are sampled every cycle
     registers           byte offsets of registers to read over s_axil behind the drain
     memory              null, or what is behind m_axi: image (file), base (byte address), model ("exact": of "latency"
                         cycles, see memory_agents; "axiram": cocotbext-axi, with pauses where stall is not 0),
                         error_beat (null, or the beat that is answered with an error), writes ([offset, value] of
                         registers, to start the reading) and fill_cycles to wait behind them, until buffers are full
+    clocks              [name, ticks of a cycle] of every clock of the top, the first one ``aclk``; []: ``aclk`` alone,
+                        of one tick
+    output_clock        the clock of m_axis; s_axis and all else are clocked by ``aclk``
+    inputs              [name, value] of other inputs of the top, from the start on
+    start_events        [cycle, name, value]: an input takes a value; cycle 0 is here the first one without reset
+    events              the same, from cycle 1 on as defined below; m_axis_tready, too ("fast" only; 1 before), in
+                        cycles of output_clock
+    wait_for            null, or an output of the top that must be 1 before cycle 0
+    watch               outputs of the top whose first cycle at 1 is recorded; the run ends when all of them have been 1
+                        and all events have come
 
 Cycle 0 is the first rising edge of ``aclk`` at which ``aresetn`` is high, cycle n the n-th edge behind
 it. A handshake or a probe value "in cycle n" is what holds just before edge n, which is what the
@@ -26,8 +34,14 @@ registers clocked by edge n see. As AXI4-Stream demands, TVALID is first raised 
 earliest input handshake is in cycle 1 ("fast" client; cocotbext-axi may be later). TREADY likewise.
 With a memory cycle 0 is the edge at which its fill_cycles are over, with wait_for the edge at which it is 1.
 
-The result holds in_cycle, in_last, out_beats, out_last, out_tid, out_cycle, cycles (length of the run),
-complete (all expected beats came), registers (uint32, one an offset), and probe_0 .. probe_n: uint8
+All clocks begin with an edge at the same time, and their periods are exact. Cycle n of another clock than
+``aclk`` is its n-th edge behind cycle 0 of ``aclk``; one at the same time is its cycle 0. Output handshakes
+are counted in cycles of the clock that gives them; where clocks differ only ticks can be compared with those
+of inputs. Tick 0 is cycle 0 of ``aclk``.
+
+The result holds in_cycle, in_last, out_beats, out_last, out_tid, out_cycle, out_tick (ticks of output handshakes),
+cycles (length of the run), complete (all expected beats came), registers (uint32, one an offset), watch_seen
+(bool) and watch_cycle (of ``aclk``, below 0 before cycle 0) of each output watched, and probe_0 .. probe_n: uint8
 (samples, bytes), little-endian.
 """
 
@@ -47,15 +61,17 @@ from cocotb.task import Task
 from cocotb.triggers import Event, First, RisingEdge, Timer
 from cocotb.utils import get_sim_time
 from memory_agents import ExactMemory, start_axi_ram, write_register
-from stream_agents import BeatLog, Stream, collect, drive, read_registers, sample, to_bytes, to_integers, watch
+from stream_agents import BeatLog, Stream, collect, drive, play, read_registers, sample, to_bytes, to_integers, watch
 
-PERIOD_NS = 10
+PERIOD_STEPS = 10_000
+"""Simulator time steps of a cycle of ``aclk`` (1 ps each); about so many where there are more clocks."""
+READY = "m_axis_tready"
 RESET_CYCLES = 8
 PROGRESS_SECONDS = 1.0
 
 
 class StreamBench:
-    """One accelerator with its clock, its two streams and their records."""
+    """One accelerator with its clocks, its two streams and their records."""
 
     def __init__(self, dut, config: dict) -> None:
         self.dut, self.config = dut, config
@@ -67,16 +83,30 @@ class StreamBench:
         self.samples: list[list[int]] = [[] for _ in config["probes"]]
         self.registers: list[int] = []
         self.done = Event()
+        clocks = dict(config["clocks"]) or {"aclk": 1}
+        self.steps_per_tick = 2 * max(1, PERIOD_STEPS // 2 // clocks["aclk"])  # even: both halves of a cycle are alike
+        self.periods = {name: ticks * self.steps_per_tick for name, ticks in clocks.items()}
+        self.output_clock = getattr(dut, config["output_clock"])
+        self.output_period = self.periods[config["output_clock"]]
         self.start_step = 0
-        self.steps_per_cycle = 0
+        self.seen: dict[str, int] = {}
+        self.all_seen = Event()
         self.axi_sink = None
+
+    def time(self) -> int:
+        """Simulator time steps since cycle 0."""
+        return int(get_sim_time("step")) - self.start_step
 
     def cycle(self) -> int:
         """Number of the present (or latest) cycle."""
-        return (int(get_sim_time("step")) - self.start_step) // self.steps_per_cycle
+        return self.time() // self.periods["aclk"]
+
+    def cycles(self, count: int) -> Timer:
+        """So many cycles."""
+        return Timer(count * self.periods["aclk"], unit="step")
 
     async def reset(self) -> None:
-        """Start the clock; return just after the edge of cycle 0."""
+        """Start the clocks; return just after the edge of cycle 0."""
         for name in ("s_axis_tvalid", "m_axis_tready", "s_axil_awvalid", "s_axil_wvalid", "s_axil_bready",
                      "s_axil_arvalid", "s_axil_rready", "m_axi_arready", "m_axi_rvalid"):  # fmt: skip
             if hasattr(self.dut, name):
@@ -84,18 +114,34 @@ class StreamBench:
         for name, value in self.config["inputs"]:
             getattr(self.dut, name).value = value
         self.dut.aresetn.value = 0
-        Clock(self.dut.aclk, PERIOD_NS, unit="ns").start()
+        for name, period in self.periods.items():
+            Clock(getattr(self.dut, name), period, unit="step").start()
         edge = RisingEdge(self.dut.aclk)
-        await edge
-        before = int(get_sim_time("step"))
-        for _ in range(RESET_CYCLES):
+        for _ in range(1 + RESET_CYCLES):
             await edge
-        self.steps_per_cycle = (int(get_sim_time("step")) - before) // RESET_CYCLES
         self.dut.aresetn.value = 1
+        for name in self.config["watch"]:
+            cocotb.start_soon(self.see(name))
+        cocotb.start_soon(play(self.dut, self.dut.aclk, self.config["start_events"], -1))
         await edge
         if self.config["wait_for"]:
             await self.wait_for(getattr(self.dut, self.config["wait_for"]))
         self.start_step = int(get_sim_time("step"))
+
+    async def see(self, name: str) -> None:
+        """Keep the time at which an output is 1 for the first time."""
+        signal = getattr(self.dut, name)
+        if signal.value != 1:
+            await RisingEdge(signal)
+        self.seen[name] = int(get_sim_time("step"))
+        if len(self.seen) == len(self.config["watch"]):
+            self.all_seen.set()
+
+    async def all_over(self, changes: list[Task]) -> None:
+        """Return when every watched output has been 1 and no input changes any more."""
+        await self.all_seen.wait()
+        for task in changes:
+            await task
 
     async def wait_for(self, signal) -> None:
         """Return just after the edge at which the signal is 1, or the time limit."""
@@ -126,15 +172,26 @@ class StreamBench:
             await edge
         self.start_step = int(get_sim_time("step"))
 
+    def start_changes(self) -> list[Task]:
+        """Start the inputs that change, each with the clock that takes it."""
+        events = self.config["events"]
+        ready = [event for event in events if event[1] == READY]
+        others = [event for event in events if event[1] != READY]
+        pairs = ((self.dut.aclk, others), (self.output_clock, ready))
+        return [cocotb.start_soon(play(self.dut, clock, found, 0)) for clock, found in pairs if found]
+
     def start_fast(self) -> list[Task]:
         """Start the agents that never pause."""
-        clock, expected = self.dut.aclk, self.config["expected_beats"]
+        expected = self.config["expected_beats"]
         values = to_integers(self.beats)
+        held = any(name == READY for _, name, _ in self.config["events"])
         return [
             cocotb.start_soon(
-                drive(self.source, clock, self.cycle, values, self.last, self.tid, self.offered, self.sent)
+                drive(self.source, self.dut.aclk, self.cycle, values, self.last, self.tid, self.offered, self.sent)
             ),
-            cocotb.start_soon(collect(self.sink, clock, self.cycle, self.received, expected, self.done)),
+            cocotb.start_soon(
+                collect(self.sink, self.output_clock, self.time, self.received, expected, self.done, not held)
+            ),
         ]
 
     def start_axi(self) -> list[Task]:
@@ -144,7 +201,7 @@ class StreamBench:
         logging.getLogger(f"cocotb.{self.dut._name}").setLevel(logging.WARNING)
         clock, expected = self.dut.aclk, self.config["expected_beats"]
         source = AxiStreamSource(AxiStreamBus.from_prefix(self.dut, "s_axis"), clock)
-        self.axi_sink = AxiStreamSink(AxiStreamBus.from_prefix(self.dut, "m_axis"), clock)
+        self.axi_sink = AxiStreamSink(AxiStreamBus.from_prefix(self.dut, "m_axis"), self.output_clock)
         stall, seed = self.config["stall"], self.config["seed"]
         if stall > 0:
             source.set_pause_generator(pauses(stall, 2 * seed))
@@ -157,7 +214,7 @@ class StreamBench:
             source.send_nowait(AxiStreamFrame(self.beats[begin:end].tobytes(), **whose))
         return [
             cocotb.start_soon(watch(self.source, clock, self.cycle, self.sent, len(self.last), None)),
-            cocotb.start_soon(watch(self.sink, clock, self.cycle, self.received, expected, self.done)),
+            cocotb.start_soon(watch(self.sink, self.output_clock, self.time, self.received, expected, self.done)),
         ]
 
     def check_client(self) -> None:
@@ -182,13 +239,17 @@ class StreamBench:
             window = tuple(config["window"])
             tasks.append(cocotb.start_soon(sample(signals, self.dut.aclk, self.cycle, window, self.samples)))
         tasks += self.start_fast() if config["client"] == "fast" else self.start_axi()
+        changes = self.start_changes()
+        tasks += changes
         tasks.append(cocotb.start_soon(self.report_progress()))
+        ends = [self.cycles(config["time_limit_cycles"])]
         if config["expected_beats"] > 0:
-            await First(self.done.wait(), Timer(config["time_limit_cycles"] * PERIOD_NS, unit="ns"))
-        else:
-            await Timer(config["time_limit_cycles"] * PERIOD_NS, unit="ns")
-        if self.done.is_set() and config["drain_cycles"] > 0:
-            await Timer(config["drain_cycles"] * PERIOD_NS, unit="ns")
+            ends.append(self.done.wait())
+        if config["watch"]:
+            ends.append(cocotb.start_soon(self.all_over(changes)))
+        await First(*ends)
+        if (self.done.is_set() or self.all_seen.is_set()) and config["drain_cycles"] > 0:
+            await self.cycles(config["drain_cycles"])
         if config["registers"]:
             await RisingEdge(self.dut.aclk)
             self.registers = await read_registers(self.dut, self.dut.aclk, config["registers"])
@@ -199,7 +260,7 @@ class StreamBench:
         """Print a line about once a second of wall time, for whoever watches the run."""
         shown, expected = time.monotonic(), self.config["expected_beats"]
         while True:
-            await Timer(2000 * PERIOD_NS, unit="ns")
+            await self.cycles(2000)
             if time.monotonic() - shown >= PROGRESS_SECONDS:
                 shown = time.monotonic()
                 print(f"RNNGEN_PROGRESS {self.cycle()} {len(self.received.cycles)} {expected}", flush=True)
@@ -209,6 +270,10 @@ class StreamBench:
         probes = {}
         for index, (name, log) in enumerate(zip(self.config["probes"], self.samples, strict=True)):
             probes[f"probe_{index}"] = to_bytes(log, (len(resolve(self.dut, name)) + 7) // 8)
+        out_step = np.array(self.received.cycles, dtype=np.int64)
+        seen = [self.seen.get(name) for name in self.config["watch"]]
+        # What changed behind an edge is seen by the next one.
+        since = [0 if step is None else (step - self.start_step) // self.periods["aclk"] + 1 for step in seen]
         np.savez(
             self.config["result"],
             in_cycle=np.array(self.sent.cycles, dtype=np.int64),
@@ -216,10 +281,13 @@ class StreamBench:
             out_beats=to_bytes(self.received.data, self.sink.bytes_per_beat),
             out_last=np.array(self.received.last, dtype=bool),
             out_tid=np.array(self.received.tid or [0] * len(self.received.last), dtype=np.int64),
-            out_cycle=np.array(self.received.cycles, dtype=np.int64),
+            out_cycle=-(-out_step // self.output_period),
+            out_tick=out_step // self.steps_per_tick,
             cycles=np.int64(self.cycle()),
             complete=np.bool_(self.done.is_set() or self.config["expected_beats"] == 0),
             registers=np.array(self.registers, dtype=np.uint32),
+            watch_seen=np.array([step is not None for step in seen], dtype=bool),
+            watch_cycle=np.array(since, dtype=np.int64),
             **probes,
         )
 

@@ -2,7 +2,8 @@
 
 Cycles are counted as written in ``bench_stream``: cycle n is the n-th rising
 edge of ``aclk`` with ``aresetn`` high, and everything "in cycle n" is what the
-registers behind that edge see, that is the values just before the edge.
+registers behind that edge see, that is the values just before the edge.  A
+stream may have another clock than ``aclk``; logs hold what ``cycle_now`` counts.
 
 The agents read only what they need: while a handshake is impossible they wait
 for the signal that blocks it, not for the clock.
@@ -68,11 +69,20 @@ async def drive(
 
 
 async def collect(
-    stream: Stream, clock, cycle_now: Callable[[], int], log: BeatLog, expected: int, done: Event
+    stream: Stream,
+    clock,
+    cycle_now: Callable[[], int],
+    log: BeatLog,
+    expected: int,
+    done: Event,
+    ready_is_high: bool = True,
 ) -> None:
-    """Hold TREADY high and record every beat; set ``done`` at beat number ``expected``."""
+    """Raise TREADY and record every beat; set ``done`` at beat number ``expected``.
+
+    ``ready_is_high``: nobody else lowers it again.
+    """
     stream.tready.value = 1
-    await watch(stream, clock, cycle_now, log, expected, done, ready_is_high=True)
+    await watch(stream, clock, cycle_now, log, expected, done, ready_is_high)
 
 
 async def watch(
@@ -100,6 +110,18 @@ async def watch(
                 log.tid.append(int(stream.tid.value))
             if len(log.cycles) == expected and done is not None:
                 done.set()
+
+
+async def play(dut, clock, events: list, now: int) -> None:
+    """Give inputs of the top their values, ``[cycle, name, value]``, so that each is there in its cycle.
+
+    Call it just after the edge of cycle ``now``; an event of this cycle or an earlier one comes in the next one.
+    """
+    for cycle, name, value in sorted(events, key=lambda event: event[0]):
+        if cycle - 1 > now:
+            await ClockCycles(clock, cycle - 1 - now)
+            now = cycle - 1
+        getattr(dut, name).value = value
 
 
 async def sample(signals, clock, cycle_now: Callable[[], int], window: tuple[int, int], logs: list[list[int]]) -> None:

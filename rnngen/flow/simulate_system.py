@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,19 +21,41 @@ from rnngen.emulate.network import run_lengths
 from rnngen.errors import DataError
 from rnngen.flow.simulate import SIMULATION_FILE, Progress
 from rnngen.flow.stimulus import GivenInput, given_input, port_of, stimulus_of
-from rnngen.gateware.system.bench_top import FAULTS, bench_verilog
+from rnngen.gateware.system.bench_top import FAULTS, BenchShape, bench_verilog, clock_name
 from rnngen.plan.partition.schedule import SystemSchedule, pace, run_system
 from rnngen.verify.compare import Comparison, compare
 from rnngen.verify.compile import CompileOptions, optimisation_for
-from rnngen.verify.simulator import FIRST_INPUT_CYCLE, RunOptions, RunResult, run
+from rnngen.verify.simulator import FIRST_INPUT_CYCLE, READY, Event, RunOptions, RunResult, run
 
 BENCH = "system_bench"
 """Name of the module that holds the whole system."""
 
 _VISIBLE = ("aclk*", "aresetn", "s_axis*", "m_axis*", "up", "failed_*", "hold_*", "line_*", "back_*")
 _TRAINING_CYCLES = 20_000
+_SURPLUS_CYCLES = 2_000
+"""In which something wrong may still come out of a system that failed, or was disturbed."""
+
 _LEAST_LATENCY = 2
 """Of ``rnn_link_channel``."""
+
+
+Faults = Mapping[str, int | Sequence[tuple[int, int]]]
+"""Inputs of the bench's top (``gateware.system.bench_top``) by name: a value for the whole run, or (cycle, value), each
+from this cycle on and 0 before.  Cycles are those of the first device."""
+
+
+@dataclass(frozen=True)
+class SystemTimes:
+    """Measured ticks of the system (``System.ticks_hz``); None where the run is too short to tell.
+
+    Attributes:
+        step_interval: Mean distance of consecutive steps' last output beats in the second half of the run.
+        latency_first_output, latency_last_output: From the first step's last input beat to its first and last output.
+    """
+
+    step_interval: float | None
+    latency_first_output: int | None
+    latency_last_output: int | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,15 +64,38 @@ class SystemReport:
 
     Attributes:
         comparison: Circuit against emulator.  run: What the bench recorded.
-        schedule: What was planned.
+        schedule: What was planned.  times: What was measured.
+        failed: By device, the first cycle of the first device in which it said that a link was lost; None: never.
         output: Emulated integers of the last device.  figures: simulation.json as plain data.
     """
 
     comparison: Comparison
     run: RunResult
     schedule: SystemSchedule
+    times: SystemTimes
+    failed: tuple[int | None, ...]
     output: IntArray
     figures: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Disturbance:
+    """What is done to a system while it runs."""
+
+    inputs: tuple[tuple[str, int], ...]
+    start: tuple[Event, ...]
+    events: tuple[Event, ...]
+    stall: float
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything."""
+        return bool(self.start or self.events or self.stall or any(value for _, value in self.inputs))
+
+    @property
+    def last(self) -> int:
+        """Cycles until the last change."""
+        return max((cycle for cycle, _, _ in (*self.start, *self.events)), default=0)
 
 
 def simulate_system(
@@ -58,65 +103,80 @@ def simulate_system(
     x: npt.ArrayLike | Path | str | None = None,
     *,
     steps: int | None = None,
-    faults: Mapping[str, int] | None = None,
+    faults: Faults | None = None,
+    start_faults: Faults | None = None,
+    stall: float = 0.0,
     description: str = "",
     progress: Progress = lambda line: None,
 ) -> SystemReport:
     """Simulates a system, compares it with the emulator, and writes DIR/simulation.json.
 
+    Every device has its own clock, of its exact period.  Where all clocks are equal every output has its planned cycle;
+    where they differ the plan is a bound, and no output may come later.  Clocks that drift apart by some parts per
+    million are clocks that differ: describe them so (``clock_mhz = 100.005``).
+
     Args:
         x, steps: As for ``simulate``.
-        faults: Inputs of the bench's top (``gateware.system.bench_top``) that are not 0, for instance
-            ``{"line_0_bit_errors": 430}``: of each bit with a probability of 430 / 2**32.  Cycles are not compared
-            then.
+        faults: For instance ``{"line_0_bit_errors": 430}``, of each bit with a probability of 430 / 2**32, or
+            ``{"hold_1": [(500, 1), (600, 0)]}``.  Cycles count from the one in which all links are up, as in
+            ``sim/bench_stream.py``, and begin with 1.  ``m_axis_tready``, the host's, may be given likewise, in cycles
+            of the device that gives the results; it is 1 before.  With faults neither cycles nor bounds are compared.
+        start_faults: The same, in cycles from the end of the reset on, while no link is up yet.
+        stall: As for ``simulate``.
 
     Raises:
-        DesignError: if the folder holds no sound system.  DataError: if x, steps or a fault's name is wrong.
+        DesignError: if the folder holds no sound system.  DataError: if x, steps or a fault is wrong.
         ToolError: if Verilator, a compiler or make is missing or fails.
     """
+    if not 0.0 <= stall < 1.0:
+        raise DataError(f"--stall must be at least 0 and below 1, not {stall}.")
     system = system if isinstance(system, SystemDesign) else read_system(Path(system))
     _check(system)
     given = given_input(system.designs[0], x, steps, None, description)
+    shape = bench_shape(system.partition, [design.quantised for design in system.designs], _cores(system))
+    disturbance = _disturbance(shape, faults or {}, start_faults or {}, stall)
     progress(f"emulating {len(given.lengths)} sequences, {sum(given.lengths)} steps")
     output = run_lengths(system.quantised, given.values, given.lengths).output
     schedule = run_system(system.partition, given.lengths)
-    result = _run(system, given, schedule, faults or {}, progress)
-    exact = system.partition.is_exact and not faults
-    comparison = _compare(system, given, output, schedule if exact else None, result)
-    figures = _figures(system, given, comparison, result)
+    result = _run(system, shape, given, schedule, disturbance, progress)
+    comparison = _compare(system, given, output, None if disturbance.any else schedule, result)
+    times = _times(system, result)
+    failed = tuple(result.watched.values())
+    figures = _figures(system, given, comparison, result) | _tick_figures(system, times, failed)
     write_atomically(system.folder / SIMULATION_FILE, json_bytes(figures))
-    return SystemReport(comparison, result, schedule, output, figures)
+    return SystemReport(comparison, result, schedule, times, failed, output, figures)
 
 
 def _check(system: SystemDesign) -> None:
     for hop in system.partition.all_hops:
-        if hop.wire.latency_cycles < _LEAST_LATENCY:
+        wire = hop.wire
+        if wire.latency_cycles < _LEAST_LATENCY:
             raise DataError(
                 f"A link in simulation has a latency of at least {_LEAST_LATENCY} cycles, not "
-                f"{hop.wire.latency_cycles}, as that from '{hop.wire.source}' to '{hop.wire.target}'; describe it so."
+                f"{wire.latency_cycles}, as that from '{wire.source}' to '{wire.target}'; describe it so."
             )
-    if not system.partition.is_exact:
-        raise DataError("Devices of different clocks are not simulated together yet; give all of them one clock.")
+        if wire.rate != 1 or wire.clock_hz not in (None, system.partition.system.ticks_hz // hop.sender):
+            raise DataError(
+                f"A link in simulation takes a word in each cycle of its sender, but that from '{wire.source}' to "
+                f"'{wire.target}' has a rate or a clock of its own; leave these out."
+            )
+
+
+def _cores(system: SystemDesign) -> list[str]:
+    return [design.top for design in system.designs]
 
 
 def _run(
-    system: SystemDesign, given: GivenInput, schedule: SystemSchedule, faults: Mapping[str, int], progress: Progress
+    system: SystemDesign,
+    shape: BenchShape,
+    given: GivenInput,
+    schedule: SystemSchedule,
+    disturbance: _Disturbance,
+    progress: Progress,
 ) -> RunResult:
     """The bench on all devices' files in one folder."""
-    designs = system.designs
-    cores = [design.top for design in designs]
-    shape = bench_shape(system.partition, [design.quantised for design in designs], cores)
-    inputs = _inputs(len(designs), len(shape.lines), faults)
-    outputs = schedule.parts[-1].outputs
-    planned = outputs[-1][-1]
-    multipliers = sum(design.plan.multipliers for design in designs)
-    options = RunOptions(
-        expected_beats=sum(len(beats) for beats in outputs),
-        time_limit_cycles=_TRAINING_CYCLES + (20 if faults else 2) * planned,
-        inputs=tuple(inputs.items()),
-        wait_for="up",
-        compile=CompileOptions(visible=_VISIBLE, optimisation=optimisation_for(planned, multipliers)),
-    )
+    designs, cores = system.designs, _cores(system)
+    options = _options(system, shape, schedule, disturbance)
     with tempfile.TemporaryDirectory(prefix="rnngen-") as name:
         rtl = Path(name) / "rtl"
         rtl.mkdir()
@@ -131,27 +191,93 @@ def _run(
         return run(Path(name), BENCH, sources, stimulus, options, progress)
 
 
-def _inputs(devices: int, lines: int, faults: Mapping[str, int]) -> dict[str, int]:
-    """All inputs of the bench's top that are no stream and no clock."""
-    known = {f"{way}_{k}_{name}": bits for k in range(lines) for way in ("line", "back")
-             for name, bits in FAULTS.items()} | {f"hold_{k}": 1 for k in range(devices)}  # fmt: skip
+def _options(
+    system: SystemDesign, shape: BenchShape, schedule: SystemSchedule, disturbance: _Disturbance
+) -> RunOptions:
+    outputs = schedule.outputs
+    ticks, stall = _cycle_ticks(system), disturbance.stall
+    planned = outputs[-1][-1] // ticks[0] + 1
+    fastest = outputs[-1][-1] // min(ticks)
+    multipliers = sum(design.plan.multipliers for design in system.designs)
+    training = _TRAINING_CYCLES * max(ticks) // ticks[0]
+    limit = training + 2 * planned
+    if disturbance.any:
+        reported = report_cycles(shape) * max(ticks) // ticks[0]
+        limit = training + int(20 * planned / (1.0 - stall) ** 2) + disturbance.last + reported
+    # Devices of one clock have one port for it.
+    clocks = {clock_name(0 if shape.one_clock else index): each for index, each in enumerate(ticks)}
+    return RunOptions(
+        expected_beats=sum(len(beats) for beats in outputs),
+        client="axi" if stall else "fast",
+        stall=stall,
+        time_limit_cycles=limit,
+        drain_cycles=_SURPLUS_CYCLES if disturbance.any else RunOptions.drain_cycles,
+        clocks=tuple(clocks.items()),
+        output_clock=clock_name(0 if shape.one_clock else shape.outputs[0]),
+        inputs=disturbance.inputs,
+        start_events=disturbance.start,
+        events=disturbance.events,
+        wait_for="up",
+        watch=tuple(f"failed_{index}" for index in range(len(ticks))),
+        compile=CompileOptions(visible=_VISIBLE, optimisation=optimisation_for(fastest, multipliers)),
+    )
+
+
+def report_cycles(shape: BenchShape) -> int:
+    """Cycles of the slowest device from a link's death until every device has failed: the news cross every line."""
+    ends = [(shape.devices[line.left].links[line.left_link], line) for line in shape.lines]
+    return sum(link.report_cycles(line.latency) for link, line in ends)
+
+
+def _cycle_ticks(system: SystemDesign) -> list[int]:
+    """Ticks of each device's cycle."""
+    ticks_hz = system.partition.system.ticks_hz
+    return [ticks_hz // system.system.device(name).clock_hz for name in system.names]
+
+
+def _disturbance(shape: BenchShape, faults: Faults, start: Faults, stall: float) -> _Disturbance:
+    """Every input of the bench's top that is no stream and no clock, and what is done to it."""
+    known = {f"{way}_{k}_{name}": bits for k in range(len(shape.lines)) for way in ("line", "back")
+             for name, bits in FAULTS.items()} | {f"hold_{k}": 1 for k in range(len(shape.devices))}  # fmt: skip
+    inputs = dict.fromkeys(known, 0)
+    for found in (faults, start):
+        for name, value in found.items():
+            if isinstance(value, int):
+                _check_fault(name, value, known)
+                inputs[name] = value
+    timed = tuple(_timed(faults, known | {READY: 1})), tuple(_timed(start, known))
+    return _Disturbance(tuple(inputs.items()), timed[1], timed[0], stall)
+
+
+def _timed(faults: Faults, known: Mapping[str, int]) -> Iterator[Event]:
     for name, value in faults.items():
-        if name not in known:
-            raise DataError(f"A fault must be one of {', '.join(known)}, not '{name}'.")
-        if not 0 <= value < 1 << known[name]:
-            raise DataError(f"Fault '{name}' must be within 0..{(1 << known[name]) - 1}, not {value}.")
-    return dict.fromkeys(known, 0) | dict(faults)
+        if not isinstance(value, int):
+            for cycle, each in value:
+                _check_fault(name, each, known)
+                yield cycle, name, each
+
+
+def _check_fault(name: str, value: int, known: Mapping[str, int]) -> None:
+    if name not in known:
+        raise DataError(f"A fault must be one of {', '.join(known)}, not '{name}'.")
+    if not 0 <= value < 1 << known[name]:
+        raise DataError(f"Fault '{name}' must be within 0..{(1 << known[name]) - 1}, not {value}.")
 
 
 def _compare(
     system: SystemDesign, given: GivenInput, output: IntArray, schedule: SystemSchedule | None, result: RunResult
 ) -> Comparison:
     port, order = _sink(system)
-    cycles = None if schedule is None else np.array(schedule.parts[-1].outputs).ravel() + FIRST_INPUT_CYCLE
+    cycles = latest = None
+    if schedule is not None and system.partition.is_exact:
+        cycles = np.array(schedule.parts[-1].outputs).ravel() + FIRST_INPUT_CYCLE
+    elif schedule is not None:
+        latest = np.array(schedule.outputs).ravel() + FIRST_INPUT_CYCLE * _cycle_ticks(system)[0]
     lengths = (1,) * len(given.lengths) if system.quantised.one_step else given.lengths
     expected = [words[:length, order] for words, length in zip(output, lengths)]
     name = system.designs[-1].quantised.layers[-1].name
-    return compare(expected, cycles, result, port, system.designs[0].plan.input_beats, name)
+    beats = system.designs[0].plan.input_beats
+    return compare(expected, cycles, result, port, beats, name, latest_ticks=latest)
 
 
 def _sink(system: SystemDesign) -> tuple[PortFormat, IntArray]:
@@ -172,6 +298,7 @@ def _figures(
     return {
         "devices": list(system.names),
         **comparison.figures,
+        "within_bounds": comparison.within_bounds if comparison.times_compared else None,
         "input_description": given.description,
         "sequences": given.values.shape[0],
         "steps": measured.steps,
@@ -182,4 +309,31 @@ def _figures(
         "build_seconds": round(result.build_seconds, 3),
         "simulate_seconds": round(result.simulate_seconds, 3),
         "cycles_per_second": round(result.cycles_per_second),
+    }
+
+
+def _times(system: SystemDesign, result: RunResult) -> SystemTimes:
+    cycle = _cycle_ticks(system)[0]
+    inputs, outputs = system.designs[0].plan.input_beats, system.designs[-1].plan.output_beats
+    out = result.out_tick
+    ends = out[outputs - 1 :: outputs]
+    later = ends[len(ends) // 2 :]
+    interval = float(later[-1] - later[0]) / (len(later) - 1) if len(later) > 1 else None
+    if len(result.in_cycle) < inputs or not len(ends):
+        return SystemTimes(interval, None, None)
+    fed = int(result.in_cycle[inputs - 1]) * cycle
+    return SystemTimes(interval, int(out[0]) - fed, int(ends[0]) - fed)
+
+
+def _tick_figures(system: SystemDesign, times: SystemTimes, failed: Sequence[int | None]) -> dict[str, Any]:
+    """What has no cycle of its own where clocks differ."""
+    partition = system.partition
+    return {
+        "ticks_hz": partition.system.ticks_hz,
+        "step_interval_ticks": times.step_interval,
+        "planned_step_interval_ticks": partition.interval_ticks,
+        "latency_first_output_ticks": times.latency_first_output,
+        "latency_last_output_ticks": times.latency_last_output,
+        "planned_latency_last_output_ticks": partition.latency_ticks,
+        "failed_cycle": dict(zip(system.names, failed)),
     }

@@ -38,10 +38,10 @@ class Counter:
 class Difference:
     """One place where the circuit departs from the emulator.
 
-    ``kind``: "value", "cycle", "last" (TLAST), "stream" (TID), "missing" or "surplus" (beat). ``step`` counts within
-    the sequence. ``layer``, ``point`` and ``gate`` say where inside, when that is known; ``cycle`` is the cycle in
-    which it was seen (None: it never came). ``expected`` and ``got`` are integers as the circuit holds them,
-    cycle numbers for kind "cycle".
+    ``kind``: "value", "cycle", "late", "last" (TLAST), "stream" (TID), "missing" or "surplus" (beat). ``step`` counts
+    within the sequence. ``layer``, ``point`` and ``gate`` say where inside, when that is known; ``cycle`` is the
+    cycle in which it was seen (None: it never came). ``expected`` and ``got`` are integers as the circuit holds them,
+    cycle numbers for kind "cycle", ticks for kind "late".
     """
 
     kind: str
@@ -73,6 +73,11 @@ class Difference:
             return f"Value differs at {self.place}{when}: expected {self.expected}, got {self.got}."
         if self.kind == "cycle":
             return f"Output came in the wrong cycle at {self.place}: expected cycle {self.expected}, got {self.got}."
+        if self.kind == "late":
+            return (
+                f"Output came too late at {self.place}: planned for tick {self.expected} at the latest, got tick "
+                f"{self.got}."
+            )
         if self.kind == "last":
             wrong = "is missing" if self.expected else "came too early"
             return f"TLAST {wrong} at {self.place}{when}."
@@ -89,8 +94,9 @@ class Comparison:
     """The verdict on a run.
 
     ``mismatches`` counts lanes with a wrong value (padding included), ``cycle_mismatches`` beats in a wrong cycle;
-    ``cycles_compared`` is False when only values were asked for (runs with pauses).  ``counters`` holds the
-    hardware counters that differ.
+    ``cycles_compared`` is False when only values were asked for (runs with pauses).  ``late_beats`` counts beats behind
+    the latest tick planned for them; ``bounds_compared`` is False where no such ticks were given.  ``counters`` holds
+    the hardware counters that differ.
     """
 
     mismatches: int
@@ -102,12 +108,18 @@ class Comparison:
     counters: tuple[Counter, ...]
     first: Difference | None
     measured: Measured
+    late_beats: int = 0
+    bounds_compared: bool = False
+
+    @property
+    def prefix_exact(self) -> bool:
+        """What came has the right bits and the right TLAST, and nothing came besides; something may be missing."""
+        return not (self.mismatches or self.surplus_beats or self.last_errors)
 
     @property
     def bit_exact(self) -> bool:
         """All beats came, with the right bits and the right TLAST, and none besides; the counters agree."""
-        wrong = self.mismatches or self.missing_beats or self.surplus_beats or self.last_errors
-        return not (wrong or self.counters)
+        return self.prefix_exact and not (self.missing_beats or self.counters)
 
     @property
     def sentence(self) -> str | None:
@@ -132,6 +144,16 @@ class Comparison:
         """All of that, each beat in its promised cycle."""
         return self.bit_exact and self.cycles_compared and self.cycle_mismatches == 0
 
+    @property
+    def times_compared(self) -> bool:
+        """Cycles were compared, or the latest ticks."""
+        return self.cycles_compared or self.bounds_compared
+
+    @property
+    def within_bounds(self) -> bool:
+        """All beats came, as they should be, and each one in its promised cycle, or by the latest planned tick."""
+        return self.cycle_exact or (self.bit_exact and self.bounds_compared and self.late_beats == 0)
+
 
 def compare(
     expected: Sequence[IntArray],
@@ -143,6 +165,7 @@ def compare(
     counters: Sequence[Counter] = (),
     order: IntArray | None = None,
     streams: int = 1,
+    latest_ticks: CycleArray | None = None,
 ) -> Comparison:
     """Compare output words, cycles and counters.
 
@@ -155,6 +178,7 @@ def compare(
         counters: hardware counters, read and expected.
         order: in which steps are sent, as numbers counted sequence by sequence; None: in that order.
         streams: sequence k is stream k mod ``streams``.
+        latest_ticks: tick by which every output beat must have come, int64 (beats,); None: not compared.
     """
     beats, last = pack(expected, output)
     steps = [len(sequence) for sequence in expected]
@@ -162,8 +186,9 @@ def compare(
     in_order = (order[:, None] * output.beats_per_step + np.arange(output.beats_per_step)).ravel()
     beats, last = beats[in_order], last[in_order]
     whose = np.repeat(np.arange(len(steps)) % streams, steps)[order].repeat(output.beats_per_step)
-    if expected_cycles is not None and expected_cycles.shape != last.shape:
-        raise DataError(f"Expected cycles must be of shape {last.shape}, not {expected_cycles.shape}.")
+    for name, times in (("Expected cycles", expected_cycles), ("Latest ticks", latest_ticks)):
+        if times is not None and times.shape != last.shape:
+            raise DataError(f"{name} must be of shape {last.shape}, not {times.shape}.")
     count = min(len(beats), len(result.out_beats))
     want, got = lanes(beats[:count], output), lanes(result.out_beats[:count], output)
     wrong_value = want != got
@@ -172,12 +197,15 @@ def compare(
     wrong_cycle = np.zeros(count, dtype=bool)
     if expected_cycles is not None:
         wrong_cycle = expected_cycles[:count] != result.out_cycle[:count]
+    late = np.zeros(count, dtype=bool)
+    if latest_ticks is not None:
+        late = result.out_tick[:count] > latest_ticks[:count]
     missing, surplus = len(beats) - count, len(result.out_beats) - count
     first = None
-    wrong = wrong_value.any(axis=1) | wrong_last | wrong_stream | wrong_cycle
+    wrong = wrong_value.any(axis=1) | wrong_last | wrong_stream | wrong_cycle | late
     if wrong.any() or missing or surplus:
         index = int(wrong.argmax()) if wrong.any() else count
-        sent = _Sent(want, last, whose, expected_cycles, steps, order)
+        sent = _Sent(want, last, whose, expected_cycles, latest_ticks, steps, order)
         first = _describe(index, sent, got, result, output, layer)
     return Comparison(
         mismatches=int(np.count_nonzero(wrong_value)),
@@ -189,6 +217,8 @@ def compare(
         counters=tuple(counter for counter in counters if counter.got != counter.expected),
         first=first,
         measured=measure(result, input_beats_per_step, output.beats_per_step, streams),
+        late_beats=int(np.count_nonzero(late)),
+        bounds_compared=latest_ticks is not None,
     )
 
 
@@ -200,6 +230,7 @@ class _Sent:
     last: npt.NDArray[np.bool_]
     stream: IntArray
     cycles: CycleArray | None
+    latest: CycleArray | None
     steps: Sequence[int]
     order: IntArray
 
@@ -228,6 +259,9 @@ def _describe(
     if sent.stream[index] != result.out_tid[index]:
         streams = int(sent.stream[index]), int(result.out_tid[index])
         return Difference("stream", sequence, step, None, layer, None, None, cycle, *streams)
+    if sent.latest is not None and result.out_tick[index] > sent.latest[index]:
+        ticks = int(sent.latest[index]), int(result.out_tick[index])
+        return Difference("late", sequence, step, first_unit, layer, None, None, cycle, *ticks)
     due = None if expected_cycles is None else int(expected_cycles[index])
     return Difference("cycle", sequence, step, first_unit, layer, None, None, cycle, due, cycle)
 

@@ -15,7 +15,8 @@ class Measured:
 
     ``step_interval_cycles``: median distance of the last output beats of consecutive steps of one stream in the second
     half of the run; ``step_interval_steady``: all of those distances are equal. The latencies are those of the first
-    step of the run, from its last input beat to its first and last output beat. ``cycles_total``: cycles from
+    step of the run, from its last input beat to its first and last output beat; None where these have different
+    clocks. ``cycles_total``: cycles from
     the release of reset to the last output beat, both included.
     """
 
@@ -34,7 +35,7 @@ def measure(result: RunResult, input_beats_per_step: int, output_beats_per_step:
     distances = ends[streams:] - ends[:-streams]
     distances = distances[len(distances) // 2 :]
     latency_first = latency_last = None
-    if len(result.in_cycle) >= input_beats_per_step and len(ends):
+    if result.same_clock and len(result.in_cycle) >= input_beats_per_step and len(ends):
         fed = int(result.in_cycle[input_beats_per_step - 1])
         latency_first, latency_last = int(out[0]) - fed, int(ends[0]) - fed
     return Measured(

@@ -32,8 +32,15 @@ Progress = Callable[[str], None]
 FIRST_INPUT_CYCLE = 1
 
 _IMAGE = re.compile(r'"([^"\s]+\.(?:hex|mem))"')
+Event = tuple[int, str, int]
+"""Cycle, input of the top, and the value it takes."""
+
+READY = "m_axis_tready"
+"""The one signal of a stream that events may drive."""
+
 _CLIENTS = ("fast", "axi")
 MEMORY_MODELS = ("exact", "axiram")
+_MOST_STEPS = 2**63
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,11 @@ class RunOptions:
     ``probes`` are sampled in every cycle of ``window`` = [from, to).
     ``registers`` (byte offsets) are read over ``s_axil`` when everything has come.
     ``memory`` holds external weights.
-    ``inputs``: other inputs of the top, held at a value; ``wait_for``: an output that is 1 before cycle 0.
+    ``clocks``: each clock and the ticks of its cycle, ``aclk`` first; (): ``aclk`` alone, of a tick.
+    ``output_clock``: that of ``m_axis``.
+    ``inputs``: other inputs of the top, held at a value; ``start_events``, ``events``: (cycle, name, value), from the
+    end of the reset on and from cycle 0 on; ``wait_for``: an output that is 1 before cycle 0.
+    ``watch``: outputs whose first cycle at 1 is recorded; a run ends when all of them have been 1.
     ``waves`` writes DIR/simulation/waves.vcd with ``waves_depth`` levels of the hierarchy.
     """
 
@@ -93,8 +104,13 @@ class RunOptions:
     window: tuple[int, int] = (0, 0)
     registers: tuple[int, ...] = ()
     memory: ExternalMemory | None = None
+    clocks: tuple[tuple[str, int], ...] = ()
+    output_clock: str = "aclk"
     inputs: tuple[tuple[str, int], ...] = ()
+    start_events: tuple[Event, ...] = ()
+    events: tuple[Event, ...] = ()
     wait_for: str | None = None
+    watch: tuple[str, ...] = ()
     waves: bool = False
     waves_depth: int = 2
     compile: CompileOptions = field(default_factory=CompileOptions)
@@ -106,15 +122,45 @@ class RunOptions:
             raise DataError(f"Stall probability must be within 0 <= stall < 1, not {self.stall}.")
         if self.stall > 0 and self.client == "fast":
             raise DataError("The fast bench client never pauses: use client 'axi' for a stall above 0.")
+        self._check_events()
+        self._check_clocks()
+
+    @property
+    def same_clock(self) -> bool:
+        """Whether both streams have clocks of the same period, which then have the same edges."""
+        ticks = dict(self.clocks)
+        return self.output_clock == "aclk" or ticks["aclk"] == ticks[self.output_clock]
+
+    def _check_events(self) -> None:
+        for least, events in ((0, self.start_events), (1, self.events)):
+            for cycle, name, _ in events:
+                if cycle < least:
+                    raise DataError(f"An event of '{name}' must be in cycle {least} or later, not {cycle}.")
+        driven = {name for _, name, _ in self.events}
+        if READY in driven and self.client != "fast":
+            raise DataError(f"Only the fast bench client leaves {READY} to events: give no stall, or no such events.")
+
+    def _check_clocks(self) -> None:
+        """Two time steps a tick, at least, in the simulator's 64 bits of them."""
+        ticks = max((ticks for _, ticks in self.clocks), default=1)
+        if 4 * ticks * self.time_limit_cycles >= _MOST_STEPS:
+            raise DataError(
+                f"The clocks of a run must have a common time step, of which {self.time_limit_cycles:,} cycles are "
+                f"fewer than 2**61, but a cycle of the slowest one has {ticks:,} of them; round the clocks, for "
+                f"instance to 1 kHz."
+            )
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """What the bench recorded. Cycle numbers are int64, one a handshake.
+    """What the bench recorded. Cycle numbers are int64, one a handshake, each of the clock of its port.
 
+    ``out_tick``: ticks of output handshakes behind cycle 0; where no clocks are given a tick is a cycle.
     ``complete``: all expected beats came before the time limit. ``cycles``: length of the run.
     ``probes``: uint8 (samples, bytes), little-endian, by name; sample k is of cycle window[0] + k.
     ``registers``: what was read, in the order asked for.
+    ``same_clock``: inputs and outputs are counted in cycles of the same length, from the same one on.
+    ``watched``: the first cycle (of ``aclk``; below 0 before cycle 0) in which each output was 1; None: never.
     """
 
     in_cycle: CycleArray
@@ -122,14 +168,17 @@ class RunResult:
     out_last: BoolArray
     out_tid: npt.NDArray[np.int64]
     out_cycle: CycleArray
+    out_tick: CycleArray
     cycles: int
     complete: bool
     probes: dict[str, ByteArray]
     registers: tuple[int, ...]
+    watched: dict[str, int | None]
     build_seconds: float
     simulate_seconds: float
     cache_hit: bool
     waves: Path | None
+    same_clock: bool = True
 
     @property
     def cycles_per_second(self) -> float:
@@ -211,12 +260,18 @@ def _read_result(
             out_last=file["out_last"],
             out_tid=file["out_tid"],
             out_cycle=file["out_cycle"],
+            out_tick=file["out_tick"],
             cycles=int(file["cycles"]),
             complete=bool(file["complete"]),
             probes={name: file[f"probe_{index}"] for index, name in enumerate(options.probes)},
             registers=tuple(file["registers"].tolist()),
+            watched={
+                name: cycle if seen else None
+                for name, seen, cycle in zip(options.watch, file["watch_seen"], file["watch_cycle"].tolist())
+            },
             build_seconds=simulator.build_seconds,
             simulate_seconds=seconds,
             cache_hit=simulator.cache_hit,
             waves=waves,
+            same_clock=options.same_clock,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -122,8 +123,8 @@ def test_faults_are_named(pair: SystemDesign) -> None:
 def test_the_command(pair: SystemDesign, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["simulate", str(pair.folder), "--steps", "9"]) == 0
     assert "2 devices = emulator in every bit and every cycle: 18 steps." in capsys.readouterr().out
-    assert main(["simulate", str(pair.folder), "--stall", "0.5"]) == 2
-    assert "--stall is for the simulation of one device; leave it out" in capsys.readouterr().err
+    assert main(["simulate", str(pair.folder), "--gap", "5"]) == 2
+    assert "--gap is for the simulation of one device; leave it out" in capsys.readouterr().err
 
 
 def test_what_cannot_be_simulated_together(tmp_path: Path) -> None:
@@ -132,10 +133,11 @@ def test_what_cannot_be_simulated_together(tmp_path: Path) -> None:
     near = partition(model, system_of(2, latency=1), tmp_path / "near")
     with pytest.raises(DataError, match=r"^A link in simulation has a latency of at least 2 cycles, not 1, as that"):
         simulate_system(near)
-    devices = [Device("a", 10**8, 40), Device("b", 9 * 10**7, 40)]
-    apart = partition(model, chain(devices, Link("x", "y", 64, 16)), tmp_path / "apart", PartitionOptions())
-    with pytest.raises(DataError, match="^Devices of different clocks are not simulated together yet"):
-        simulate_system(apart)
+    devices = [Device(name, 10**8, 40) for name in ("a", "b")]
+    link = Link("x", "y", 64, 16, Fraction(1, 2))
+    slow = partition(model, chain(devices, link), tmp_path / "slow", PartitionOptions())
+    with pytest.raises(DataError, match="^A link in simulation takes a word in each cycle of its sender, but that"):
+        simulate_system(slow)
 
 
 @pytest.mark.parametrize(

@@ -26,10 +26,12 @@ def right() -> RunResult:
         out_last=last,
         out_tid=np.zeros(len(last), np.int64),
         out_cycle=CYCLES,
+        out_tick=CYCLES,
         cycles=90,
         complete=True,
         probes={},
         registers=(),
+        watched={},
         build_seconds=0.0,
         simulate_seconds=1.0,
         cache_hit=True,
@@ -150,3 +152,22 @@ def test_locate_counts_layers_of_last_steps_by_sequence() -> None:
     found = locate([head], steps_per_sequence=[2, 3])
     assert found is not None
     assert (found.layer, found.sequence, found.step, found.unit, found.got) == ("head", 1, 2, 1, 9)
+
+
+def test_an_output_may_come_early_but_not_late() -> None:
+    early = compare(EXPECTED, None, right(), PORT, 1, latest_ticks=CYCLES + 3)
+    assert (early.within_bounds, early.cycle_exact, early.late_beats) == (True, False, 0)
+    assert not compare(EXPECTED, None, right(), PORT, 1).within_bounds  # nobody asked
+    late = compare(EXPECTED, None, right(), PORT, 1, layer="l", latest_ticks=CYCLES - (np.arange(10) == 7))
+    assert (late.bit_exact, late.within_bounds, late.late_beats) == (True, False, 1)
+    assert late.sentence == (
+        "Output came too late at sequence 1, step 1, layer l, unit 2: planned for tick 50 at the latest, got tick 51."
+    )
+    with pytest.raises(DataError, match=r"^Latest ticks must be of shape \(10,\), not \(9,\)\.$"):
+        compare(EXPECTED, None, right(), PORT, 1, latest_ticks=CYCLES[:9])
+
+
+def test_latencies_need_one_clock() -> None:
+    figures = compare(EXPECTED, None, replace(right(), same_clock=False), PORT, 1).measured
+    assert (figures.latency_first_output_cycles, figures.latency_last_output_cycles) == (None, None)
+    assert figures.step_interval_cycles == 10

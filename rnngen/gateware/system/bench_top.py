@@ -44,7 +44,7 @@ class BenchShape:
         devices: In the order of the data.  modules: Names of their tops.
         lines: Between them.
         inputs: Devices that the host gives every step.  outputs: Devices whose beats, side by side, are the results.
-        one_clock: All devices run from ``aclk``; else each from ``aclk_K``, the first from ``aclk``.
+        one_clock: All devices run from ``aclk``; else each from its own (``clock_name``).
     """
 
     devices: tuple[DeviceShape, ...]
@@ -53,6 +53,11 @@ class BenchShape:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     one_clock: bool = True
+
+
+def clock_name(index: int) -> str:
+    """Port for the clock of a device."""
+    return f"aclk_{index}" if index else "aclk"
 
 
 class BenchTop(Elaboratable):
@@ -65,8 +70,8 @@ class BenchTop(Elaboratable):
     def __init__(self, shape: BenchShape) -> None:
         self._shape = shape
         count = len(shape.devices)
-        self.aclk, self.aresetn, self.up = Signal(name="aclk"), Signal(name="aresetn"), Signal(name="up")
-        clocks = [] if shape.one_clock else [Signal(name=f"aclk_{k}") for k in range(1, count)]
+        self.aclk, self.aresetn, self.up = Signal(name=clock_name(0)), Signal(name="aresetn"), Signal(name="up")
+        clocks = [] if shape.one_clock else [Signal(name=clock_name(k)) for k in range(1, count)]
         self._clocks = [self.aclk, *(clocks or [self.aclk] * (count - 1))]
         self._failed = [Signal(name=f"failed_{k}") for k in range(count)]
         self._hold = [Signal(name=f"hold_{k}") for k in range(count)]
