@@ -138,7 +138,7 @@ def _other(document: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     count = f"{other['devices']} device{'s' * (other['devices'] != 1)}"
     if "refused" in other:
         return f"Over {count}: none, as {other['refused']}."
-    cut = ", ".join(f"{part['device']} {part['blocks'][0]}..{part['blocks'][1]}" for part in other["cut"])
+    cut = ", ".join(f"{part['device']} {part['blocks'][0]}..{part['blocks'][1]}" for part in other["parts"])
     return (
         f"Over {count}: step interval {_microseconds(document, other['step_interval_ticks'])}, latency "
         f"{_microseconds(document, other['latency_last_output_ticks'])} (blocks {cut}); what binds: {other['binds']}."

@@ -88,8 +88,8 @@ def other_dict(other: Other) -> dict[str, Any]:
     """A cut that lost, or why there is none."""
     if isinstance(other, Loser):
         return {"devices": other.devices, "refused": other.reason}
-    cut = [{"device": part.device.name, "blocks": [part.blocks.start, part.blocks[-1]]} for part in other.parts]
-    return {"devices": len(other.parts), "cut": cut} | partition_dict(other)
+    parts = [{"device": part.device.name, "blocks": [part.blocks.start, part.blocks[-1]]} for part in other.parts]
+    return {"devices": len(other.parts), "parts": parts} | partition_dict(other)
 
 
 def advice_dict(advice: Advice) -> dict[str, Any]:

@@ -177,7 +177,7 @@ def test_write_over_a_folder_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_a_text_where_a_number_belongs_is_refused() -> None:
-    message = r"'step_interval_cycles' of a design must be a number, not 'fast'; run rnngen generate again\."
+    message = r"'step_interval_cycles' of a design must be a number, not 'fast'; run rnngen generate or part.* again\.$"
     with pytest.raises(DesignError, match=message):
         render_report({"step_interval_cycles": "fast"}, None, None, None, None)
 

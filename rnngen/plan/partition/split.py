@@ -22,7 +22,7 @@ from rnngen.plan.memory import total_memory_bits
 from rnngen.plan.network import BlockPlan, NetworkPlan
 from rnngen.plan.partition.advice import linked
 from rnngen.plan.partition.cuts import block_cuts
-from rnngen.plan.partition.hops import Crossing, Hop, hop
+from rnngen.plan.partition.hops import Carried, Crossing, Hop, hop
 from rnngen.plan.partition.inner import read_orders, row_engines
 from rnngen.plan.partition.parts import PartPlan, Parts
 from rnngen.plan.partition.result import Partition
@@ -47,9 +47,13 @@ class Exchange:
     def __call__(self, beats: Sequence[int]) -> list[int]:
         """From output beats to the cycles from which on column words can be read, each behind its last beat in."""
         hop = self._hop
-        first = ceil_div(self._crossing.deliver([at * hop.sender for at in beats]), hop.receiver)
+        first = ceil_div(self.carry(beats).there, hop.receiver)
         first += hop.frame.own_flag_word
         return [first + (word + 1) * self._beats_a_word for word in range(self._words)]
+
+    def carry(self, beats: Sequence[int]) -> Carried:
+        """The next step on a link, from its output beats."""
+        return self._crossing.carry([at * self._hop.sender for at in beats])
 
 
 @dataclass(frozen=True, eq=False)
