@@ -7,20 +7,22 @@ from typing import Any
 
 from rnngen.emit.design import Design
 from rnngen.emit.system import SystemDesign
-from rnngen.plan.layer import ceil_div
 from rnngen.plan.partition import Partition
 from rnngen.plan.partition.timeline import SystemTimes, system_times
 from rnngen.report.system import SystemView
 
 _DRAWN_STEPS, _DRAWN_SEQUENCES = 4, 3
-"""So many steps, or where sequences are stored or give one result so many sequences, are drawn until they are out."""
+"""So many steps are drawn until they are out; where sequences are stored or give one result, so many sequences until
+their first result is.
+"""
 _STEPS_OF_SEQUENCE = 4
 _MOST_STEPS = 100
+"""So many are not run to fill a figure."""
 
 
 def system_view(system: SystemDesign, simulation: dict[str, Any] | None, reports: tuple[str, ...]) -> SystemView:
     """What the report draws: the cut as it was written, and the planned times of the first steps."""
-    times, end = _first_steps(system.partition)
+    times, end = first_steps(system.partition)
     first = system.designs[0].document
     told = {key: first.get(key) for key in ("weight_bits", "activation_bits")}
     network = first["network"]
@@ -44,14 +46,17 @@ def _stages(design: Design) -> Iterator[str]:
             yield design.quantised.layers[stage[0]].name
 
 
-def _first_steps(partition: Partition) -> tuple[SystemTimes, int]:
-    """Planned times of a run, and the end of what is drawn: all steps that begin before it are there."""
+def first_steps(partition: Partition) -> tuple[SystemTimes, int]:
+    """Planned times of a run, and the end of what is drawn: up to there nothing is left out."""
     blocks = [block for part in partition.parts for block in part.plan.blocks]
-    if any(block.stored or block.select != "every" for block in blocks):
-        longest = min([_STEPS_OF_SEQUENCE, *(block.capacity for block in blocks if block.stored)])
-        times = system_times(partition, [longest] * 2 * _DRAWN_SEQUENCES)
-        return times, max(given.end for given in times.devices[-1].gives if given.sequence < _DRAWN_SEQUENCES)
-    steps = ceil_div(partition.latency_ticks, partition.interval_ticks) + 2 * _DRAWN_STEPS
-    times = system_times(partition, [min(steps, _MOST_STEPS)])
-    last = times.devices[0].takes[-1].end
-    return times, min(times.devices[-1].gives[_DRAWN_STEPS - 1].end, last)
+    by_ends = any(block.stored or block.select != "every" for block in blocks)
+    each = min([_STEPS_OF_SEQUENCE, *(block.capacity for block in blocks if block.stored)])
+    last = (_DRAWN_SEQUENCES - 1, 0) if by_ends else (0, _DRAWN_STEPS - 1)
+    count = 2 * max(_DRAWN_SEQUENCES, _DRAWN_STEPS)
+    while True:
+        times = system_times(partition, [each] * count if by_ends else [count])
+        taken = times.devices[0].takes
+        end = next(given.end for given in times.devices[-1].gives if (given.sequence, given.step) == last)
+        if taken[-1].end >= end or len(taken) > _MOST_STEPS:
+            return times, min(end, taken[-1].end)
+        count *= 2

@@ -192,6 +192,18 @@ def test_cuts_inside_the_layer_that_binds_are_told(tmp_path: Path, capsys: pytes
     )
 
 
+def test_a_cut_that_was_not_chosen_is_told(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Three layers on the larger one of two devices that are linked: a cut, but a slower one."""
+    system = tmp_path / "system.toml"
+    system.write_text(SYSTEM.replace("multipliers = 60", "multipliers = 30").partition("[host]")[0])
+    assert main(["partition", str(model), "--system", str(system), "-o", str(tmp_path / "out"), "--cut", "layers"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(
+        r"^Over 1 device: step interval \d+\.\d\d us, latency \d+\.\d\d us \(blocks right 0\.\.2\); what binds: "
+        r"device 'right' with \d+ cycles", said, re.MULTILINE
+    ), said  # fmt: skip
+
+
 def test_the_same_input_gives_the_same_bytes(model: Path, made: SystemDesign, tmp_path: Path) -> None:
     again = partition(model, ENDS, tmp_path / "again")
     assert again.document == made.document

@@ -185,3 +185,10 @@ def test_a_text_where_a_number_belongs_is_refused() -> None:
 def test_damaged_layers_are_refused() -> None:
     with pytest.raises(DesignError, match=r"'layers' of a design must be a list of objects"):
         render_report({"layers": "lstm"}, None, None, None, None)
+
+
+def test_cycles_that_were_not_compared_do_not_differ() -> None:
+    """As in a run with pauses."""
+    text = Page(render_report({}, {"bit_exact": True, "cycle_exact": None, "steps": 7}, None, None, None)).text
+    assert "every bit over 7 steps; cycles were not compared" in text
+    assert "differs" not in text

@@ -29,16 +29,17 @@ def gauge(x: float, y: float, width: float, load: float, title: str) -> Markup:
     )
 
 
-def _load(item: Json) -> tuple[float, str]:
+def _load(item: Json) -> tuple[float, str, str]:
+    """A load, what is written beside its gauge, and what a pointer on it shows."""
     load = number(item, "load") or 0.0
-    return load, percent(load) + (", binds" if load == 1.0 else "")
+    return load, percent(load) + (", binds" if load == 1.0 else ""), f"works {percent(load)} of the time"
 
 
 def _box(view: SystemView, index: int, at: Point, width: float) -> Markup:
     """A device with its left upper corner at a point."""
     device = view.devices[index]
     name, computes = str(lookup(device, "name")), view.computes(index)
-    load, said = _load(device)
+    load, said, works = _load(device)
     left, top = at
     inner = left + 12
     lines = (
@@ -50,16 +51,16 @@ def _box(view: SystemView, index: int, at: Point, width: float) -> Markup:
         letter = 7.4 if class_ == "heading" else 6.8
         parts.append(text(inner, top + 20 + 18 * row, fitting(content, width - 20, letter), class_))
     bar = width - 24 - 92
-    parts.append(gauge(inner, top + BOX - 18, bar, load, f"{name} works {said} of the time"))
+    parts.append(gauge(inner, top + BOX - 18, bar, load, f"{name} {works}"))
     parts.append(text(inner + bar + 6, top + BOX - 10, said, "tick"))
     return join(*parts)
 
 
 def _link_label(link: Json, middle: Point) -> Markup:
     """What a link carries, above and below an arrow's middle."""
-    load, said = _load(link)
+    load, said, works = _load(link)
     x, y = middle
-    title = f"{lookup(link, 'from')} to {lookup(link, 'to')} is busy {said} of the time"
+    title = f"{lookup(link, 'from')} to {lookup(link, 'to')} {works}"
     return join(
         text(x, y - 24, f"{count(link, 'word_bits')}-bit words", "tick", "middle"),
         text(x, y - 9, f"{count(link, 'frame_words')} a frame", "tick", "middle"),
@@ -158,14 +159,14 @@ def _mesh(view: SystemView) -> Markup:
         wires = []
     boxes = [_box(view, index, corner, width) for index, corner in enumerate(corners)]
     bottom = max(y for _, y in corners) + BOX + 24
-    load, said = _load(link)
+    load, said, works = _load(link)
     each = (
         f"Each of the {len(view.links)} links (one way): {count(link, 'word_bits')}-bit words, "
         f"{count(link, 'frame_words')} a frame, load"
     )
     parts = [
         text(MARGIN, bottom + 8, each, "tick"),
-        gauge(MARGIN + 6.2 * len(each), bottom, GAUGE, load, f"each link is busy {said} of the time"),
+        gauge(MARGIN + 6.2 * len(each), bottom, GAUGE, load, f"each link {works}"),
         text(MARGIN + 6.2 * len(each) + GAUGE + 8, bottom + 8, said, "tick"),
     ]
     return figure(bottom + 46, "Devices and links", *wires, *boxes, *parts, _legend(bottom + 24))

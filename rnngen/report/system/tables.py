@@ -79,8 +79,8 @@ def loads(view: SystemView) -> Markup:
         element("h3", "Load of devices"),
         table(head, rows, frozenset({1, 2, 3, 4})),
         note(
-            "Of each device alone, in its own cycles, as planned; its load is the share of the system's step interval that "
-            "its own takes."
+            "Planned, of each device alone, in its own cycles; its load is the share of the system's step interval "
+            "that its own takes."
         ),
     )
 
@@ -245,7 +245,7 @@ def inner_cuts(view: SystemView) -> Markup | None:
             ", ".join(str(name) for name in lookup(cut, "devices") or ()),
             f"{count(cut, 'step_interval_cycles')} cycles",
             _whole_layer(cut),
-            f"{count(cut, 'exchange_values')} of {lookup(cut, 'exchange')}, {count(cut, 'exchange_value_bits')} bits",
+            f"{lookup(cut, 'exchange')}: {count(cut, 'exchange_values')} of {count(cut, 'exchange_value_bits')} bits",
             f"{lookup(cut, 'links')}, {count(cut, 'link_words')} words a step",
             str(lookup(cut, "binds") or "—"),
             "yes" if lookup(cut, "generated") else "no",
