@@ -8,21 +8,40 @@ from pathlib import Path
 from typing import Any
 
 from rnngen.emit.design import Design, read_design
+from rnngen.emit.folder import is_system
+from rnngen.emit.system import SystemDesign, read_system
 from rnngen.errors import DesignError
+from rnngen.flow.report_system import system_view
 from rnngen.flow.simulate import DETAILS_FILE, SIMULATION_FILE
 from rnngen.report import ErrorView, Lane, LayerError, MaskView, Span, TraceView, write_report
+from rnngen.report.system import write_system_report
 
 REPORT_FILE = "report.html"
 SYNTHESIS_FILE = "synthesis.json"
 
 
-def report(design: Design | Path | str) -> Path:
+def report(design: Design | SystemDesign | Path | str) -> Path:
     """Writes DIR/report.html from what is in the design folder, and returns its path.
 
+    Of a system: that of the whole, and one in the folder of each device, to which it leads.
+
     Raises:
-        DesignError: if the folder holds no sound design, or a result file is damaged.
+        DesignError: if the folder holds no sound design or system, or a result file is damaged.
     """
-    design = design if isinstance(design, Design) else read_design(Path(design))
+    if not isinstance(design, Design | SystemDesign):
+        folder = Path(design)
+        design = read_system(folder) if is_system(folder) else read_design(folder)
+    return _report(design) if isinstance(design, Design) else _report_system(design)
+
+
+def _report_system(system: SystemDesign) -> Path:
+    reports = tuple(_report(device).relative_to(system.folder).as_posix() for device in system.designs)
+    path = system.folder / REPORT_FILE
+    write_system_report(system_view(system, _read(system.folder / SIMULATION_FILE), reports), path)
+    return path
+
+
+def _report(design: Design) -> Path:
     simulation, details = (_read(design.folder / name) for name in (SIMULATION_FILE, DETAILS_FILE))
     path = design.folder / REPORT_FILE
     write_report(

@@ -23,10 +23,17 @@ each column word of another device's h can be read."""
 
 @dataclass(frozen=True)
 class RowsRun:
-    """Cycles of a run: of each step's input beats, and its first issue."""
+    """Cycles of a run.
+
+    Attributes:
+        inputs: By step, those of its beats.
+        issues: By step, its first issue.
+        waits: By step, the stretches [start, end) in which the sequencer stands still.
+    """
 
     inputs: tuple[tuple[int, ...], ...]
     issues: tuple[int, ...]
+    waits: tuple[tuple[tuple[int, int], ...], ...]
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,12 @@ class _Stalled:
     def cycle(self, place: int) -> int:
         """In which a place of the step's schedule is reached."""
         return self.issue + place + self.shifts[bisect_right(self.places, place)]
+
+    @property
+    def waits(self) -> tuple[tuple[int, int], ...]:
+        """Cycles [start, end) in which nothing is issued."""
+        at = zip(self.places, self.shifts, self.shifts[1:])
+        return tuple((self.issue + place + before, self.issue + place + behind) for place, before, behind in at)
 
 
 class _Reads:
@@ -97,6 +110,7 @@ def run_rows(
     engine = block.first
     reads, slots = _Reads(engine), block.input_slots
     inputs, issues, freed = list[tuple[int, ...]](), list[int](), list[int]()
+    waits = list[tuple[tuple[int, int], ...]]()
     next_input, next_go, there = 0, 0, list[int]()
     for number, arrival in enumerate(arrivals or (0,) * len(ends)):
         first = max(next_input, freed[number - slots] if number >= slots else 0, arrival)
@@ -107,8 +121,9 @@ def run_rows(
         go = max(last + HANDOVER_CYCLES, next_go, room)
         step = reads.step(go + GO_TO_ISSUE_CYCLES, there)
         issues.append(step.issue)
+        waits.append(step.waits)
         next_go = go + block.interval + step.shifts[-1]
         freed.append(step.cycle(engine.release_cycle) + HANDOVER_CYCLES)
         output.push(reads.written(step), ends[number], 0)
         there = list(others(beats[number]))
-    return RowsRun(tuple(inputs), tuple(issues))
+    return RowsRun(tuple(inputs), tuple(issues), tuple(waits))

@@ -225,7 +225,7 @@ def run_steps(
     if plan.shares > 1:
         output = _Output(plan, _Frame(None))
         rows = run_rows(plan, ends, arrivals, output, others, output.outputs, pace)
-        return Schedule(rows.inputs, (rows.issues,), tuple(output.outputs))
+        return Schedule(rows.inputs, (rows.issues,), tuple(output.outputs), waits=rows.waits)
     if plan.memory is not None:
         output = _Output(plan, _Frame(None))
         held = run_held(plan, ends, streams, arrivals, output)
@@ -251,12 +251,15 @@ class Schedule:
         issues: By block and step that it works on (a stored block in its own order), its first issue.
         outputs: By output step, the cycle of each of its beats.
         places: By block and step, where engines may be held, the cycle of each place of its schedule (``HeldRun``).
+        waits: By step, where several devices compute a layer, the stretches [start, end) in which each of them waits
+            for the others' h.
     """
 
     inputs: tuple[tuple[int, ...], ...]
     issues: tuple[tuple[int, ...], ...]
     outputs: tuple[tuple[int, ...], ...]
     places: tuple[tuple[Places, ...], ...] = ()
+    waits: tuple[tuple[tuple[int, int], ...], ...] = ()
 
 
 def latency(plan: NetworkPlan) -> tuple[int, int]:

@@ -69,6 +69,27 @@ def rectangle(x: float, y: float, width: float, height: float, class_: str, titl
     return element("rect", tip, x=x, y=y, width=width, height=height, rx=1.5, class_=class_)
 
 
+def arrow(points: Sequence[tuple[float, float]], both: bool = False) -> Markup:
+    """A line through points with a head at its end; ``both``: at its start, too."""
+    heads = [_head(points[-2], points[-1]), _head(points[1], points[0]) if both else None]
+    return join(polyline(points, "wire"), *heads)
+
+
+def _head(before: tuple[float, float], tip: tuple[float, float]) -> Markup:
+    length = math.dist(before, tip) or 1.0
+    along = ((tip[0] - before[0]) / length, (tip[1] - before[1]) / length)
+    foot = (tip[0] - 9 * along[0], tip[1] - 9 * along[1])
+    across = (-4 * along[1], 4 * along[0])
+    corners = (tip, (foot[0] + across[0], foot[1] + across[1]), (foot[0] - across[0], foot[1] - across[1]))
+    return element("polygon", points=" ".join(f"{coordinate(x)},{coordinate(y)}" for x, y in corners), class_="head")
+
+
+def fitting(content: str, width: float, each: float = 6.6) -> str:
+    """As much of a text as a width holds, when a letter takes about ``each``."""
+    letters = max(1, int(width / each))
+    return content if len(content) <= letters else f"{content[: letters - 1]}…"
+
+
 def polyline(points: Iterable[tuple[float, float]], class_: str) -> Markup:
     """A line through points."""
     return element("polyline", points=" ".join(f"{coordinate(x)},{coordinate(y)}" for x, y in points), class_=class_)

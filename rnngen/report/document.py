@@ -8,13 +8,10 @@ from pathlib import Path
 
 from rnngen.emit.folder import write_atomically
 from rnngen.report import outcome, sections, sparsity, summary
-from rnngen.report.markup import Markup, element, join
+from rnngen.report.markup import element, join
 from rnngen.report.numbers import Json, lookup
-from rnngen.report.style import STYLE
+from rnngen.report.page import page
 from rnngen.report.views import ErrorView, MaskView, TraceView
-
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""The page fetches nothing and runs nothing; browsers are told so."""
 
 
 def _board(design: Json) -> str | None:
@@ -67,16 +64,7 @@ def render_report(
         outcome.saturations(simulation),
         outcome.files(design),
     )
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", title),
-        element("style", Markup(STYLE)),
-    )
-    page = element("html", head, element("body", element("main", body)), lang="en")
-    return f"<!DOCTYPE html>\n{page}\n"
+    return page(title, body)
 
 
 def write_report(
@@ -93,5 +81,5 @@ def write_report(
     Raises:
         DesignError: as ``render_report``, or if the file cannot be written.
     """
-    page = render_report(design, simulation, synthesis, trace, errors, masks).encode("utf-8")
-    write_atomically(Path(path), page)
+    text = render_report(design, simulation, synthesis, trace, errors, masks)
+    write_atomically(Path(path), text.encode("utf-8"))

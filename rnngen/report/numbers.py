@@ -36,7 +36,9 @@ def number(record: Json | None, *keys: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise DesignError(f"'{'.'.join(keys)}' of a design must be a number, not {value!r}; run rnngen generate again.")
+        raise DesignError(
+            f"'{'.'.join(keys)}' of a design must be a number, not {value!r}; run rnngen generate or partition again."
+        )
     return value
 
 
@@ -50,7 +52,7 @@ def records(record: Json | None, key: str) -> list[Json]:
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(entry, Mapping) for entry in value):
-        raise DesignError(f"'{key}' of a design must be a list of objects; run rnngen generate again.")
+        raise DesignError(f"'{key}' of a design must be a list of objects; run rnngen generate or partition again.")
     return value
 
 

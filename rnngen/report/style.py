@@ -29,6 +29,7 @@ section { background: var(--surface); border: 1px solid var(--rule); border-radi
 .absent { color: var(--muted); font-style: italic; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 270px), 1fr)); gap: 12px;
   margin-top: 18px; }
+.tiles + p { margin-top: 16px; }
 .tile { background: var(--surface); border: 1px solid var(--rule); border-left: 4px solid var(--rule);
   border-radius: 8px; padding: 12px 14px; }
 .tile.good { border-left-color: var(--good); }
@@ -47,6 +48,7 @@ td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 td.number { white-space: nowrap; }
 td.number + td:not(.number), th.number + th:not(.number) { padding-left: 14px; }
 th:last-child, td:last-child { padding-right: 0; }
+a { color: var(--one); }
 code { font: 13px/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 .digest { font-size: 11.5px; color: var(--muted); overflow-wrap: anywhere; }
 .badge { display: inline-block; font-size: 12px; line-height: 18px; padding: 0 8px; border-radius: 9px;
@@ -71,6 +73,16 @@ svg .shade-4 { opacity: 0.8; }
 svg .planned.differs, svg .planned.differs.even { stroke: var(--bad); stroke-width: 1.5; }
 svg .simulated.differs, svg .simulated.differs.even { fill: var(--bad); }
 svg .planned-area { fill: var(--plan-fill); stroke: var(--plan); stroke-width: 0.7; }
+svg .planned.first { stroke: var(--ink); stroke-width: 1.6; }
+svg .waits { fill: var(--surface); stroke: var(--plan); stroke-width: 1; stroke-dasharray: 2 2; }
+svg .flight { stroke: var(--plan); stroke-width: 1.4; }
+svg .inside { font-size: 10px; pointer-events: none; }
+svg .box { fill: var(--surface); stroke: var(--plan); stroke-width: 1.2; }
+svg .box.binds { stroke: var(--ink); stroke-width: 2.6; }
+svg .wire { fill: none; stroke: var(--ink); stroke-width: 1.4; }
+svg .head { fill: var(--ink); }
+svg .load { fill: var(--one); }
+svg .gauge { fill: none; stroke: var(--plan); stroke-width: 1; }
 svg .series-1, svg .series-2 { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
 svg .series-1 { stroke: var(--one); }
 svg .series-2 { stroke: var(--two); }

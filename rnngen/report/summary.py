@@ -78,7 +78,8 @@ def _error_tile(simulation: Json | None, errors: ErrorView | None) -> Markup:
     return tile("SQNR", None if sqnr is None else decibels(sqnr), detail)
 
 
-def _verdict_tile(simulation: Json | None) -> Markup:
+def verdict_tile(simulation: Json | None) -> Markup:
+    """Whether circuit and emulator are equal; cycles may not have been compared, as where a run had pauses."""
     bits, cycles = lookup(simulation, "bit_exact"), lookup(simulation, "cycle_exact")
     if bits is None and cycles is None:
         return tile("Circuit against emulator", None, "bits and cycles")
@@ -86,6 +87,8 @@ def _verdict_tile(simulation: Json | None) -> Markup:
     over = "" if steps is None else f"over {whole(steps)} steps"
     if bits and cycles:
         return tile("Circuit against emulator", "equal", f"every bit and every cycle {over}".rstrip(), "good")
+    if bits and cycles is None:
+        return tile("Circuit against emulator", "equal", f"every bit {over}; cycles were not compared", "good")
     words = {True: "equal", False: "DIFFER", None: NOT_RUN}
     return tile("Circuit against emulator", "differs", f"bits {words[bits]}, cycles {words[cycles]} {over}", "bad")
 
@@ -93,7 +96,7 @@ def _verdict_tile(simulation: Json | None) -> Markup:
 def summary(design: Json, simulation: Json | None, synthesis: Json | None, errors: ErrorView | None) -> Markup:
     """The tiles at the top."""
     tiles = (
-        _verdict_tile(simulation),
+        verdict_tile(simulation),
         _interval_tile(design, simulation),
         _utilisation_tile(design, simulation),
         _latency_tile(design, simulation),

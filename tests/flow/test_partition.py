@@ -14,9 +14,11 @@ import torch
 from safetensors.torch import save_file
 
 from rnngen.cli import main
+from rnngen.cli.partition import lines
 from rnngen.config.system import Device, Host, Link, System, chain
 from rnngen.emit import system as emit_system
 from rnngen.emit.system import SystemDesign
+from rnngen.emit.system_document import other_dict
 from rnngen.emulate.network import run_values
 from rnngen.errors import DesignError, FormatError, ModelError, PlanError, RnngenError
 from rnngen.flow import GenerateOptions, PartitionOptions, generate, partition, read_system, simulate
@@ -190,6 +192,18 @@ def test_cuts_inside_the_layer_that_binds_are_told(tmp_path: Path, capsys: pytes
         f"{rows['whole_layer_interval_cycles']} cycles whole; h over direct links, {rows['link_words']} words a step; "
         f"planned, cannot be generated."
     )
+
+
+def test_a_cut_that_was_not_chosen_is_told(made: SystemDesign) -> None:
+    """The cut itself, as if another one had won."""
+    other = other_dict(made.partition)
+    said = lines(replace(made, document=made.document | {"others": [other]}))
+    interval, latency = (1e6 * made.document[f"{what}_seconds"] for what in ("step_interval", "latency_last_output"))
+    assert (
+        f"Over 3 devices: step interval {interval:.2f} us, latency {latency:.2f} us (blocks left 0..0, middle 1..1, "
+        f"right 2..2); what binds: {made.document['binds']}."
+    ) in said
+    assert other["cut"] == "layers"
 
 
 def test_the_same_input_gives_the_same_bytes(model: Path, made: SystemDesign, tmp_path: Path) -> None:

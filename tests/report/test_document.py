@@ -177,7 +177,7 @@ def test_write_over_a_folder_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_a_text_where_a_number_belongs_is_refused() -> None:
-    message = r"'step_interval_cycles' of a design must be a number, not 'fast'; run rnngen generate again\."
+    message = r"'step_interval_cycles' of a design must be a number, not 'fast'; run rnngen generate or part.* again\.$"
     with pytest.raises(DesignError, match=message):
         render_report({"step_interval_cycles": "fast"}, None, None, None, None)
 
@@ -185,3 +185,10 @@ def test_a_text_where_a_number_belongs_is_refused() -> None:
 def test_damaged_layers_are_refused() -> None:
     with pytest.raises(DesignError, match=r"'layers' of a design must be a list of objects"):
         render_report({"layers": "lstm"}, None, None, None, None)
+
+
+def test_cycles_that_were_not_compared_do_not_differ() -> None:
+    """As in a run with pauses."""
+    text = Page(render_report({}, {"bit_exact": True, "cycle_exact": None, "steps": 7}, None, None, None)).text
+    assert "every bit over 7 steps; cycles were not compared" in text
+    assert "differs" not in text

@@ -64,8 +64,26 @@ class Hop:
         Args:
             outputs: Ticks of each step's output beats, one a word.
         """
+        return [carried.there for carried in self.carried(outputs)]
+
+    def carried(self, outputs: Sequence[Sequence[int]]) -> list[Carried]:
+        """``delivered``, and when each step is on the link."""
         crossing = Crossing(self)
-        return [crossing.deliver(beats) for beats in outputs]
+        return [crossing.carry(beats) for beats in outputs]
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A step's frame on a link.
+
+    Attributes:
+        start, end: Ticks [start, end) from its first word sent to its last one; it waits for words not given yet.
+        there: Tick in which the first word of its payload is delivered.
+    """
+
+    start: int
+    end: int
+    there: int
 
 
 class Crossing:
@@ -80,17 +98,18 @@ class Crossing:
         self._header, self._check = header_words(found.wire.word_bits), check_words(found.wire.word_bits)
         self._free, self._read = 0, 0
 
-    def deliver(self, beats: Sequence[int]) -> int:
-        """Tick in which the first word is delivered of a step whose output beats are given."""
+    def carry(self, beats: Sequence[int]) -> Carried:
+        """The next step, whose output beats are given in these ticks."""
         hop = self._hop
         words = [*beats, beats[-1] + hop.sender] if hop.frame.own_flag_word else beats
-        at = max(words[0] + hop.sender, self._free) + self._header * hop.word
+        start = max(words[0] + hop.sender, self._free)
+        at = start + self._header * hop.word
         for given in words:
             at = max(at, given + hop.sender) + hop.word
         self._free = at + self._check * hop.word
         first = max(self._read, self._free - hop.word + hop.flight)
         self._read = first + self._taking * hop.receiver
-        return first
+        return Carried(start, self._free, first)
 
 
 def hop(system: System, wire: Link, values: int, value_bits: int, shares: int = 1, most: int = 0) -> Hop:

@@ -19,7 +19,7 @@ from rnngen.plan.frames import StepFrame, fitted
 from rnngen.plan.layer import LayerShape, ceil_div
 from rnngen.plan.memory import total_memory_bits
 from rnngen.plan.network import NetworkPlan
-from rnngen.plan.partition.hops import Crossing, Hop, hop
+from rnngen.plan.partition.hops import Carried, Crossing, Hop, hop
 from rnngen.plan.schedule import Schedule, run_schedule, run_steps
 from rnngen.plan.search import DEFAULT_CAPACITY, Budget, plan_with_folding
 from rnngen.plan.shapes import BlockShape, block_shapes
@@ -43,9 +43,13 @@ class Exchange:
     def __call__(self, beats: Sequence[int]) -> list[int]:
         """From output beats to the cycles from which on column words can be read, each behind its last beat in."""
         hop = self._hop
-        first = ceil_div(self._crossing.deliver([at * hop.sender for at in beats]), hop.receiver)
+        first = ceil_div(self.carry(beats).there, hop.receiver)
         first += hop.frame.own_flag_word
         return [first + (word + 1) * self._beats_a_word for word in range(self._words)]
+
+    def carry(self, beats: Sequence[int]) -> Carried:
+        """The next step on a link, from its output beats."""
+        return self._crossing.carry([at * self._hop.sender for at in beats])
 
 
 @dataclass(frozen=True, eq=False)

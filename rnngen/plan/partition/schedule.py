@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rnngen.plan.layer import ceil_div
-from rnngen.plan.partition.hops import Hop
-from rnngen.plan.partition.parts import PartPlan
+from rnngen.plan.partition.hops import Carried
+from rnngen.plan.partition.parts import Exchange, PartPlan
 from rnngen.plan.partition.result import Partition
 from rnngen.plan.schedule import Schedule
 
@@ -21,10 +21,12 @@ class SystemSchedule:
 
     Attributes:
         parts: By part, the device's own schedule in its cycles.
+        frames: By hop and step that it carries, in ticks; behind those between parts those inside them.
         outputs: By output step, ticks of each beat at the end.
     """
 
     parts: tuple[Schedule, ...]
+    frames: tuple[tuple[Carried, ...], ...]
     outputs: tuple[tuple[int, ...], ...]
 
 
@@ -36,19 +38,30 @@ def run_system(partition: Partition, lengths: Sequence[int]) -> SystemSchedule:
     system = partition.system
     arrivals: list[int] = []
     found: list[Schedule] = []
+    carried: list[tuple[Carried, ...]] = []
     for index, part in enumerate(partition.parts):
         times = _run(part, lengths, arrivals, pace(partition) if index == 0 else 0)
         found.append(times)
         if any(block.select != "every" for block in part.plan.blocks):
             lengths = [1] * len(lengths)
         if index < len(partition.hops):
-            arrivals = _arrivals(partition.hops[index], times)
+            hop = partition.hops[index]
+            carried.append(tuple(hop.carried(_in_ticks(times, hop.sender))))
+            arrivals = [ceil_div(frame.there, hop.receiver) + hop.frame.own_flag_word for frame in carried[-1]]
+    carried += [_exchanged(part, times) for part, times in zip(partition.parts, found) if part.exchange is not None]
     cycle = system.cycle_ticks(partition.parts[-1].device.name)
-    return SystemSchedule(tuple(found), _in_ticks(found[-1], cycle))
+    return SystemSchedule(tuple(found), tuple(carried), _in_ticks(found[-1], cycle))
 
 
 def _in_ticks(times: Schedule, cycle: int) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(at * cycle for at in beats) for beats in times.outputs)
+
+
+def _exchanged(part: PartPlan, times: Schedule) -> tuple[Carried, ...]:
+    """Steps on each of the links between the devices of a part."""
+    assert part.exchange is not None
+    exchange = Exchange(part.plan, part.exchange)
+    return tuple(exchange.carry(beats) for beats in times.outputs)
 
 
 def pace(partition: Partition) -> int:
@@ -62,12 +75,6 @@ def pace(partition: Partition) -> int:
 def _run(part: PartPlan, lengths: Sequence[int], arrivals: Sequence[int], let_in: int) -> Schedule:
     ends = [step == length - 1 for length in lengths for step in range(length)]
     return part.run(ends, arrivals, let_in)
-
-
-def _arrivals(hop: Hop, times: Schedule) -> list[int]:
-    """Cycle of the receiver from which on each step is offered."""
-    delivered = hop.delivered([[at * hop.sender for at in beats] for beats in times.outputs])
-    return [ceil_div(at, hop.receiver) + hop.frame.own_flag_word for at in delivered]
 
 
 def settled_ticks(partition: Partition, steps: int = 64) -> tuple[int, int]:

@@ -1,0 +1,177 @@
+"""The picture of a system: a box for each device, an arrow for each link, and how much of their time they work."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from rnngen.report.chart import WIDTH, arrow, figure, fitting, rectangle, text
+from rnngen.report.markup import Markup, join
+from rnngen.report.numbers import Json, count, lookup, megahertz, number, percent
+from rnngen.report.system.view import SystemView
+
+COLUMNS = 4
+MARGIN, GAP, ROW_GAP = 50.0, 92.0, 84.0
+BOX, WIDEST = 104.0, 230.0
+GAUGE = 64.0
+MOST_AROUND = 8
+"""More devices than this are not drawn around a circle with all links between them."""
+
+Point = tuple[float, float]
+
+
+def gauge(x: float, y: float, width: float, load: float, title: str) -> Markup:
+    """A load as a bar in a frame: its length, and a shade that is darker for more, say the same."""
+    shade = min(5, 1 + int(5 * load))
+    return join(
+        rectangle(x, y, max(width * min(load, 1.0), 0.8), 8, f"load shade-{shade}", title),
+        rectangle(x, y, width, 8, "gauge"),
+    )
+
+
+def _load(item: Json) -> tuple[float, str, str]:
+    """A load, what is written beside its gauge, and what a pointer on it shows."""
+    load = number(item, "load") or 0.0
+    return load, percent(load) + (", binds" if load == 1.0 else ""), f"works {percent(load)} of the time"
+
+
+def _box(view: SystemView, index: int, at: Point, width: float) -> Markup:
+    """A device with its left upper corner at a point."""
+    device = view.devices[index]
+    name, computes = str(lookup(device, "name")), view.computes(index)
+    load, said, works = _load(device)
+    left, top = at
+    inner = left + 12
+    lines = (
+        (name, "heading"), (computes, "label"), (megahertz(number(device, "clock_hz") or 0.0), "label"),
+        (f"{count(device, 'step_interval_cycles')} cycles a step", "label"),
+    )  # fmt: skip
+    parts = [rectangle(left, top, width, BOX, "box binds" if load == 1.0 else "box", f"{name}: {computes}")]
+    for row, (content, class_) in enumerate(lines):
+        letter = 7.4 if class_ == "heading" else 6.8
+        parts.append(text(inner, top + 20 + 18 * row, fitting(content, width - 20, letter), class_))
+    bar = width - 24 - 92
+    parts.append(gauge(inner, top + BOX - 18, bar, load, f"{name} {works}"))
+    parts.append(text(inner + bar + 6, top + BOX - 10, said, "tick"))
+    return join(*parts)
+
+
+def _link_label(link: Json, middle: Point) -> Markup:
+    """What a link carries, above and below an arrow's middle."""
+    load, said, works = _load(link)
+    x, y = middle
+    title = f"{lookup(link, 'from')} to {lookup(link, 'to')} {works}"
+    return join(
+        text(x, y - 24, f"{count(link, 'word_bits')}-bit words", "tick", "middle"),
+        text(x, y - 9, f"{count(link, 'frame_words')} a frame", "tick", "middle"),
+        gauge(x - GAUGE / 2, y + 9, GAUGE, load, title),
+        text(x, y + 31, said, "tick", "middle"),
+    )
+
+
+def _legend(y: float) -> Markup:
+    """What the shades of the gauges mean."""
+    parts = [text(MARGIN, y + 8, "load:", "tick")]
+    for step in range(5):
+        x = MARGIN + 40 + 118 * step
+        parts.append(rectangle(x, y, 22, 8, f"load shade-{step + 1}"))
+        parts.append(text(x + 28, y + 8, f"{20 * step}–{20 * step + 20} %", "tick"))
+    parts.append(text(MARGIN + 40 + 118 * 5, y + 8, "a device with a thick frame binds", "tick"))
+    return join(*parts)
+
+
+def _grid(devices: int) -> tuple[list[Point], float]:
+    """Left upper corners of boxes row by row, and their width."""
+    columns = min(devices, COLUMNS)
+    width = min(WIDEST, (WIDTH - 2 * MARGIN - GAP * (columns - 1)) / columns)
+    gap = GAP if columns > 2 else 150.0
+    left = (WIDTH - columns * width - gap * (columns - 1)) / 2
+    places = (divmod(index, columns) for index in range(devices))
+    return [(left + column * (width + gap), 16 + row * (BOX + ROW_GAP)) for row, column in places], width
+
+
+def _between(one: Point, other: Point, width: float) -> tuple[list[Point], Point]:
+    """The way from a box to the next one, to the right or around to the next row, and the middle of its label."""
+    if other[1] == one[1]:
+        y = one[1] + BOX / 2
+        return [(one[0] + width, y), (other[0], y)], ((one[0] + width + other[0]) / 2, y)
+    middle, x, end = one[1] + BOX + ROW_GAP / 2, one[0] + width / 2, other[0] + width / 2
+    way = [(x, one[1] + BOX), (x, middle), (end, middle), (end, other[1])]
+    return [point for index, point in enumerate(way) if index == 0 or point != way[index - 1]], ((x + end) / 2, middle)
+
+
+def _chain(view: SystemView) -> Markup:
+    """Devices in the order of the data."""
+    corners, width = _grid(len(view.devices))
+    first, last = corners[0], corners[-1]
+    parts = [
+        arrow([(first[0] - 40, first[1] + BOX / 2), (first[0], first[1] + BOX / 2)]),
+        text(first[0] - 6, first[1] + BOX / 2 - 8, "input", "tick", "end"),
+        arrow([(last[0] + width, last[1] + BOX / 2), (last[0] + width + 40, last[1] + BOX / 2)]),
+        text(last[0] + width + 6, last[1] + BOX / 2 - 8, "output", "tick"),
+    ]
+    for link, one, other in zip(view.links, corners, corners[1:]):
+        way, middle = _between(one, other, width)
+        parts += [arrow(way), _link_label(link, middle)]
+    parts += [_box(view, index, corner, width) for index, corner in enumerate(corners)]
+    bottom = last[1] + BOX + 24
+    return figure(bottom + 20, "Devices and links", *parts, _legend(bottom))
+
+
+def _around(devices: int) -> tuple[list[Point], float]:
+    """Left upper corners of boxes on an ellipse, the first one above, and their width."""
+    width = 170.0
+    across, down = WIDTH / 2 - MARGIN - width / 2, 130.0 if devices < 5 else 230.0
+    turn = math.pi / devices if devices % 2 == 0 else 0.0
+    angles = [2 * math.pi * index / devices - math.pi / 2 - turn for index in range(devices)]
+    top = min(math.sin(angle) for angle in angles)
+    return [
+        (WIDTH / 2 + across * math.cos(angle) - width / 2, 16 + down * (math.sin(angle) - top)) for angle in angles
+    ], width
+
+
+def _edge(one: Point, other: Point, width: float) -> Point:
+    """Where the line from the middle of a box to that of another one leaves the first."""
+    dx, dy = other[0] - one[0], other[1] - one[1]
+    share = min(width / 2 / abs(dx) if dx else math.inf, BOX / 2 / abs(dy) if dy else math.inf)
+    return one[0] + width / 2 + share * dx, one[1] + BOX / 2 + share * dy
+
+
+def _wires(corners: list[Point], width: float) -> Iterator[Markup]:
+    for index, one in enumerate(corners):
+        for other in corners[index + 1 :]:
+            yield arrow([_edge(one, other, width), _edge(other, one, width)], both=True)
+
+
+def _mesh(view: SystemView) -> Markup:
+    """Devices that exchange with each other one; two are side by side."""
+    devices = len(view.devices)
+    link = view.links[0]
+    if devices == 2:
+        corners, width = _grid(2)
+        way, middle = _between(corners[0], corners[1], width)
+        wires = [arrow(way, both=True), _link_label(link, middle)]
+    elif devices <= MOST_AROUND:
+        corners, width = _around(devices)
+        wires = list(_wires(corners, width))
+    else:
+        corners, width = _grid(devices)
+        wires = []
+    boxes = [_box(view, index, corner, width) for index, corner in enumerate(corners)]
+    bottom = max(y for _, y in corners) + BOX + 24
+    load, said, works = _load(link)
+    each = (
+        f"Each of the {len(view.links)} links (one way): {count(link, 'word_bits')}-bit words, "
+        f"{count(link, 'frame_words')} a frame, load"
+    )
+    parts = [
+        text(MARGIN, bottom + 8, each, "tick"),
+        gauge(MARGIN + 6.2 * len(each), bottom, GAUGE, load, f"each link {works}"),
+        text(MARGIN + 6.2 * len(each) + GAUGE + 8, bottom + 8, said, "tick"),
+    ]
+    return figure(bottom + 46, "Devices and links", *wires, *boxes, *parts, _legend(bottom + 24))
+
+
+def diagram(view: SystemView) -> Markup:
+    """Boxes and arrows."""
+    return _mesh(view) if view.by_rows and view.links else _chain(view)

@@ -1,0 +1,85 @@
+"""What the report draws of a system, and how its times are written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from rnngen.plan.partition.timeline import SystemTimes
+from rnngen.report.numbers import NOT_GIVEN, Json, lookup, microseconds, number, records, whole
+
+
+@dataclass(frozen=True, eq=False)
+class SystemView:
+    """A system and what was measured of it.
+
+    Attributes:
+        document: system.json.  simulation: simulation.json, or None.
+        blocks: Names of the network's blocks.
+        stages: By device, the names of what multiplies there, as in ``DeviceTimes.multiplies``.
+        times: Of a run's first steps.  end: Ticks [0, end) are drawn.
+        reports: By device, where its own report is from this one; empty: nowhere.
+    """
+
+    document: Json
+    simulation: Json | None
+    blocks: Sequence[str]
+    stages: Sequence[Sequence[str]]
+    times: SystemTimes
+    end: int
+    reports: Sequence[str] = ()
+
+    @property
+    def devices(self) -> list[Json]:
+        """Those in use."""
+        return records(self.document, "devices")
+
+    @property
+    def links(self) -> list[Json]:
+        """Those in use."""
+        return records(self.document, "links")
+
+    @property
+    def by_rows(self) -> bool:
+        """Whether all devices compute rows of one layer, and not each some layers."""
+        return bool(lookup(self.document, "cut") == "rows")
+
+    @cached_property
+    def ticks_hz(self) -> float:
+        """Ticks a second."""
+        return number(self.document, "ticks_hz") or 1.0
+
+    @cached_property
+    def clock_hz(self) -> float | None:
+        """Of all devices in use; None where clocks differ."""
+        clocks = {number(device, "clock_hz") for device in self.devices}
+        return clocks.pop() if len(clocks) == 1 else None
+
+    def time(self, ticks: float | None) -> str:
+        """Ticks as time."""
+        return NOT_GIVEN if ticks is None else microseconds(ticks, self.ticks_hz) or NOT_GIVEN
+
+    def cycles(self, ticks: float | None) -> str | None:
+        """Ticks as cycles; None where clocks differ."""
+        if ticks is None or self.clock_hz is None:
+            return None
+        return f"{whole(ticks * self.clock_hz / self.ticks_hz)} cycles"
+
+    def both(self, ticks: float | None) -> str:
+        """Ticks as cycles and time."""
+        return ", ".join(part for part in (self.cycles(ticks), self.time(ticks)) if part)
+
+    def budget(self, device: Json) -> Json:
+        """What the system's description says of a device in use."""
+        described = records(lookup(self.document, "system"), "devices")
+        return next((item for item in described if lookup(item, "name") == lookup(device, "name")), {})
+
+    def computes(self, index: int) -> str:
+        """What a device computes, in words."""
+        device = self.devices[index]
+        layers = ", ".join(str(layer) for layer in lookup(device, "layers") or ())
+        units = number(self.links[0], "values") if self.by_rows and self.links else None
+        if units is None:
+            return layers
+        return f"units {int(index * units)}–{int((index + 1) * units) - 1} of {layers}"
