@@ -151,9 +151,9 @@ def _inner(advice: Mapping[str, Any]) -> str:
     """A cut inside the layer that binds."""
     whole = advice["whole_layer_interval_cycles"]
     against = "which fits no device whole" if whole is None else f"{whole} cycles whole"
-    state = "" if advice["generated"] else "; planned, cannot be generated"
+    state = "with a frame a tile, where circuits send one a step" if advice["generated"] else "cannot be generated"
     return (
         f"Layer '{advice['layer']}' cut by {advice['kind']} over {', '.join(advice['devices'])}: "
         f"{advice['step_interval_cycles']} cycles, {against}; {advice['exchange']} over {advice['links']} links, "
-        f"{advice['link_words']} words a step{state}."
+        f"{advice['link_words']} words a step; planned, {state}."
     )

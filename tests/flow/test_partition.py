@@ -184,13 +184,13 @@ def test_cuts_inside_the_layer_that_binds_are_told(tmp_path: Path, capsys: pytes
     (line,) = [line for line in capsys.readouterr().out.splitlines() if " cut by rows " in line]
     document = json.loads((tmp_path / "out/system.json").read_text())
     (rows,) = [cut for cut in document["inner_cuts"] if cut["kind"] == "rows"]
-    assert (rows["layer"], rows["devices"], rows["generated"]) == ("l0", ["left", "middle"], False)
+    assert (rows["layer"], rows["devices"], rows["generated"]) == ("l0", ["left", "middle"], True)
     assert (rows["exchange"], rows["exchange_values"], rows["exchange_value_bits"]) == ("h", 16, 16)
     assert rows["step_interval_cycles"] < rows["whole_layer_interval_cycles"]
     assert line == (
         f"Layer 'l0' cut by rows over left, middle: {rows['step_interval_cycles']} cycles, "
         f"{rows['whole_layer_interval_cycles']} cycles whole; h over direct links, {rows['link_words']} words a step; "
-        f"planned, cannot be generated."
+        f"planned, with a frame a tile, where circuits send one a step."
     )
 
 
