@@ -190,13 +190,12 @@ class System:
                         f"{link.name} and that from '{other.source}' to '{other.target}' both take connector "
                         f"'{end.connector}' of '{place}'; give one of them another."
                     )
-            for wire in link.wires:
-                sender, receiver = (self.device(end).clock_hz for end in wire.ends)
-                if sender * wire.rate > receiver:
-                    raise PlanError(
-                        f"{link.name} brings '{wire.target}' {float(sender * wire.rate) / 1e6:g} million words a "
-                        f"second, more than it has cycles ({receiver / 1e6:g} MHz); give fewer data_pins."
-                    )
+            slow, fast = sorted((self.device(end) for end in link.ends), key=lambda device: device.clock_hz)
+            if fast.clock_hz * link.rate > slow.clock_hz:
+                raise PlanError(
+                    f"{link.name} brings '{slow.name}' {float(fast.clock_hz * link.rate) / 1e6:g} million words a "
+                    f"second, more than it has cycles ({slow.clock_hz / 1e6:g} MHz); give fewer data_pins."
+                )
 
     @cached_property
     def wires(self) -> tuple[Link, ...]:
