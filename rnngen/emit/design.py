@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from rnngen.arith.format import Format
 from rnngen.emit.document import (
     block_dict,
     dsp_dict,
@@ -195,12 +196,19 @@ def describe(
 
 
 def _h_ports(quantised: QuantisedNetwork, plan: NetworkPlan) -> dict[str, Any]:
-    """What other devices of the layer give, where there are any: as many ports, ``s_axis_h1`` and on, all alike."""
+    """What other devices of the layer give, where there are any: as many ports, ``s_axis_h1`` and on, all alike.
+
+    And ``m_axis_h``, which gives to them, where they are not given what leaves through ``m_axis``.
+    """
     if plan.shares == 1:
         return {}
-    word = quantised.layers[0].formats.product.h
-    port = port_dict(plan.remote_words, quantised.output_size, word_lane_bits(word.width), word)
-    return {"s_axis_h": {"count": plan.shares - 1, **port}}
+    word, size = quantised.layers[-1].formats.product.h, plan.sharing.device_h
+    ports = {"s_axis_h": {"count": plan.shares - 1, **_word_port(plan.remote_words, size, word)}}
+    return ports | ({"m_axis_h": _word_port(plan.handed_words, size, word)} if plan.handed_words else {})
+
+
+def _word_port(words: int, size: int, word: Format) -> dict[str, Any]:
+    return port_dict(words, size, word_lane_bits(word.width), word)
 
 
 def _digest(files: dict[str, bytes]) -> str:

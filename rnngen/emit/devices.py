@@ -39,7 +39,9 @@ def device_shapes(
             place = len(shapes)
             takes, gives = _ports(part, networks[place])
             ends = DeviceEnd(takes, _links_in(partition, index)), DeviceEnd(gives, _links_out(partition, index))
-            shapes.append(DeviceShape(cores[place], *ends, part.plan.input_beats, let_in, _peers(part, gives)))
+            hands = _hands(part, networks[place])
+            peers = _peers(part, hands or gives)
+            shapes.append(DeviceShape(cores[place], *ends, part.plan.input_beats, let_in, peers, hands))
     return tuple(shapes)
 
 
@@ -60,6 +62,13 @@ def _links_out(partition: Partition, index: int) -> tuple[LinkEnd, ...]:
 def _link_end(partition: Partition, hop: int) -> LinkEnd:
     found = partition.hops[hop]
     return LinkEnd(link_shape(found, partition.parts[hop]), found.frame)
+
+
+def _hands(part: PartPlan, network: QuantisedNetwork) -> Beats | None:
+    """The port for what other devices of the layer are given, where they do not take the results."""
+    if not part.plan.handed_words:
+        return None
+    return Beats(part.plan.handed_words, word_lane_bits(network.layers[0].output_format.width))
 
 
 def _peers(part: PartPlan, gives: Beats) -> tuple[PeerEnd, ...]:

@@ -242,7 +242,7 @@ def _states_dict(layer: QuantisedLayer, plan: EnginePlan) -> dict[str, Any]:
     tile of ``tile_rows`` units begins a new word.  ``load`` and ``read``: numbers in LOAD_SELECT and READ_SELECT.
     """
     formats, found = layer.formats, {}
-    if plan.shape.hidden:
+    if plan.shape.gives_h:
         found["h"] = {"load": 2, "read": 0, "lanes": plan.h_columns, "format": format_dict(formats.product.h)}
     if not isinstance(formats, LinearFormats):
         state = formats.c if isinstance(formats, LstmFormats) else formats.state
@@ -257,7 +257,8 @@ def _states_dict(layer: QuantisedLayer, plan: EnginePlan) -> dict[str, Any]:
 def block_dict(block: Block, plan: BlockPlan) -> dict[str, Any]:
     """How engines work together."""
     delays = {"delays": [branch.delay for branch in plan.branches]} if any(b.delay for b in plan.branches) else {}
-    return delays | {
+    slices = {"inputs": plan.inputs, "exchange_cycles": plan.branches[0].exchange} if plan.inputs else {}
+    return delays | slices | {
         "branches": [
             {"stages": [list(stage) for stage in branch.stages], "reverse": branch.reverse} for branch in block.branches
         ],
@@ -298,7 +299,8 @@ def _read_block(data: Mapping[str, Any]) -> Block:
     branches = tuple(
         Branch(tuple(tuple(stage) for stage in branch["stages"]), branch["reverse"]) for branch in data["branches"]
     )
-    return Block(branches, data["select"], tuple(_read_post(post) for post in data["post"]), data["source"])
+    post = tuple(_read_post(post) for post in data["post"])
+    return Block(branches, data["select"], post, data["source"], data.get("inputs", 0))
 
 
 def read_quantised(document: Mapping[str, Any], arrays: Mapping[str, Any]) -> QuantisedNetwork:
@@ -365,12 +367,13 @@ def _read_block_plan(block: Block, data: Mapping[str, Any], document: Mapping[st
                 tuple(_read_engine(layers[k], len(branch.stages), streams) for k in stage) for stage in branch.stages
             ),
             delay,
+            data.get("exchange_cycles", 0),
         )
         for branch, delay in zip(block.branches, data.get("delays", [0] * len(block.branches)))
     )
     argmax = any(isinstance(post, QuantisedArgmax) for post in block.post)
     return BlockPlan(
-        branches, block.select, data["post_cycles"], int(argmax), data["capacity_steps"], data["lanes"]
+        branches, block.select, data["post_cycles"], int(argmax), data["capacity_steps"], data["lanes"], block.inputs
     )
 
 
@@ -428,6 +431,7 @@ def read_plan(document: Mapping[str, Any]) -> NetworkPlan:
         _read_shared(document.get("shared_array")),
         *_read_memory(document),
         remote_words=ports["s_axis_h"]["words_per_beat"] if "s_axis_h" in ports else 0,
+        handed_words=ports["m_axis_h"]["words_per_beat"] if "m_axis_h" in ports else 0,
     )
 
 

@@ -39,6 +39,7 @@ from rnngen.plan.partition import (
     best_with,
     groups_of,
     inner_cuts,
+    member_plan,
 )
 from rnngen.plan.partition.parts import Progress
 from rnngen.plan.search import DEFAULT_CAPACITY
@@ -196,7 +197,8 @@ def _written(
         if progress is not None:
             progress(f"writing the design of device '{device}'")
         piece = piece_of[device]
-        own = replace(part, device=best.whole.device(device))
+        plan = member_plan(part.plan, part.names.index(device))
+        own = replace(part, device=best.whole.device(device), plan=plan)
         top = piece.network.name
         return _write_part(folder, piece, own, parts, options, calibration, around[top], described[top])
 

@@ -41,6 +41,7 @@ class BlockCore(wiring.Component):
         space: The reader of the results has room.  reserve, reserve_last: A step takes room; a sequence's last step.
         result: Output words.  busy: A step is inside.
         turn: Where engines share an array: a step may start.
+        handed, handed_space: What the first stage gives, where other devices get it, and room for one more step of it.
         saturations: Sum over the engines and maps.  clear: Sets it to 0.
         restart: The next step of every stream is the first one of a sequence.
         peek: As for an engine.
@@ -79,9 +80,22 @@ class BlockCore(wiring.Component):
                 "restart": In(1),
                 "peek": In(PEEK),
                 **({"turn": In(1)} if array else {}),
+                **self._handed_ports(),
             }
         )
         self._make_engines()
+
+    @property
+    def _hands_on(self) -> bool:
+        """Whether other devices take what the first stage gives, and the second one may wait for theirs."""
+        branch = self._plan.branches[0]
+        return len(branch.stages) > 1 and branch.last.shape.others > 0
+
+    def _handed_ports(self) -> dict[str, wiring.Member]:
+        if not self._hands_on:
+            return {}
+        word = self._network.layers[self._block.branches[0].stages[0][0]].output_format
+        return {"handed": Out(write_layout(word.width, self._plan.first.elements, 1)), "handed_space": In(1)}
 
     def loads(self) -> list[tuple[LoadableMemory, Value]]:
         """Each memory that can be loaded, and its write port."""
@@ -124,6 +138,7 @@ class BlockCore(wiring.Component):
             array=self._array,
             weights=self._weights[index] if self._weights else None,
             remote_lanes=self._remote_lanes,
+            follows=self._hands_on and not stage,
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -164,17 +179,18 @@ class BlockCore(wiring.Component):
             m.d.comb += [starter.stale.eq(first.stale), first.go_h.eq(starter.go_h), self._ahead.eq(starter.ahead)]
         else:
             in_turn = self._array is not None
+            waiting = self._engines[self._block.branches[0].last]
             starter = StepStarter(
-                branch.interval, branch.initiation_interval, self._streams, selects, in_turn, first.may_wait
+                branch.interval, branch.initiation_interval, self._streams, selects, in_turn, waiting.may_wait
             )
             m.d.comb += starter.turn.eq(self.turn) if in_turn else []
-            m.d.comb += starter.held.eq(first.held) if first.may_wait else []
+            m.d.comb += starter.held.eq(waiting.held) if waiting.may_wait else []
         m.submodules.starter = starter
         m.d.comb += [
             starter.stream.eq(first.waiting_stream),
             starter.available.eq(first.available),
             starter.sequence_last.eq(first.waiting_last),
-            starter.space.eq(self.space),
+            starter.space.eq(self.space & self.handed_space if self._hands_on else self.space),
             self.full.eq(first.full),
             self.released.eq(first.released),
             self.reserve.eq(starter.reserve),
@@ -228,8 +244,11 @@ class BlockCore(wiring.Component):
             m.d.comb += [engine.go.eq(go), engine.sequence_last.eq(go_last), engine.stream.eq(stream)]
         last = stages[-1][-1]
         if len(stages) > 1:
-            delay = StartDelay(plan.offset, plan.initiation_interval, self._streams)
+            delay = StartDelay(plan.offset, plan.initiation_interval, self._streams, self._hands_on)
             m.submodules[f"delay{branch.stages[0][0]}"] = delay
+            if self._hands_on:
+                m.d.comb += [delay.held.eq(last.held), stages[0][0].hold.eq(last.held)]
+                m.d.comb += self.handed.eq(stages[0][0].result)
             m.d.comb += [
                 delay.go.eq(go),
                 delay.go_last.eq(go_last),

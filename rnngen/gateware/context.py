@@ -47,6 +47,7 @@ class EngineContext:
         array: What multiplies, where all engines share it; None: the engine has an array of its own.
         weights: How the weights come, where they are in external memory.
         remote_lanes: Words of a beat of h from each other device, where some give parts of it.
+        follows: Stands still while the engine that takes its results waits for other devices.
     """
 
     index: int
@@ -63,3 +64,4 @@ class EngineContext:
     array: ArrayShape | None = None
     weights: WeightStream | None = None
     remote_lanes: int = 0
+    follows: bool = False

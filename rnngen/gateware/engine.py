@@ -64,6 +64,7 @@ class Engine(wiring.Component):
         beat, returned: Weights from external memory, and room for more (``WeightBuffer``).
         h_1, h_2, ..: Words of the h of other devices, each with as many units as this one (``RemoteVector``).
         held: The next word's weights are not there, or its h; nothing may start.
+        hold: The engine that takes the results waits, and so does this one (``context.follows``).
 
     Values and cycles are those of ``rnngen.emulate`` and ``rnngen.plan`` to the bit and the cycle.
     """
@@ -75,10 +76,10 @@ class Engine(wiring.Component):
         self._states = state_memories(context.index, layer, plan, context.h_size)
         self._memories = parameter_memories(context.index, layer, plan) if options.loadable else {}
         self._memories |= self._states if options.state_access else {}
-        self.shows_state = options.state_access and bool(plan.shape.hidden or state_width(layer))
+        self.shows_state = options.state_access and bool(plan.shape.gives_h or state_width(layer))
         # The state that sequences begin with: not there where it is 0 for good.
         self._begins = {
-            "h_0": plan.shape.hidden > 0 and (options.state_access or layer.h_0 is not None),
+            "h_0": plan.shape.gives_h and (options.state_access or layer.h_0 is not None),
             "state_0": state_width(layer) > 0 and (options.state_access or layer.state_0 is not None),
         }
         self._buffer = StepBuffer(
@@ -94,7 +95,7 @@ class Engine(wiring.Component):
             plan.shape.banked is not None and not layer.symbols,
         )
         streams = context.streams
-        h = {"feedback": In(write_layout(product.h.width, context.h_lanes, streams))} if plan.shape.hidden else {}
+        h = {"feedback": In(write_layout(product.h.width, context.h_lanes, streams))} if plan.shape.gives_h else {}
         spaced = {"go_h": In(1), "stale": Out(1)} if plan.shape.spaced else {}
         array, coming = context.array, context.weights
         ways = {"word": Out(word_layout(array)), "group": In(array.group_width)} if array else {}
@@ -110,6 +111,7 @@ class Engine(wiring.Component):
                 **weights,
                 **remote,
                 **({"held": Out(1)} if self.may_wait else {}),
+                **({"hold": In(1)} if context.follows else {}),
                 **{f"load_{what}": In(load_layout(memory)) for what, memory in self._memories.items()},
                 **h,
                 "write": In(write_layout(product.x.width, context.x_lanes, streams)),
@@ -146,12 +148,16 @@ class Engine(wiring.Component):
         """Amaranth's hook: builds the circuit."""
         m = Module()
         m.submodules.input = buffer = self._buffer
-        h_stride = ceil_div(self._context.h_size, self._plan.h_columns) if self._plan.shape.hidden else 0
+        shape, context = self._plan.shape, self._context
+        h_size = context.h_size if shape.gives_h else self._plan.device_h if shape.others else 0
         m.submodules.sequencer = sequencer = Sequencer(
-            self._plan, buffer.depth, h_stride, self._context.streams, self.may_wait
-        )
+            self._plan, buffer.depth, ceil_div(h_size, self._plan.h_columns), context.streams, self.may_wait,
+            context.follows,
+        )  # fmt: skip
         if self.may_wait:
             m.d.comb += self.held.eq(sequencer.held)
+        if context.follows:
+            m.d.comb += sequencer.hold.eq(self.hold)
         self._shown: list[Value] = []
         self._arrives = Signal(name="h_arrives")  # the step's h is at the end of its way
         m.d.comb += [
@@ -231,11 +237,17 @@ class Engine(wiring.Component):
         """
         plan, product = self._plan, self._layer.formats.product
         from_x, first_step = Signal(), Signal()
-        # Products of what is not there yet must not be added: while it is waited for, h is 0.
-        misses = sequencer.held if self._others else Const(0, 1)
-        m.d.sync += [from_x.eq(sequencer.from_x), first_step.eq(sequencer.step_first | misses)]
+        # Products of what is not there yet must not be added: while anything is waited for, the operand is an h of 0.
+        reads_x, no_h = Value.cast(sequencer.from_x), Value.cast(sequencer.step_first)
+        if self._context.follows:
+            reads_x, no_h = reads_x & ~self.hold, no_h | self.hold
+        if self._others:
+            no_h = (no_h if plan.shape.gives_h else Const(0, 1)) | sequencer.held
+        m.d.sync += [from_x.eq(reads_x), first_step.eq(no_h)]
         h_word: Value = Const(0, product.h.width * plan.h_columns)
-        if plan.shape.hidden and h_operand is None:
+        if self._others and not plan.shape.gives_h:
+            h_word = self._of_others(m, sequencer)
+        elif plan.shape.hidden and h_operand is None:
             # h is written by lanes of the element-wise path and read beside x.
             context = self._context
             m.submodules.hidden = hidden = VectorMemory(
@@ -244,17 +256,18 @@ class Engine(wiring.Component):
             )  # fmt: skip
             address = self._peeking(sequencer.peek_base + self.peek.word, sequencer.h_address)
             m.d.comb += [hidden.write.eq(self.feedback), hidden.address.eq(address)]
-            h_word = self._of_all(m, sequencer, hidden.data) if self._others else hidden.data
+            h_word = self._of_others(m, sequencer, hidden.data) if self._others else hidden.data
             self._shown.append(h_word)
             if self._begins["h_0"]:
                 h_word = Mux(first_step, self._beginning(m, "h_0", sequencer.h_word), h_word)
                 first_step = Const(0, 1)
         x_word = buffer.data if plan.shape.inputs else Const(0, product.x.width * plan.x_columns)
         if plan.x_lanes:  # words beyond the last one of x, or of h, meet weights of 0
-            no_x, no_h = Const(0, product.x.width * plan.h_columns), Const(0, product.h.width * plan.x_columns)
+            without_x = Const(0, product.x.width * plan.h_columns)
+            without_h = Const(0, product.h.width * plan.x_columns)
             if h_operand is None:
-                h_operand = self._operand(m, "operand_h", Const(0, 1), first_step, no_x, h_word)
-            operand: Value = Cat(self._operand(m, "operand_x", Const(1, 1), first_step, x_word, no_h), h_operand)
+                h_operand = self._operand(m, "operand_h", Const(0, 1), first_step, without_x, h_word)
+            operand: Value = Cat(self._operand(m, "operand_x", Const(1, 1), first_step, x_word, without_h), h_operand)
         else:
             operand = self._operand(m, "operand", from_x, first_step, x_word, h_word)
         issue_late, first, last = Signal(), Signal(OPERAND_CYCLES), Signal(OPERAND_CYCLES)
@@ -275,12 +288,12 @@ class Engine(wiring.Component):
             first_h[-1] & array.split, addend,
         )  # fmt: skip
 
-    def _of_all(self, m: Module, sequencer: Sequencer, own: Value) -> Value:
-        """The word of h that is read: of this device or of another one, whose words are waited for."""
-        plan, words = self._plan, self._plan.own_h_words
+    def _of_others(self, m: Module, sequencer: Sequencer, own: Value | None = None) -> Value:
+        """The word of h that is read: of this device, or of another one, whose words are waited for."""
+        plan, words = self._plan, self._plan.device_h_words
         ready: Value = Const(1, 1)
-        word = own
-        for number, name in enumerate(self._others, start=1):
+        word = Const(0, self._layer.formats.product.h.width * plan.h_columns) if own is None else own
+        for number, name in enumerate(self._others, start=own is not None):
             remote = RemoteVector(plan, self._layer.formats.product.h.width, self._context.remote_lanes)
             m.submodules[name] = remote
             here, late = Signal(name=f"reads_{name}"), Signal(name=f"read_{name}")

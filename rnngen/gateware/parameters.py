@@ -49,7 +49,7 @@ def parameter_memories(index: int, layer: QuantisedLayer, plan: EnginePlan) -> d
 def state_memories(index: int, layer: QuantisedLayer, plan: EnginePlan, h_size: int) -> dict[str, LoadableMemory]:
     """The memories of engine ``index`` that hold the state which sequences begin with; h_size: words of a whole h."""
     h_width, h_words = layer.formats.product.h.width * plan.h_columns, ceil_div(h_size, plan.h_columns)
-    found = {"h_0": LoadableMemory(index, 2, h_width, h_words)} if plan.shape.hidden else {}
+    found = {"h_0": LoadableMemory(index, 2, h_width, h_words)} if plan.shape.gives_h else {}
     if state_width(layer):
         found["state_0"] = LoadableMemory(index, 3, plan.elements * state_width(layer), plan.group_count)
     return found

@@ -1,4 +1,4 @@
-"""The part of h that another device computes: its words as they come over a link, and which of them are there."""
+"""What another device of the layer gives: its words as they come over a link, and which of them are there."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ class RemoteVector(wiring.Component):
     """The last h of another device that does the same steps, and the one that comes.
 
     A device begins a step when it has multiplied all of the step before, for which it needs the others' results of the
-    one before that; so never more than one h comes beside the one that is read, and nothing has to be held back.
+    one before that; so never more than one h comes beside the one that is read, and nothing has to be held back.  Where
+    the layer is a group's projection, which takes what the others give in the same step, that holds as well: they give
+    nothing of the next step before they have what this device gives in this one.
 
     Ports:
         beat: The next words of its h, in order; every step is sent.
         begin: The engine begins a step, which multiplies the h that the other device gave in the step before; what the
-            first one multiplies is not waited for.
+            first one multiplies is not waited for.  A projection's multiplies what is given in the same step.
         word: Number of a word of that h.  there: It can be read in this cycle.
         address: Word of the memory, which holds two h.  data: It, one cycle later.
 
@@ -34,9 +36,9 @@ class RemoteVector(wiring.Component):
 
     def __init__(self, plan: EnginePlan, width: int, lanes: int) -> None:
         assert plan.h_columns % lanes == 0, "a word of the memory is whole beats"
-        self._words, self._beats = plan.own_h_words, plan.h_columns // lanes
-        self._lanes = lanes
-        self._memory = VectorMemory(width, lanes, plan.h_columns, plan.shape.units, 2, True, 1)
+        self._words, self._beats = plan.device_h_words, plan.h_columns // lanes
+        self._lanes, self._in_step = lanes, not plan.shape.gives_h
+        self._memory = VectorMemory(width, lanes, plan.h_columns, plan.device_h, 2, True, 1)
         super().__init__(
             {
                 "beat": In(h_beat_layout(width, lanes)),
@@ -69,7 +71,7 @@ class RemoteVector(wiring.Component):
         with m.If(word_ends):
             m.d.sync += filled.eq(Mux(ends, 0, filled + 1))
         # 0: what the step that is on reads is coming; 1: it is there; 2 and 3: one h more than that is.
-        have = Signal(2, init=2)
+        have = Signal(2, init=1 if self._in_step else 2)
         m.d.sync += have.eq(have + ends - self.begin)
         m.d.comb += self.there.eq((have != 0) | (self.word < filled))
         return m

@@ -42,7 +42,7 @@ class Sequencer(wiring.Component):
 
     The first word is issued one cycle after go; from then on nothing can hold a step up, or a pass of a spaced engine,
     but a weight that is not there, where weights are in external memory, or a word of h, where other devices give some
-    (``waits``): then nothing moves on.
+    (``waits``), or another engine that waits (``follows``): then nothing moves on.
 
     Ports:
         go: A step starts; of a spaced engine its x pass.  go_h: The next one's h pass starts, or starts again.
@@ -59,17 +59,21 @@ class Sequencer(wiring.Component):
         peek_stream: A stream.  peek_base: First word of its latest h.
         wants: A word is to be issued in this cycle.  ready: All that it takes is there.  held: It is not; nothing moves
             on, and no step may start.
+        hold: Another engine waits.
 
     Args:
         plan: Of the engine.
         x_depth: Words of the input buffer.  h_stride: Words of one h in its memory, of one device.
     """
 
-    def __init__(self, plan: EnginePlan, x_depth: int, h_stride: int, streams: int, waits: bool = False) -> None:
-        self._plan, self._waits = plan, waits
+    def __init__(
+        self, plan: EnginePlan, x_depth: int, h_stride: int, streams: int, waits: bool = False, follows: bool = False
+    ) -> None:
+        self._plan, self._waits, self._follows = plan, waits, follows
         self._h_stride, self._streams = h_stride, streams
         h_depth = max(1, (2 * streams + plan.shape.shares - 1) * h_stride)
         ways = {"wants": Out(1), "ready": In(1), "held": Out(1)} if waits else {}
+        ways |= {"hold": In(1)} if follows else {}
         super().__init__(
             {
                 **({"go_h": In(1)} if plan.shape.spaced else {}),
@@ -125,6 +129,7 @@ class Sequencer(wiring.Component):
         plan, column = self._plan, place.column
         words, cycles, x_left = self._passes(m, place.pass_end)
         moves = place.active & ~self.held if self._waits else place.active
+        moves = moves & ~self.hold if self._follows else moves
         last_turn, ends_x, begins_h = self._turns(m, moves & place.tile_end, column)
         m.d.comb += [
             place.moves.eq(moves),
@@ -172,9 +177,10 @@ class Sequencer(wiring.Component):
         plan, shape, stride = self._plan, self._plan.shape, self._h_stride
         x_first, h_first = shape.x_offset // plan.x_columns, shape.h_offset // plan.h_columns
         every = (1 << self._streams) - 1
-        h_slots, previous_last = Signal(self._streams), Signal(self._streams, init=every)
+        # The step before wrote its h to the slot that this step reads; what only others give they give in this step.
+        in_step = bool(shape.others) and not shape.gives_h
+        h_slots, previous_last = Signal(self._streams, init=in_step), Signal(self._streams, init=every)
         new_h_base = Signal.like(self.h_address)
-        # The step before wrote its h to the slot that this step reads.
         slot = h_slots.bit_select(self.stream, 1)
         m.d.comb += new_h_base.eq(self.stream * (2 * stride) + Mux(slot, 0, stride) + h_first)
         peek_slot = h_slots.bit_select(self.peek_stream, 1)

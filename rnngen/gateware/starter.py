@@ -225,13 +225,15 @@ class StartDelay(wiring.Component):
 
     Ports:
         go, go_last, stream: As they come.  late, late_last, late_stream: The same, later.
+        held: No time passes, and no start comes (``waits``).
     """
 
-    def __init__(self, cycles: int, interval: int, streams: int) -> None:
+    def __init__(self, cycles: int, interval: int, streams: int, waits: bool = False) -> None:
         self._counted = min(cycles, interval) if cycles > LONGEST_LINE else 0
-        self._line = cycles - self._counted
+        self._line, self._waits = cycles - self._counted, waits
         super().__init__(
             {
+                **({"held": In(1)} if waits else {}),
                 "go": In(1),
                 "go_last": In(1),
                 "stream": In(range(streams)),
@@ -244,6 +246,15 @@ class StartDelay(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Amaranth's hook: builds the circuit."""
         m = Module()
+        if not self._waits:
+            self._delay(m)
+            return m
+        with m.If(~self.held):
+            self._delay(m)
+        return m
+
+    def _delay(self, m: Module) -> None:
+        """The way of a start."""
         go: Value = self.go
         what: Value = Cat(self.go_last, self.stream)
         if self._counted:
@@ -258,4 +269,3 @@ class StartDelay(wiring.Component):
             m.d.sync += [later.eq(go), later_what.eq(what)]
             go, what = later, later_what
         m.d.comb += [self.late.eq(go), Cat(self.late_last, self.late_stream).eq(what)]
-        return m

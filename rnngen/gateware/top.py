@@ -16,9 +16,10 @@ from rnngen.gateware.loader import LOAD_LIMIT, WIRE_LIMIT, LoadableMemory
 from rnngen.gateware.parameters import bus_widths, parameter_memories, state_memories
 from rnngen.gateware.shared import make_array, make_frame, shared_array
 from rnngen.gateware.verilog import to_verilog
-from rnngen.ir.quantised import QuantisedNetwork
+from rnngen.ir.quantised import QuantisedLayer, QuantisedNetwork
+from rnngen.plan.engine import is_aligned
 from rnngen.plan.external import MemoryPort
-from rnngen.plan.network import NetworkPlan
+from rnngen.plan.network import HANDED_SLOTS, NetworkPlan
 
 DIGEST_IMAGE = "digest.hex"
 """Image that holds the first 128 bits of the design digest: an identity that is no part of the Verilog."""
@@ -69,7 +70,8 @@ class Accelerator(Elaboratable):
 
     ``m_axi_*`` reads weights from external memory, where they are there: ``rnngen.gateware.external``.
 
-    ``s_axis_hK_*`` bring the h of other devices, where the layer is cut over several (``RemoteVector``).
+    ``s_axis_hK_*`` bring the h of other devices, where the layer is cut over several (``RemoteVector``); ``m_axis_h_*``
+    gives to them what the first stage gives, where they do not take the results.
 
     With several streams TID names the stream of a step; it is taken with the step's last beat.
     """
@@ -93,7 +95,13 @@ class Accelerator(Elaboratable):
         if plan.streams > 1:
             self.s_axis_tid = Signal(range(plan.streams), name="s_axis_tid")
             self.m_axis_tid = Signal(range(plan.streams), name="m_axis_tid")
-        lanes = plan.remote_words * word_lane_bits(network.layers[0].formats.product.h.width)
+        word = word_lane_bits(self._sharing.formats.product.h.width)
+        lanes = plan.remote_words * word
+        self._handed = {
+            name: Signal(width, name=f"m_axis_h_{name}")
+            for name, width in (("tdata", plan.handed_words * word), ("tvalid", 1), ("tready", 1), ("tlast", 1))
+            if plan.handed_words
+        }
         self._others = {
             number: {
                 name: Signal(width, name=f"s_axis_h{number}_{name}")
@@ -112,7 +120,7 @@ class Accelerator(Elaboratable):
     def ports(self) -> list[Signal]:
         """Top-level ports in order."""
         streams = [value for name, value in vars(self).items() if not name.startswith("_")]
-        others = [signal for port in self._others.values() for signal in port.values()]
+        others = [signal for port in (*self._others.values(), self._handed) for signal in port.values()]
         return [*streams, *others, *self._axil.values(), *self._axi_outputs.values(), *self._axi_inputs.values()]
 
     def elaborate(self, platform: object) -> Module:
@@ -126,11 +134,18 @@ class Accelerator(Elaboratable):
         self._other_devices(m, blocks[0])
         output = self._output(m, blocks[-1])
         rooms = self._rooms(m, blocks, output)
+        if self._handed:
+            rooms = rooms & self._hand_on(m, blocks[0])
         self._control_port(m, blocks, rooms)
         self._share(m, blocks, rooms)
         if self._plan.memory is not None:
             self._external_weights(m, self._plan.memory, blocks)
         return m
+
+    @property
+    def _sharing(self) -> QuantisedLayer:
+        """The layer that multiplies what other devices give, where some do."""
+        return self._network.layers[self._network.blocks[0].branches[0].last]
 
     def _share(self, m: Module, blocks: Sequence[BlockCore], rooms_free: Value) -> None:
         """The array of all engines, and the frame in which they take turns."""
@@ -163,16 +178,36 @@ class Accelerator(Elaboratable):
 
     def _other_devices(self, m: Module, block: BlockCore) -> None:
         """Their h to the engine, which has room for it whenever it comes."""
-        width = self._network.layers[0].formats.product.h.width
+        width = self._sharing.formats.product.h.width
         lane = word_lane_bits(width)
         for number, port in self._others.items():
-            beat = getattr(block.engines[0], f"h_{number}")
+            beat = getattr(block.engines[-1], f"h_{number}")
             words = [port["tdata"][k * lane : k * lane + width] for k in range(self._plan.remote_words)]
             m.d.comb += [
                 beat.enable.eq(port["tvalid"] & port["tready"]),
                 beat.data.eq(Cat(words)),
                 port["tready"].eq(self.aresetn),
             ]
+
+    def _hand_on(self, m: Module, block: BlockCore) -> Value:
+        """What the first stage gives to the other devices; returns whether all of its buffer is free."""
+        plan, width, first = self._plan, self._network.layers[0].output_format.width, self._plan.blocks[0].first
+        m.submodules.handed = buffer = OutputBuffer(
+            width, first.elements, plan.handed_words, first.shape.units, HANDED_SLOTS, is_aligned(first), 1
+        )
+        lane, port = word_lane_bits(width), self._handed
+        words = [buffer.data[k * width : (k + 1) * width] for k in range(plan.handed_words)]
+        room = Signal(range(HANDED_SLOTS + 1), init=HANDED_SLOTS, name="room_handed")
+        m.d.sync += room.eq(room + buffer.released - block.reserve)
+        m.d.comb += [
+            buffer.write.eq(block.handed),
+            port["tdata"].eq(Cat(*(Cat(word, word[-1].replicate(lane - width)) for word in words))),
+            port["tvalid"].eq(buffer.valid),
+            port["tlast"].eq(buffer.last),
+            buffer.ready.eq(port["tready"]),
+            block.handed_space.eq(room != 0),
+        ]
+        return room == HANDED_SLOTS
 
     def _rooms(self, m: Module, blocks: Sequence[BlockCore], output: OutputBuffer) -> Value:
         """Room behind each block; returns whether all of it is free."""

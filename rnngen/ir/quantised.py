@@ -187,12 +187,14 @@ class Block:
         select: ``"every"`` step goes on, or of each sequence the ``"last"``, or each branch's ``"final"`` one.
         post: What each output word passes on its way.
         source: Index of the float layer whose output this block's is.
+        inputs: Words of an input step where the engines read only a slice of it; else 0.
     """
 
     branches: tuple[Branch, ...]
     select: str = "every"
     post: tuple[Post, ...] = ()
     source: int = 0
+    inputs: int = 0
 
     @property
     def stored(self) -> bool:
@@ -226,7 +228,8 @@ class QuantisedNetwork:
     def input_size(self) -> int:
         """Words of one input step."""
         first = self.blocks[0].branches[0].stages[0]
-        return 1 if self.symbols else sum(self.layers[index].formats.product.input_size for index in first)
+        own = 1 if self.symbols else sum(self.layers[index].formats.product.input_size for index in first)
+        return self.blocks[0].inputs or own
 
     @property
     def input_format(self) -> Format:

@@ -1,7 +1,8 @@
-"""A layer's rows cut over devices, each of which computes as many of its units, and joined again.
+"""A layer cut over devices, each of which computes as many of its outputs, and joined again.
 
-Every device multiplies the whole h.  It lies on each of them in another order: the device's own units first, then those
-of the device behind it, and so on around, so that a device's own results are the first words of its h.
+Every device multiplies the whole vector that the devices exchange.  It lies on each of them in another order: what the
+device itself gives first, then what the one behind it gives, and so on around, so that its own results are the first
+words.
 """
 
 from __future__ import annotations
@@ -12,19 +13,18 @@ from dataclasses import replace
 import numpy as np
 
 from rnngen.arith.format import IntArray
-from rnngen.ir.quantised import QuantisedLayer, QuantisedNetwork
+from rnngen.ir.quantised import Branch, LinearFormats, QuantisedLayer, QuantisedNetwork
 
 
 def row_slice(layer: QuantisedLayer, number: int, count: int) -> QuantisedLayer:
     """The part of a layer that device ``number`` of ``count`` computes."""
     units = layer.output_size // count
     first = number * units
-    assert layer.weight_h is not None, "a layer whose rows are cut multiplies h"
-    weight_h = _rows(layer.weight_h, layer.output_size, first, units)
+    weight_h = None if layer.weight_h is None else _rows(layer.weight_h, layer.output_size, first, units)
     return replace(
         layer,
         weight_x=_rows(layer.weight_x, layer.output_size, first, units),
-        weight_h=np.roll(weight_h, -first, axis=1),
+        weight_h=None if weight_h is None else np.roll(weight_h, -first, axis=1),
         bias=_rows(layer.bias, layer.output_size, first, units),
     )
 
@@ -37,19 +37,18 @@ def _rows(values: IntArray, size: int, first: int, units: int) -> IntArray:
 
 def joined_rows(slices: Sequence[QuantisedLayer]) -> QuantisedLayer:
     """The layer that was cut: the inverse of ``row_slice``."""
-    weights = [np.roll(_of(part.weight_h), number * part.output_size, axis=1) for number, part in enumerate(slices)]
     units = slices[0].output_size
+    weights = [
+        np.roll(part.weight_h, number * units, axis=1)
+        for number, part in enumerate(slices)
+        if part.weight_h is not None
+    ]
     return replace(
         slices[0],
         weight_x=_side_by_side([part.weight_x for part in slices], units),
-        weight_h=_side_by_side(weights, units),
+        weight_h=_side_by_side(weights, units) if weights else None,
         bias=_side_by_side([part.bias for part in slices], units),
     )
-
-
-def _of(weight_h: IntArray | None) -> IntArray:
-    assert weight_h is not None, "a layer whose rows are cut multiplies h"
-    return weight_h
 
 
 def _side_by_side(parts: Sequence[IntArray], units: int) -> IntArray:
@@ -59,12 +58,61 @@ def _side_by_side(parts: Sequence[IntArray], units: int) -> IntArray:
     return by_gate.reshape(-1, *rest)
 
 
+def projection_slice(layer: QuantisedLayer, number: int, count: int) -> QuantisedLayer:
+    """The rows of a projection that give a group's own slice of h; what other devices give is its h, not its x."""
+    own = layer.weight_x.shape[1] // count
+    rows = row_slice(layer, number, count)
+    weights = np.roll(rows.weight_x, -number * own, axis=1)
+    return replace(
+        rows, weight_x=weights[:, :own], weight_h=weights[:, own:], formats=_operands(layer, own, (count - 1) * own)
+    )
+
+
+def joined_projection(slices: Sequence[QuantisedLayer]) -> QuantisedLayer:
+    """The projection that was cut: the inverse of ``projection_slice``."""
+    count, own = len(slices), slices[0].weight_x.shape[1]
+    whole = [
+        replace(part, weight_x=np.roll(np.hstack([part.weight_x, _others(part)]), number * own, axis=1), weight_h=None)
+        for number, part in enumerate(slices)
+    ]
+    return replace(joined_rows(whole), formats=_operands(slices[0], count * own, 0))
+
+
+def _others(layer: QuantisedLayer) -> IntArray:
+    assert layer.weight_h is not None, "a projection that was cut multiplies what other devices give"
+    return layer.weight_h
+
+
+def _operands(layer: QuantisedLayer, inputs: int, hidden: int) -> LinearFormats:
+    """The formats with other numbers of words of x and of h, which are alike."""
+    formats = layer.formats
+    assert isinstance(formats, LinearFormats), "a projection is a Linear layer"
+    product = formats.product
+    alike = replace(product, input_size=inputs, hidden_size=hidden, h=product.x, weight_h=product.weight_x)
+    return replace(formats, product=alike)
+
+
 def sliced(network: QuantisedNetwork, number: int, count: int) -> QuantisedNetwork:
-    """A network of one layer with the rows of one device."""
-    (layer,) = network.layers
-    return replace(network, layers=(row_slice(layer, number, count),))
+    """A network of one block with what one device computes: rows of its layer, or one of its groups."""
+    (block,) = network.blocks
+    if len(block.branches[0].stages[0]) == 1:
+        (layer,) = network.layers
+        return replace(network, layers=(row_slice(layer, number, count),))
+    gates = replace(network.layers[number], h_offset=0)
+    projection = projection_slice(network.layers[-1], number, count)
+    stages = Branch(((0,), (1,)))
+    own = replace(block, branches=(stages,), inputs=network.input_size)
+    return replace(network, layers=(gates, projection), blocks=(own,))
 
 
 def unsliced(networks: Sequence[QuantisedNetwork]) -> QuantisedNetwork:
-    """The network whose rows were cut."""
-    return replace(networks[0], layers=(joined_rows([network.layers[0] for network in networks]),))
+    """The network that was cut."""
+    first, count = networks[0], len(networks)
+    (block,) = first.blocks
+    if len(first.layers) == 1:
+        return replace(first, layers=(joined_rows([network.layers[0] for network in networks]),))
+    size = first.layers[0].formats.product.hidden_size
+    gates = [replace(network.layers[0], h_offset=number * size) for number, network in enumerate(networks)]
+    projection = joined_projection([network.layers[1] for network in networks])
+    stages = Branch((tuple(range(count)), (count,)))
+    return replace(first, layers=(*gates, projection), blocks=(replace(block, branches=(stages,), inputs=0),))

@@ -22,10 +22,13 @@ class BranchPlan:
     Attributes:
         stages: One or two; a second stage has one engine.
         delay: First issue of the block's step to that of the branch, where branches take turns on a shared array.
+        exchange: First issue of the first stage to the earliest one of the second, where that also takes what the first
+            stages of other devices give: what they give at the same time is there when it is read.
     """
 
     stages: tuple[tuple[EnginePlan, ...], ...]
     delay: int = 0
+    exchange: int = 0
 
     @cached_property
     def engines(self) -> tuple[EnginePlan, ...]:
@@ -63,7 +66,7 @@ class BranchPlan:
         if len(self.stages) == 1:
             return 0
         first = self.first.turn_cycles(self.last) if self.first.shared else 1
-        return max(first, self.last.wait(self._written, 0, self.last.x_words))
+        return max(first, self.exchange, self.last.wait(self._written, 0, self.last.x_words))
 
     def _written(self, word: Cycle) -> Cycle:
         """Cycle in which the second stage's x word is complete."""

@@ -140,15 +140,15 @@ class EnginePlan:
     def _check_shared_rows(self) -> None:
         """A word of h is of one device only, and every word of h is read behind those of x."""
         shape = self.shape
-        plain = shape.alone and not (shape.x_offset or shape.h_offset or shape.symbols or shape.banked or shape.spaced)
+        plain = not (shape.x_offset or shape.h_offset or shape.symbols or shape.banked or shape.spaced)
         if not plain or shape.streams > 1 or self.x_lanes or self.shared:
             raise PlanError(
                 f"Layer '{shape.name}': its rows cannot be cut over {shape.shares} devices; that takes a dense layer "
-                f"of one stage, one stream and an array of its own, which multiplies x before h."
+                f"of one stream and an array of its own, which multiplies x before h."
             )
-        if shape.units % self.columns:
+        if self.device_h % self.columns:
             raise PlanError(
-                f"Layer '{shape.name}': column lanes must divide the {shape.units} units of a device, not be "
+                f"Layer '{shape.name}': column lanes must divide the {self.device_h} units of a device, not be "
                 f"{self.columns}."
             )
 
@@ -482,7 +482,24 @@ class EnginePlan:
     @property
     def own_h_words(self) -> int:
         """Words of h that the engine gives; the others come from other devices."""
-        return self.h_words // self.shape.shares
+        return self.h_words - self.shape.others * self.device_h_words
+
+    @property
+    def device_h(self) -> int:
+        """Elements of h that each device gives."""
+        shape = self.shape
+        return shape.hidden // (shape.shares if shape.gives_h else shape.others)
+
+    @property
+    def device_h_words(self) -> int:
+        """Words of h that each other device gives."""
+        return self.device_h // self.h_columns if self.shape.others else 0
+
+    @property
+    def others_h(self) -> list[tuple[int, int]]:
+        """(place in a sweep, word of its device's h) of all that come from other devices, in the order of the sweep."""
+        first, each = self.h_first + self.own_h_words, self.device_h_words
+        return [(first + device * each + word, word) for device in range(self.shape.others) for word in range(each)]
 
     def unit_of(self, word: Cycle) -> Cycle:
         """The last word of a whole h that may be in a word of a sweep.

@@ -74,7 +74,8 @@ class LayerShape:
             matrix; else 0.
         banked: The non-zeros of its rows, where zeros are not multiplied; the banks are its columns.
         shares: Devices that compute as many units of the layer each; h holds the engine's own units first, then those
-            of the others, which come over links.
+            of the others, which come over links.  Of a second stage that shares what the first stages of all devices
+            give: its x is that of its own device, its h that of the others.
     """
 
     name: str
@@ -93,6 +94,16 @@ class LayerShape:
     pair_width: int = 0
     banked: BankedShape | None = None
     shares: int = 1
+
+    @property
+    def others(self) -> int:
+        """Other devices whose words are among those of h."""
+        return self.shares - 1
+
+    @property
+    def gives_h(self) -> bool:
+        """Whether words of h are the engine's own results, or those of a second stage."""
+        return self.hidden > 0 and (self.shares == 1 or self.alone)
 
     def halves(self, turns: int) -> bool:
         """Whether the last of so many turns of gates gives two sums: of x and of h (a GRU keeps those of n apart)."""

@@ -6,7 +6,7 @@ from rnngen.arith.format import Format
 from rnngen.ir.quantised import Block, GruFormats, LstmFormats, QuantisedLayer, QuantisedNetwork
 from rnngen.plan.engine import EnginePlan
 from rnngen.plan.layer import ceil_div
-from rnngen.plan.network import BlockPlan, NetworkPlan
+from rnngen.plan.network import HANDED_SLOTS, BlockPlan, NetworkPlan
 from rnngen.plan.vectors import h_bank_words, x_bank_words
 
 TABLE_COPIES = {"lstm": 5, "gru": 3, "linear": 0, "table": 1}
@@ -85,8 +85,18 @@ def output_memory_bits(plan: NetworkPlan, word: Format) -> int:
     return plan.output_slots * ceil_div(plan.blocks[-1].units, words) * words * word.width
 
 
+def handed_memory_bits(plan: NetworkPlan, word: Format) -> int:
+    """Bits of the buffer of what other devices of the layer are given, where that is not what leaves."""
+    if not plan.handed_words:
+        return 0
+    first = plan.blocks[0].first
+    words = ceil_div(first.elements, plan.handed_words) * plan.handed_words
+    return HANDED_SLOTS * ceil_div(first.shape.units, words) * words * word.width
+
+
 def total_memory_bits(network: QuantisedNetwork, plan: NetworkPlan) -> int:
     """Bits of all memories of the accelerator."""
     engines = sum(sum(bits.values()) for bits in engine_bits(network, plan))
     stored = sum(stored_memory_bits(network, *pair) for pair in zip(network.blocks, plan.blocks))
-    return engines + stored + output_memory_bits(plan, network.output_format)
+    handed = handed_memory_bits(plan, network.layers[0].output_format)
+    return engines + stored + handed + output_memory_bits(plan, network.output_format)

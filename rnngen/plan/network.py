@@ -24,6 +24,7 @@ class BlockPlan:
         post_units: Words behind that, where it gives another number (argmax: 1); else 0.
         capacity: Steps of the longest sequence, where sequences are stored; else 0.
         lanes: Words a cycle that leave a stored block; else 0.
+        inputs: Words of an input step where the engines read only a slice of it; else 0.
     """
 
     branches: tuple[BranchPlan, ...]
@@ -32,6 +33,7 @@ class BlockPlan:
     post_units: int = 0
     capacity: int = 0
     lanes: int = 0
+    inputs: int = 0
 
     @property
     def stored(self) -> bool:
@@ -83,7 +85,7 @@ class BlockPlan:
     def port_size(self) -> int:
         """Words of an input step."""
         stage = self.branches[0].stages[0]
-        return 1 if self.first.shape.symbols else sum(engine.shape.inputs for engine in stage)
+        return self.inputs or (1 if self.first.shape.symbols else sum(engine.shape.inputs for engine in stage))
 
     @property
     def input_slots(self) -> int:
@@ -119,6 +121,10 @@ class SharedArray:
         return self.rows * self.columns
 
 
+HANDED_SLOTS = 2
+"""Steps that the buffer of what is handed to other devices holds."""
+
+
 @dataclass(frozen=True)
 class NetworkPlan:
     """Blocks with the stream ports at both ends.
@@ -129,7 +135,8 @@ class NetworkPlan:
         output_slots: Steps that the output buffer holds.
         shared: The array that all engines share (folding); None: each has one of its own.
         memory: The port to the weights, where they are in external memory.  weight_bits: By engine, of its weights.
-        remote_words: Words of a beat of h from each other device that computes a part of the layer; 0: none does.
+        remote_words: Words of a beat from each other device that computes a part of the layer; 0: none does.
+        handed_words: Words of a beat of what the first stage gives to those devices; 0: they get the results.
     """
 
     blocks: tuple[BlockPlan, ...]
@@ -140,11 +147,17 @@ class NetworkPlan:
     memory: MemoryPort | None = None
     weight_bits: tuple[int, ...] = ()
     remote_words: int = 0
+    handed_words: int = 0
+
+    @property
+    def sharing(self) -> EnginePlan:
+        """The engine that multiplies what other devices give, where some do."""
+        return self.blocks[0].branches[0].last
 
     @property
     def shares(self) -> int:
         """Devices that compute a part of the layer each."""
-        return self.blocks[0].first.shape.shares
+        return self.sharing.shape.shares
 
     @property
     def streams(self) -> int:
@@ -271,9 +284,9 @@ class NetworkPlan:
                     f"Layer '{name}' has two stages that run in step, and external weights may hold an engine up; "
                     f"leave --weights external away, or take an LSTM without projection."
                 )
-            if block.first.shape.shares > 1:
+            if self.shares > 1:
                 raise PlanError(
-                    f"Layer '{name}' is cut over {block.first.shape.shares} devices, which run in step; leave "
+                    f"Layer '{name}' is cut over {self.shares} devices, which run in step; leave "
                     f"--weights external away."
                 )
             if block.first.shape.spaced:

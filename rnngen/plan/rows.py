@@ -1,7 +1,7 @@
-"""The cycle model of a layer whose rows several devices compute, each of them in step with the others.
+"""The cycle model of a layer that several devices compute, each of them in step with the others.
 
-A step begins as soon as its x is there and the multipliers are free, and stands still at a word of h that another
-device has not delivered yet; what is behind the sequencer goes on, and its starter's clock stands still with it.
+A step begins as soon as its x is there and the multipliers are free.  At a word that another device has not delivered
+yet the device's sequencers stand still, and its starter's clock with them; what is behind the sequencers goes on.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from typing import Protocol
 
 from rnngen.plan.engine import EnginePlan
 from rnngen.plan.held import Reader, WriteCycle
@@ -17,8 +17,14 @@ from rnngen.plan.network import NetworkPlan
 from rnngen.plan.timing import GO_TO_ISSUE_CYCLES, HANDOVER_CYCLES
 
 Others = Callable[[Sequence[int]], Sequence[int]]
-"""From the cycles of a step's output beats, which the other devices give in the same cycles, to those from which on
-each column word of another device's h can be read."""
+"""From the cycles of the beats that a step gives to the other devices, which give theirs in the same cycles, to those
+from which on each column word of another device can be read."""
+
+
+class Sender(Reader, Protocol):
+    """What takes results and gives them away; ``outputs``: by step, the cycle of each beat."""
+
+    outputs: list[tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class RowsRun:
     Attributes:
         inputs: By step, those of its beats.
         issues: By step, its first issue.
-        waits: By step, the stretches [start, end) in which the sequencer stands still.
+        waits: By step, the stretches [start, end) in which the sequencers stand still.
     """
 
     inputs: tuple[tuple[int, ...], ...]
@@ -36,94 +42,78 @@ class RowsRun:
     waits: tuple[tuple[tuple[int, int], ...], ...]
 
 
-@dataclass(frozen=True)
-class _Stalled:
-    """When a step's places are reached.
+class _Clock:
+    """The moments of a schedule, which stands still now and then, in cycles."""
 
-    Attributes:
-        issue: The step's first one.
-        places: Those at which it stood still, and ``shifts``, for how long by then.
-    """
+    def __init__(self) -> None:
+        self._holds: list[int] = []
+        self._shifts = [0]  # until the first hold, from it to the second one, and so on
 
-    issue: int
-    places: tuple[int, ...]
-    shifts: tuple[int, ...]
+    def cycle(self, moment: int) -> int:
+        """In which a moment comes; where the schedule stands still at it, the one in which it goes on."""
+        return moment + self._shifts[bisect_right(self._holds, moment)]
 
-    def cycle(self, place: int) -> int:
-        """In which a place of the step's schedule is reached."""
-        return self.issue + place + self.shifts[bisect_right(self.places, place)]
+    def first(self, cycle: int) -> int:
+        """The first moment that does not come before a cycle."""
+        number = len(self._holds)
+        while number and self._holds[number - 1] + self._shifts[number - 1] > cycle:
+            number -= 1
+        moment = cycle - self._shifts[number]
+        return max(moment, self._holds[number - 1]) if number else moment
 
-    @property
-    def waits(self) -> tuple[tuple[int, int], ...]:
-        """Cycles [start, end) in which nothing is issued."""
-        at = zip(self.places, self.shifts, self.shifts[1:])
-        return tuple((self.issue + place + before, self.issue + place + behind) for place, before, behind in at)
+    def hold(self, moment: int, until: int) -> tuple[int, int] | None:
+        """Stands still at a moment, behind all holds so far, until a cycle; the stretch [start, end) if it has to."""
+        start = self.cycle(moment)
+        if until <= start:
+            return None
+        self._holds.append(moment)
+        self._shifts.append(until - moment)
+        return start, until
 
 
-class _Reads:
-    """Where an engine first reads the words that come from others, and where its tiles end."""
-
-    def __init__(self, engine: EnginePlan) -> None:
-        self._engine = engine
-
-    @cached_property
-    def others(self) -> list[tuple[int, int]]:
-        """(place, word of its device's h) in the order in which they are read."""
-        own, count = self._engine.own_h_words, self._engine.shape.shares
-        first = self._engine.h_first
-        return sorted(
-            (int(self._engine.first_read(first + device * own + word)), word)
-            for device in range(1, count)
-            for word in range(own)
-        )
-
-    def step(self, issue: int, there: Sequence[int]) -> _Stalled:
-        """A step whose words of others' h can be read from these cycles on; none: nothing is waited for."""
-        places, shifts = list[int](), [0]
-        for place, word in self.others if there else ():
-            late = there[word] - (issue + place + shifts[-1])
-            if late > 0:
-                places.append(place)
-                shifts.append(shifts[-1] + late)
-        return _Stalled(issue, tuple(places), tuple(shifts))
-
-    def written(self, step: _Stalled) -> WriteCycle:
-        """When a unit's result is written."""
-        engine = self._engine
-        distance = engine.turns * engine.spacing
-        first = engine.last_pass + distance - engine.spacing + engine.last_words - 1
-        lasts = [step.cycle(first + tile * distance) + engine.result_cycles for tile in range(engine.tiles)]
-        return lambda unit: lasts[unit // engine.rows] + unit % engine.rows // engine.elements
+def _written(engine: EnginePlan, first_issue: int, clock: _Clock) -> WriteCycle:
+    """When a unit's result is written, of a step whose first issue is at a moment."""
+    distance = engine.turns * engine.spacing
+    last = first_issue + engine.last_pass + distance - engine.spacing + engine.last_words - 1
+    lasts = [clock.cycle(last + tile * distance) + engine.result_cycles for tile in range(engine.tiles)]
+    return lambda unit: lasts[unit // engine.rows] + unit % engine.rows // engine.elements
 
 
 def run_rows(
-    plan: NetworkPlan, ends: Sequence[bool], arrivals: Sequence[int], output: Reader, others: Others,
-    beats: Sequence[tuple[int, ...]], pace: int,
+    plan: NetworkPlan, ends: Sequence[bool], arrivals: Sequence[int], output: Sender, handed: Sender | None,
+    others: Others, pace: int,
 ) -> RowsRun:  # fmt: skip
     """Steps of one device when all get the same input in the same cycles.
 
     Args:
         ends, arrivals, pace: As for ``run_steps``.
-        output: Takes the results; ``beats``: its output beats by step, as far as they are known.
+        output: Takes the results.  handed: Takes what the first stage gives to the other devices; None: they are
+            given the results, for the next step.
     """
     (block,) = plan.blocks
-    engine = block.first
-    reads, slots = _Reads(engine), block.input_slots
+    (branch,) = block.branches
+    reader, clock = branch.last, _Clock()
+    reads = sorted((branch.offset + int(reader.first_read(place)), word) for place, word in reader.others_h)
     inputs, issues, freed = list[tuple[int, ...]](), list[int](), list[int]()
     waits = list[tuple[tuple[int, int], ...]]()
     next_input, next_go, there = 0, 0, list[int]()
     for number, arrival in enumerate(arrivals or (0,) * len(ends)):
-        first = max(next_input, freed[number - slots] if number >= slots else 0, arrival)
+        first = max(next_input, freed[number - block.input_slots] if number >= block.input_slots else 0, arrival)
         last = first + plan.input_beats - 1
         next_input = max(last + 1, first + pace)
         inputs.append(tuple(range(first, last + 1)))
-        room = output.freed[number - output.slots] if number >= output.slots else 0
-        go = max(last + HANDOVER_CYCLES, next_go, room)
-        step = reads.step(go + GO_TO_ISSUE_CYCLES, there)
-        issues.append(step.issue)
-        waits.append(step.waits)
-        next_go = go + block.interval + step.shifts[-1]
-        freed.append(step.cycle(engine.release_cycle) + HANDOVER_CYCLES)
-        output.push(reads.written(step), ends[number], 0)
-        there = list(others(beats[number]))
+        rooms = [each.freed[number - each.slots] for each in (output, handed) if each and number >= each.slots]
+        go = max(next_go, clock.first(max(last + HANDOVER_CYCLES, *rooms, 0)))
+        issue, next_go = go + GO_TO_ISSUE_CYCLES, go + block.interval
+        issues.append(clock.cycle(issue))
+        freed.append(0)
+        if handed is not None:
+            handed.push(_written(branch.first, issue, clock), ends[number], 0)
+            there = list(others(handed.outputs[-1]))
+        held = (clock.hold(issue + place, there[word]) for place, word in (reads if there else ()))
+        waits.append(tuple(stretch for stretch in held if stretch is not None))
+        freed[-1] = clock.cycle(issue + branch.release_cycle) + HANDOVER_CYCLES
+        output.push(_written(reader, issue + branch.offset, clock), ends[number], 0)
+        if handed is None:
+            there = list(others(output.outputs[-1]))
     return RowsRun(tuple(inputs), tuple(issues), tuple(waits))

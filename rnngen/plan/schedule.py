@@ -15,7 +15,7 @@ import numpy as np
 from rnngen.arith.beats import send_order
 from rnngen.plan.held import Places, WriteCycle, all_at, run_held
 from rnngen.plan.layer import ceil_div
-from rnngen.plan.network import BlockPlan, NetworkPlan, SharedArray
+from rnngen.plan.network import HANDED_SLOTS, BlockPlan, NetworkPlan, SharedArray
 from rnngen.plan.rows import Others, run_rows
 from rnngen.plan.timing import ARGMAX_CYCLES, GO_TO_ISSUE_CYCLES, HANDOVER_CYCLES, MERGE_GO_CYCLES, OUTPUT_CYCLES
 
@@ -57,12 +57,12 @@ class _Frame:
 class _Output:
     """The output buffer: words leave in order as soon as they are complete."""
 
-    def __init__(self, plan: NetworkPlan, frame: _Frame) -> None:
+    def __init__(self, units: int, elements: int, words: int, slots: int, frame: _Frame) -> None:
         self._frame = frame
-        units, parts = plan.blocks[-1].units, plan.output_parts
-        words = parts * plan.output_words
-        self._last_units = [min((beat // parts + 1) * words, units) - 1 for beat in range(plan.output_beats)]
-        self.slots = plan.output_slots
+        parts = ceil_div(elements, words)
+        beats = range(ceil_div(units, words))
+        self._last_units = [min((beat // parts + 1) * parts * words, units) - 1 for beat in beats]
+        self.slots = slots
         self.freed: list[int] = []
         self._next = 0
         self.outputs: list[tuple[int, ...]] = []
@@ -191,9 +191,30 @@ class _Stored:
 _Part = _Output | _Steps | _Stored
 
 
+def _results(plan: NetworkPlan, frame: _Frame) -> _Output:
+    last = plan.blocks[-1]
+    return _Output(last.units, last.elements, plan.output_words, plan.output_slots, frame)
+
+
+def _handed(plan: NetworkPlan) -> _Output | None:
+    """What takes the results of the first stage that other devices get; None: they get the results."""
+    first = plan.blocks[0].first
+    if not plan.handed_words:
+        return None
+    return _Output(first.shape.units, first.elements, plan.handed_words, HANDED_SLOTS, _Frame(None))
+
+
+def handed_beats(plan: NetworkPlan) -> tuple[int, ...]:
+    """Cycles, from a lone step's first issue, of the beats that its first stage gives to other devices."""
+    handed = _handed(plan)
+    assert handed is not None, "the first stage's results are handed to other devices"
+    handed.push(plan.blocks[0].first.write_cycle, False, 0)
+    return handed.outputs[0]
+
+
 def _parts(plan: NetworkPlan) -> tuple[list[_Steps | _Stored], _Output]:
     frame = _Frame(plan.shared)
-    output = _Output(plan, frame)
+    output = _results(plan, frame)
     following: _Part = output
     parts: list[_Steps | _Stored] = []
     for index, block in reversed(list(enumerate(plan.blocks))):
@@ -223,11 +244,13 @@ def run_steps(
         others: Of a layer that several devices compute, when their h is there; none: at once.
     """
     if plan.shares > 1:
-        output = _Output(plan, _Frame(None))
-        rows = run_rows(plan, ends, arrivals, output, others, output.outputs, pace)
-        return Schedule(rows.inputs, (rows.issues,), tuple(output.outputs), waits=rows.waits)
+        output = _results(plan, _Frame(None))
+        handed = _handed(plan)
+        rows = run_rows(plan, ends, arrivals, output, handed, others, pace)
+        given = tuple(handed.outputs) if handed else ()
+        return Schedule(rows.inputs, (rows.issues,), tuple(output.outputs), waits=rows.waits, handed=given)
     if plan.memory is not None:
-        output = _Output(plan, _Frame(None))
+        output = _results(plan, _Frame(None))
         held = run_held(plan, ends, streams, arrivals, output)
         return Schedule(held.inputs, held.issues, tuple(output.outputs), held.places)
     parts, output = _parts(plan)
@@ -252,7 +275,8 @@ class Schedule:
         outputs: By output step, the cycle of each of its beats.
         places: By block and step, where engines may be held, the cycle of each place of its schedule (``HeldRun``).
         waits: By step, where several devices compute a layer, the stretches [start, end) in which each of them waits
-            for the others' h.
+            for what the others give.
+        handed: By step, the cycles of the beats that are given to those devices, where these are not given the results.
     """
 
     inputs: tuple[tuple[int, ...], ...]
@@ -260,6 +284,12 @@ class Schedule:
     outputs: tuple[tuple[int, ...], ...]
     places: tuple[tuple[Places, ...], ...] = ()
     waits: tuple[tuple[tuple[int, int], ...], ...] = ()
+    handed: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def exchanged(self) -> tuple[tuple[int, ...], ...]:
+        """By step, the cycles of the beats that other devices of the layer are given."""
+        return self.handed or self.outputs
 
 
 def latency(plan: NetworkPlan) -> tuple[int, int]:

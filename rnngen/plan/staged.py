@@ -68,17 +68,19 @@ class _Pair:
 
 
 def staged(
-    stages: Sequence[Sequence[LayerShape]], limit: int, pipeline: Pipeline, chained: bool
-) -> list[BranchPlan]:
+    stages: Sequence[Sequence[LayerShape]], limit: int, pipeline: Pipeline, chained: bool,
+    slices: tuple[int, int] = (0, 0),
+) -> list[BranchPlan]:  # fmt: skip
     """Branches of two stages.  The stage with more to multiply is chosen first, the other one to go with it.
 
     Args:
+        slices: Words that the columns of each stage divide; 0: any.
         chained: Other blocks ask for columns, element-wise lanes or multipliers; else the most promising pairs come
             first and those that cannot be faster are left out.
     """
     pairs = [
         pair
-        for first, second in _lanes_of_both(stages, limit)
+        for first, second in _lanes_of_both(stages, limit, slices)
         if (pair := _pair(len(stages[0]), first, second)) and pair.array_dsps <= limit
     ]
     found: list[BranchPlan] = []
@@ -105,26 +107,29 @@ def staged(
     return found
 
 
-def _lanes_of_both(stages: Sequence[Sequence[LayerShape]], limit: int) -> Iterator[tuple[_Lanes, _Lanes]]:
+def _lanes_of_both(
+    stages: Sequence[Sequence[LayerShape]], limit: int, slices: tuple[int, int]
+) -> Iterator[tuple[_Lanes, _Lanes]]:
     first, second, count = stages[0][0], stages[1][0], len(stages[0])
     if count * first.macs >= second.macs:
-        choose = _Seconds(second, 1)
-        for lanes in _frontier(_all_lanes(first, count, limit)):
+        choose = _Seconds(second, 1, slices[1])
+        for lanes in _frontier(_all_lanes(first, count, limit, slices[0])):
             yield from ((lanes, other) for other in choose.keeping_up(lanes.issues, limit - lanes.array_dsps))
     else:
-        choose = _Seconds(first, count)
-        for lanes in _frontier(_all_lanes(second, 1, limit)):
+        choose = _Seconds(first, count, slices[0])
+        for lanes in _frontier(_all_lanes(second, 1, limit, slices[1])):
             yield from ((other, lanes) for other in choose.keeping_up(lanes.issues, limit - lanes.array_dsps))
 
 
-def _all_lanes(shape: LayerShape, count: int, limit: int) -> Iterator[_Lanes]:
+def _columns(shape: LayerShape, step: int) -> Iterator[int]:
+    """Columns of a stage; ``step``: they divide it, where it is not 0."""
+    return (columns for columns in column_choices(shape) if not step or step % columns == 0)
+
+
+def _all_lanes(shape: LayerShape, count: int, limit: int, slices: int) -> Iterator[_Lanes]:
     """Lanes of one stage; engines side by side read slices, which their columns divide."""
-    step = gcd(shape.inputs, shape.hidden) if count > 1 else 0
-    sweeps = [
-        (columns, shape.words(columns))
-        for columns in column_choices(shape)
-        if not step or step % columns == 0
-    ]
+    step = gcd(slices, shape.inputs, shape.hidden) if count > 1 else slices
+    sweeps = [(columns, shape.words(columns)) for columns in _columns(shape, step)]
     for rows in distinct_divisions(shape.units):
         tiles, each = ceil_div(shape.units, rows), count * shape.array_dsps(shape.gates * rows, 1)
         for columns, sweep in sweeps:
@@ -147,11 +152,9 @@ def _frontier(lanes: Iterable[_Lanes]) -> list[_Lanes]:
 class _Seconds:
     """The smaller stage, of ``count`` engines: lanes of it that go with those of the other one."""
 
-    def __init__(self, shape: LayerShape, count: int) -> None:
+    def __init__(self, shape: LayerShape, count: int, slices: int) -> None:
         # Words of a sweep, ascending, and the columns for them: the fewest first where words are equal.
-        self._sweeps = sorted(
-            (shape.words(c), -c) for c in column_choices(shape)
-        )
+        self._sweeps = sorted((shape.words(c), -c) for c in _columns(shape, slices))
         self._rows = [
             (rows, ceil_div(shape.units, rows), count * shape.array_dsps(shape.gates * rows, 1))
             for rows in distinct_divisions(shape.units)

@@ -108,7 +108,7 @@ def test_a_group_and_its_slice_of_h_on_each_device() -> None:
     for share in cut.shares:
         gates, projection = share.stages
         assert (gates.units, gates.hidden) == (3, 2)
-        assert (projection.units, projection.inputs) == (2, 12)
+        assert (projection.units, projection.inputs, projection.hidden) == (2, 3, 9)
     assert cut.exchange.values == 3
 
 

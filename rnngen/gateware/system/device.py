@@ -66,6 +66,7 @@ class DeviceShape:
         pace: Cycles between the first beats of two steps that the host's side lets in, at least: the step interval
             of the system, so that no buffer behind ever fills.
         peers: The other devices of the same layer, in the order of their units from this one on.
+        hands: The core's port for what these are given; None: they are given the results.
     """
 
     core: str
@@ -74,6 +75,7 @@ class DeviceShape:
     beats: int
     pace: int
     peers: tuple[PeerEnd, ...] = ()
+    hands: Beats | None = None
 
     def in_name(self, number: int) -> str:
         """What the names of the ports of a link begin with that brings steps."""
@@ -102,7 +104,8 @@ class DeviceTop(Elaboratable):
     Ports: ``s_axis_*``, ``m_axis_*`` where the host is on that side, as the core's; ``s_axil_*``, the core's; for a
     link ``in_*`` or ``out_*`` (``in0_*``, ``in1_*`` .. where there are several), its PHY's words
     (``link.port.phy_ports``) and their clocks ``*_tx_clk``, ``*_rx_clk``; ``peerK_*``, likewise, to the K-th next
-    device of the same layer: what the core gives goes to all of these, too, and what they give goes to the core.
+    device of the same layer: what the core gives, or hands to them, goes to all of these, and what they give goes to
+    the core.
 
     ``up``: all its links are up.  ``failed``: one was lost; it sticks, nothing comes out any more, and the device takes
     its other link down, so that the failure reaches both ends of the system.  A reset of the whole system ends it.
@@ -141,35 +144,28 @@ class DeviceTop(Elaboratable):
         shape = self._shape
         others = {f"s_axis_h{number}": _h_signals(number, peer) for number, peer in enumerate(shape.peers, 1)}
         self._takes(m, core["s_axis"], [links[shape.in_name(number)] for number in range(len(shape.takes.links))])
-        given = self._forked(m, core["m_axis"])
+        takers = max(1, len(shape.gives.links))
+        if shape.hands is None:
+            given = _forked(m, core["m_axis"], "given", takers + len(shape.peers))
+            handed = given[takers:]
+        else:
+            core["m_axis_h"] = axis_signals("core_m_axis_h", shape.hands)
+            given = _forked(m, core["m_axis"], "given", takers)
+            handed = _forked(m, core["m_axis_h"], "handed", len(shape.peers))
         for number, (end, beat) in enumerate(zip(shape.gives.links, given)):
-            self._packed(m, end.frame, beat, links[shape.out_name(number)])
+            self._packed(m, end.frame, shape.gives.port, beat, links[shape.out_name(number)])
         if not shape.gives.links:
             self._to_host(m, given[0])
-        for number, (peer, beat) in enumerate(zip(shape.peers, given[len(given) - len(shape.peers) :]), start=1):
+        for number, (peer, beat) in enumerate(zip(shape.peers, handed), start=1):
             self._exchange(m, peer, beat, others[f"s_axis_h{number}"], links[f"peer{number}"])
         self._core(m, core | others)
         return m
 
-    def _forked(self, m: Module, given: Mapping[str, Signal]) -> list[Mapping[str, Signal]]:
-        """What the core gives, for each link behind it, or the host, and then for each peer."""
-        takers = max(1, len(self._shape.gives.links)) + len(self._shape.peers)
-        if takers == 1:
-            return [given]
-        m.submodules.fork = fork = Fork(takers)
-        m.d.comb += [fork.valid.eq(given["tvalid"]), given["tready"].eq(fork.ready)]
-        found: list[Mapping[str, Signal]] = []
-        for number in range(takers):
-            valid, ready = Signal(name=f"given_{number}_tvalid"), Signal(name=f"given_{number}_tready")
-            m.d.comb += [valid.eq(fork.valids[number]), fork.readys[number].eq(ready)]
-            found.append({**given, "tvalid": valid, "tready": ready})
-        return found
-
     def _exchange(
         self, m: Module, peer: PeerEnd, given: Mapping[str, Signal], core: Mapping[str, Signal], link: LinkPort
     ) -> None:
-        """Results to another device of the layer, and its results to the core."""
-        self._packed(m, peer.link.frame, given, link)
+        """What the core gives to another device of the layer, and what that gives to the core."""
+        self._packed(m, peer.link.frame, self._shape.hands or self._shape.gives.port, given, link)
         step = self._unpacked(m, peer.link.frame, peer.port, link)
         m.d.comb += [core["tdata"].eq(step.data), core["tvalid"].eq(step.valid), step.ready.eq(core["tready"])]
 
@@ -180,7 +176,7 @@ class DeviceTop(Elaboratable):
     def _core(self, m: Module, core: Mapping[str, Mapping[str, Signal]]) -> None:
         connections: dict[str, Value] = {"i_aclk": self.aclk, "i_aresetn": self.aresetn}
         for prefix, signals in core.items():
-            outward = ("tdata", "tvalid", "tlast") if prefix == "m_axis" else ("tready",)
+            outward = ("tdata", "tvalid", "tlast") if prefix.startswith("m_axis") else ("tready",)
             for name, signal in signals.items():
                 direction = "o" if name in outward else "i"
                 connections[f"{direction}_{prefix}_{name}"] = signal
@@ -240,9 +236,11 @@ class DeviceTop(Elaboratable):
             given["tready"].eq(host["tready"] & ~self.failed),
         ]
 
-    def _packed(self, m: Module, frame: StepFrame, given: Mapping[str, Signal], link: LinkPort) -> None:
-        """What the core gives to a link."""
-        packer = StepPacker(frame, self._shape.gives.port.lane)
+    def _packed(
+        self, m: Module, frame: StepFrame, port: Beats, given: Mapping[str, Signal], link: LinkPort
+    ) -> None:
+        """What a port of the core gives to a link."""
+        packer = StepPacker(frame, port.lane)
         m.submodules += packer
         m.d.comb += [
             packer.data.eq(given["tdata"]),
@@ -274,6 +272,21 @@ class DeviceTop(Elaboratable):
             else:
                 m.d.comb += inner.eq(outer) if member.flow == In else outer.eq(inner)
         return link
+
+
+def _forked(m: Module, given: Mapping[str, Signal], name: str, takers: int) -> list[Mapping[str, Signal]]:
+    """A stream of the core for each of its takers."""
+    if takers == 1:
+        return [given]
+    fork = Fork(takers)
+    m.submodules[f"{name}_fork"] = fork
+    m.d.comb += [fork.valid.eq(given["tvalid"]), given["tready"].eq(fork.ready)]
+    found: list[Mapping[str, Signal]] = []
+    for number in range(takers):
+        valid, ready = Signal(name=f"{name}_{number}_tvalid"), Signal(name=f"{name}_{number}_tready")
+        m.d.comb += [valid.eq(fork.valids[number]), fork.readys[number].eq(ready)]
+        found.append({**given, "tvalid": valid, "tready": ready})
+    return found
 
 
 def axis_signals(prefix: str, port: Beats) -> dict[str, Signal]:

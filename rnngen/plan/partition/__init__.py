@@ -1,7 +1,7 @@
 """Cutting a network over several devices."""
 
 from rnngen.plan.partition.advice import Advice, inner_cuts
-from rnngen.plan.partition.groups import Group, GroupParts, groups_of
+from rnngen.plan.partition.groups import Group, GroupParts, groups_of, member_plan
 from rnngen.plan.partition.hops import Hop
 from rnngen.plan.partition.parts import PartPlan, Parts, Refusal
 from rnngen.plan.partition.result import GOALS, Partition
@@ -9,5 +9,5 @@ from rnngen.plan.partition.search import Loser, Other, SearchResult, best_partit
 
 __all__ = [
     "GOALS", "Advice", "Group", "GroupParts", "Hop", "Loser", "Other", "PartPlan", "Partition", "Parts", "Refusal",
-    "SearchResult", "best_partition", "best_with", "groups_of", "inner_cuts", "naive_partition",
+    "SearchResult", "best_partition", "best_with", "groups_of", "inner_cuts", "member_plan", "naive_partition",
 ]  # fmt: skip

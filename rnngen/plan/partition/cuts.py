@@ -21,8 +21,8 @@ from rnngen.plan.partition.exchange import Exchange
 from rnngen.plan.shapes import BlockShape, block_shapes
 
 CUTS = ("rows", "x/h", "outputs", "inputs", "groups")
-GENERATED: frozenset[str] = frozenset({"rows"})
-"""Kinds of cuts for which there is hardware (``partition.split``)."""
+GENERATED: frozenset[str] = frozenset({"rows", "outputs", "groups"})
+"""Kinds of cuts for which there is hardware (``partition.groups``); of each kind of layer one at most."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def _cuts(
     stages = shape.branches[0]
     layers = [network.layers[index] for index in own.branches[0].indices]
     if len(stages[0]) > 1:
-        if len(stages[0]) == devices:
+        if len(stages[0]) == devices and stages[1][0].units % devices == 0:
             yield _groups(stages, layers, block)
         return
     if len(stages) > 1:
@@ -138,8 +138,9 @@ def _groups(stages: tuple[tuple[LayerShape, ...], ...], layers: list[QuantisedLa
     devices, units = len(groups), projection.units
     shares = []
     for number, (group, rows) in enumerate(zip(groups, _ranges(units, devices))):
-        gates = replace(group, x_offset=0, h_offset=0)
-        own = replace(projection, units=len(rows), name=f"{projection.name}.{number}")
+        gates = replace(group, x_offset=number * group.inputs, h_offset=0)
+        mixed = replace(projection, inputs=group.units, hidden=(devices - 1) * group.units, shares=devices, alone=False)
+        own = replace(mixed, units=len(rows), name=f"{projection.name}.{number}")
         inputs = range(number * group.inputs, (number + 1) * group.inputs)
         shares.append(Share((gates, own), rows, inputs))
     bits = layers[0].output_format.width

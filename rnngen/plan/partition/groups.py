@@ -1,7 +1,9 @@
-"""Devices that share one layer by its rows, as one device of a system: what a search weighs beside single ones.
+"""Devices that share one layer, as one device of a system: what a search weighs beside single ones.
 
-Every device of a group takes the same input, computes as many of the layer's units, and gives them to all others of the
-group and to what is behind it.  All have one clock and do the same in the same cycles, so one of them stands for all.
+Every device of a group takes the same input, computes as many of the layer's outputs, and gives them to what is behind
+the group.  Of a layer that is cut by rows it gives them to all others of the group, too; of a grouped one (G-LSTM) it
+gives these what its group of gates gives, which the projection mixes.  All have one clock and do the same in the same
+cycles, so one of them stands for all.
 """
 
 from __future__ import annotations
@@ -19,19 +21,22 @@ from rnngen.plan.network import BlockPlan, NetworkPlan
 from rnngen.plan.partition.advice import linked
 from rnngen.plan.partition.cuts import Cut, block_cuts
 from rnngen.plan.partition.hops import Hop, hop
-from rnngen.plan.partition.inner import read_orders, row_engines
-from rnngen.plan.partition.parts import PartPlan, Parts, Refusal
+from rnngen.plan.partition.inner import group_branches, read_orders, row_engines
+from rnngen.plan.partition.parts import Exchange, PartPlan, Parts, Refusal
 from rnngen.plan.ports import port_words
+from rnngen.plan.schedule import handed_beats
+from rnngen.plan.search import Budget, plan_for_budget
+from rnngen.plan.shapes import alone
 
 NOT_LINKED = "equal links, as wide as a value, must join each of its devices, which are alike, to each other one"
 
 
 @dataclass(frozen=True)
 class Group:
-    """Devices that share a block by its rows.
+    """Devices that share a block.
 
     Attributes:
-        block: Its index.  members: Names of the devices, in the order of their rows.
+        block: Its index.  members: Names of the devices, in the order of the outputs that they give.
     """
 
     block: int
@@ -100,7 +105,7 @@ class GroupParts(Parts):
             raise ValueError("the host gives every step to all devices of the layer, and the system says where it is")
         super().__init__(of.network, system, of.capacity, of.fold, of.progress)
         self._of, self._group = of, group
-        self._cut = _row_cut(of, group)
+        self._cut = _own_cut(of, group)
         self._exchange = self._exchanged()
         self._made_group: PartPlan | Refusal | None = None
 
@@ -108,6 +113,11 @@ class GroupParts(Parts):
     def name(self) -> str:
         """Of the device that stands for the group."""
         return self._group.name
+
+    @property
+    def kind(self) -> str:
+        """Of the cut (``cuts.CUTS``)."""
+        return self._cut.kind
 
     @property
     def whole(self) -> System:
@@ -118,8 +128,13 @@ class GroupParts(Parts):
         """The results of the blocks before ``end`` on a link; of the group the part of each of its devices."""
         if wire.source != self._group.name:
             return super().hop(wire, end)
-        frame = self._exchange.frame
-        return hop(self.system, wire, self.values(end - 1), frame.width, len(self._group.members), frame.values_a_word)
+        most = self._row_words
+        return hop(self.system, wire, self.values(end - 1), self.value_bits(end - 1), len(self._group.members), most)
+
+    @property
+    def _row_words(self) -> int:
+        """Values of a word of h between devices that get no other results than what is behind them; else 0."""
+        return self._exchange.frame.values_a_word if self._exchange is not None and self.kind == "rows" else 0
 
     def known(self, device: Device, blocks: range) -> PartPlan | Refusal | None:
         """The plan or why there is none, where that was found already or is seen without planning."""
@@ -140,16 +155,20 @@ class GroupParts(Parts):
 
     def between(self, part: PartPlan, takes: StepFrame | None, gives: StepFrame | None) -> PartPlan:
         """The part with ports as wide as the words of the links on both sides; None: the host is there."""
-        frame = gives if part.exchange is None or gives is not None else part.exchange.frame
-        fit = super().between(part, takes, frame)
+        if gives is None and part.exchange is not None and self.kind == "rows":
+            gives = part.exchange.frame
+        fit = super().between(part, takes, gives)
         memory = self.whole.device(part.names[0]).memory_bits
         return replace(fit, device=replace(fit.device, memory_bits=memory)) if part.members else fit
 
-    def _exchanged(self) -> Hop:
-        """Of each device's units to each other one."""
+    def _exchanged(self) -> Hop | None:
+        """What each device gives to each other one."""
+        exchange = self._cut.exchange
+        if exchange.pattern != "all":
+            return None
         first, second = self._group.members[:2]
         wire = self.whole.wire(first, second)
-        bits, units = self.value_bits(self._group.block), self._cut.shares[0].stages[0].units
+        bits, units = exchange.value_bits, exchange.values
         if wire is None or wire.word_bits < bits:
             raise ValueError(NOT_LINKED)
         found = hop(self.whole, wire, units, bits, 1, even_values(units, bits, wire.word_bits))
@@ -158,7 +177,7 @@ class GroupParts(Parts):
         return found
 
     def shared(self, plan: NetworkPlan, memory_bits: int) -> PartPlan:
-        """The part that the group shares, by the plan of one of its devices."""
+        """The part that the group shares, by the plan of its first device."""
         block = self._group.block
         device = self.system.device(self._group.name)
         return PartPlan(device, range(block, block + 1), plan, memory_bits, self._group.members, self._exchange)
@@ -168,36 +187,65 @@ class GroupParts(Parts):
         best: PartPlan | None = None
         member = self.whole.device(self._group.members[0])
         for plan in self._device_plans(member):
-            if best is not None and plan.interval > best.interval:
+            least = plan.blocks[0].branches[0].work
+            if best is not None and least >= best.interval:
                 break  # what comes has no fewer issues
+            if best is not None and plan.interval >= best.interval:
+                continue
             bits = self._memory_bits(blocks, plan, len(self._group.members))
             if member.memory_bits is not None and bits > member.memory_bits:
                 continue
             made = self.shared(plan, bits)
             if best is None or made.interval < best.interval:
                 best = made
-            if best.interval == plan.blocks[0].first.issue_cycles:
-                break
         said = f"no lanes of {member.multipliers} multipliers fit a device and its memory"
         return best or Refusal(device.name, blocks, said)
 
     def _device_plans(self, member: Device) -> Iterator[NetworkPlan]:
         """Plans of a device, those of the fewest issues first."""
-        shape = self._cut.shares[0].stages[0]
-        for engine in row_engines(shape, member.multipliers, self._of.pipeline(member)):
-            for ordered in read_orders(engine):
-                yield self._device_plan(ordered)
+        stages, pipeline = self._cut.shares[0].stages, self._of.pipeline(member)
+        if self._exchange is None:
+            yield plan_for_budget([alone(stages[0])], Budget(member.multipliers), pipeline)
+        elif stages[1:]:
+            for branch in group_branches(stages[0], stages[1], member.multipliers, pipeline):
+                yield self._group_plan(branch, self._exchange)
+        else:
+            for engine in row_engines(stages[0], member.multipliers, pipeline):
+                for ordered in read_orders(engine):
+                    yield self._row_plan(ordered, self._exchange.frame.values_a_word)
 
-    def _device_plan(self, engine: EnginePlan) -> NetworkPlan:
+    def _row_plan(self, engine: EnginePlan, words: int) -> NetworkPlan:
         """An engine with ports as wide as a word of the links."""
         engine = least_elements(engine, engine.rows)
         block = BlockPlan((BranchPlan(((engine,),)),))
-        words = self._exchange.frame.values_a_word
         return NetworkPlan((block,), port_words(block, block.interval), words, remote_words=gcd(words, engine.columns))
 
+    def _group_plan(self, branch: BranchPlan, exchange: Hop) -> NetworkPlan:
+        """Gates of a group and a part of the projection, which begins so late that it never waits for a sound link."""
+        words, inputs = exchange.frame.values_a_word, sum(share.stages[0].inputs for share in self._cut.shares)
+        block = BlockPlan((branch,), inputs=inputs)
+        remote = gcd(words, branch.last.columns)
+        plan = NetworkPlan((block,), 1, 1, remote_words=remote, handed_words=words)
+        there = Exchange(plan, exchange)([at * exchange.sender for at in handed_beats(plan)])
+        begins = max(there[word] - int(branch.last.first_read(place)) for place, word in branch.last.others_h)
+        block = replace(block, branches=(replace(branch, exchange=begins),)).with_slots(2)
+        outputs = port_words(replace(block, inputs=branch.units), block.interval)
+        return replace(plan, blocks=(block,), input_words=port_words(block, block.interval), output_words=outputs)
 
-def _row_cut(parts: Parts, group: Group) -> Cut:
-    """A block by its rows.
+
+def member_plan(plan: NetworkPlan, number: int) -> NetworkPlan:
+    """The plan of a device of a group, which may read a slice of its own of x, by that of the first one."""
+    (block,) = plan.blocks
+    if not block.inputs:
+        return plan
+    (branch,) = block.branches
+    first = branch.first
+    own = replace(first, shape=replace(first.shape, x_offset=number * first.shape.inputs))
+    return replace(plan, blocks=(replace(block, branches=(replace(branch, stages=((own,), branch.stages[1])),)),))
+
+
+def _own_cut(parts: Parts, group: Group) -> Cut:
+    """How a block is cut: in the one way of its kind of layer that there are circuits for.
 
     Raises:
         ValueError: saying why it cannot be cut so.
@@ -206,7 +254,7 @@ def _row_cut(parts: Parts, group: Group) -> Cut:
     layer = network.layers[own.branches[0].last]
     if own.post or layer.h_0 is not None:
         raise ValueError(f"layer '{layer.name}' begins with a state of its own, or something follows it on its way")
-    cut = next((cut for cut in block_cuts(network, group.block, count) if cut.kind == "rows"), None)
+    cut = next((cut for cut in block_cuts(network, group.block, count) if cut.is_generated), None)
     if cut is None:
         raise ValueError(f"layer '{layer.name}' of {layer.output_size} units is not cut into {count} equal parts")
     return cut

@@ -162,20 +162,32 @@ def _groups(cut: Cut, wires: Wires, multipliers: int, pipeline: Pipeline) -> Ite
     """Of the lanes that are the most promising ones of two stages on one device."""
     gates, projection = cut.shares[0].stages
     bits, best = cut.exchange.value_bits, 1 << 62
-    for branch in sorted(staged([(gates,), (projection,)], multipliers, pipeline, False), key=lambda each: each.work):
+    for branch in group_branches(gates, projection, multipliers, pipeline):
         if branch.work > best:
             break
+        first, second = branch.engines
+        vector = exchanged(first, wires, bits, second.columns)
+        offset = max(1, wait_for(second, vector, 0))
+        loop = offset + _wait_for_slice(first, second)
+        link, issues = wires.words(_frames(first), bits), max(first.interval, second.interval)
+        interval = max(issues, loop, link)
+        best = min(best, interval)
+        binds = _binds({"multipliers": issues, "both stages and the exchange": loop, "links": link}, interval)
+        yield CutPlan(cut, wires, (first, second), offset, vector.order, interval, link, binds)
+
+
+def group_branches(
+    gates: LayerShape, projection: LayerShape, multipliers: int, pipeline: Pipeline
+) -> Iterator[BranchPlan]:
+    """Both stages of a device of a G-LSTM, those of the fewest issues first.
+
+    A word of x is of one group only, and so is one of what the projection mixes.
+    """
+    whole = replace(projection, inputs=projection.inputs + projection.hidden, hidden=0, shares=1)
+    found = staged([(gates,), (whole,)], multipliers, pipeline, False, (gates.inputs, gates.units))
+    for branch in sorted(found, key=lambda each: each.work):
         for first, second in _stage_orders(branch):
-            if gates.units % second.columns:
-                continue
-            vector = exchanged(first, wires, bits, second.columns)
-            offset = max(1, wait_for(second, vector, 0))
-            loop = offset + _wait_for_slice(first, second)
-            link, issues = wires.words(_frames(first), bits), max(first.interval, second.interval)
-            interval = max(issues, loop, link)
-            best = min(best, interval)
-            binds = _binds({"multipliers": issues, "both stages and the exchange": loop, "links": link}, interval)
-            yield CutPlan(cut, wires, (first, second), offset, vector.order, interval, link, binds)
+            yield BranchPlan(((first,), (replace(second, shape=projection),)))
 
 
 def _wait_for_slice(first: EnginePlan, second: EnginePlan) -> int:

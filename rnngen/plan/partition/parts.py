@@ -32,12 +32,12 @@ _SETTLING = 6
 
 
 class Exchange:
-    """When the words of the other devices' h are there, step by step: ``rows.Others``."""
+    """When the words of the other devices are there, step by step: ``rows.Others``."""
 
     def __init__(self, plan: NetworkPlan, found: Hop) -> None:
-        engine = plan.blocks[0].first
-        beats, self._beats_a_word = engine.shape.units // plan.remote_words, engine.columns // plan.remote_words
-        self._words, self._hop = engine.own_h_words, found
+        engine = plan.sharing
+        beats, self._beats_a_word = engine.device_h // plan.remote_words, engine.columns // plan.remote_words
+        self._words, self._hop = engine.device_h_words, found
         self._crossing = Crossing(found, beats)
 
     def __call__(self, beats: Sequence[int]) -> list[int]:
@@ -95,6 +95,12 @@ class PartPlan:
         last, outputs = self._lone
         return tuple(cycle - last for cycle in outputs)
 
+    @cached_property
+    def exchange_cycles(self) -> int:
+        """Cycles from the first to the last beat of a lone step that other devices are given."""
+        beats = run_schedule(self.plan, [1]).exchanged[0]
+        return beats[-1] - beats[0]
+
     @property
     def inputs(self) -> int:
         """Beats of an input step."""
@@ -115,7 +121,7 @@ class PartPlan:
     def binds(self) -> str:
         """What keeps the interval from that of the device's multipliers; empty where little does."""
         if self.interval > self.plan.interval:
-            return "the exchange of h between the devices"
+            return "the exchange between the devices"
         return binds(self.plan, self.device.multipliers)
 
 

@@ -61,7 +61,7 @@ def _exchanged(part: PartPlan, times: Schedule) -> tuple[Carried, ...]:
     """Steps on each of the links between the devices of a part."""
     assert part.exchange is not None
     exchange = Exchange(part.plan, part.exchange)
-    return tuple(exchange.carry(beats) for beats in times.outputs)
+    return tuple(exchange.carry(beats) for beats in times.exchanged)
 
 
 def pace(partition: Partition) -> int:

@@ -9,7 +9,8 @@ from rnngen.plan.partition.parts import PartPlan
 
 def link_shape(hop: Hop, sender: PartPlan) -> LinkShape:
     """A link layer that never stalls, and that waits for the words of a step as long as they take to come."""
-    span = sender.outputs[-1] - sender.outputs[0] + hop.frame.words
+    inside = hop is sender.exchange
+    span = (sender.exchange_cycles if inside else sender.outputs[-1] - sender.outputs[0]) + hop.frame.words
     wire = hop.wire
     shape = LinkShape(wire.word_bits).carrying(hop.frame.words, span).streaming(wire.latency_cycles)
     return shape if wire.pins is None else shape.slowed(wire.pins.beats(wire.word_bits))
