@@ -43,7 +43,7 @@ def partition_dict(partition: Partition) -> dict[str, Any]:
     latency = (partition.first_latency_ticks, partition.latency_ticks)
     interval = partition.seconds(partition.interval_ticks)
     return {
-        "cut": "rows" if any(part.members for part in partition.parts) else "layers",
+        "cut": next((part.cut for part in partition.parts if part.cut), "layers"),
         "step_interval_ticks": partition.interval_ticks,
         "step_interval_seconds": float(interval),
         "steps_per_second": float(1 / interval),

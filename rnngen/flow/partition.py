@@ -41,6 +41,7 @@ from rnngen.plan.partition import (
     inner_cuts,
     member_plan,
 )
+from rnngen.plan.partition.cuts import GENERATED
 from rnngen.plan.partition.parts import Progress
 from rnngen.plan.search import DEFAULT_CAPACITY
 
@@ -51,7 +52,8 @@ class PartitionOptions:
 
     Attributes:
         goal: ``"interval"``: the shortest step interval, then the least latency; ``"latency"``: the other way round.
-        cut: ``"auto"``: whichever is better; ``"layers"``: whole layers on devices; ``"rows"``: one layer's rows.
+        cut: ``"auto"``: whichever is better; ``"layers"``: whole layers on devices; ``"rows"``, ``"outputs"`` or
+            ``"groups"``: one layer over several devices, in this way (``plan.partition.cuts``).
         name: Of the network; a device's top module is NAME_DEVICE.
     """
 
@@ -70,7 +72,7 @@ class PartitionOptions:
     cut: str = "auto"
 
 
-CUTS = ("auto", "layers", "rows")
+CUTS = ("auto", "layers", *sorted(GENERATED))
 
 DEFAULT_PARTITION = PartitionOptions()
 
@@ -114,12 +116,12 @@ def read_system(folder: Path | str) -> SystemDesign:
 
 
 def _best(parts: Parts, options: PartitionOptions, state: bool) -> SearchResult:
-    """Whole layers on devices, or one layer's rows over devices where that is better."""
+    """Whole layers on devices, or one layer over several where that is better."""
     if options.cut == "layers":
         return best_partition(parts, options.goal)
-    found = "states are given to whole layers" if state or options.state_access else _best_of_rows(parts, options.goal)
-    if isinstance(found, str) and options.cut == "rows":
-        raise PlanError(f"No layer can be cut by rows: {found}.")
+    found = "states are given to whole layers" if state or options.state_access else _best_shared(parts, options)
+    if isinstance(found, str) and options.cut != "auto":
+        raise PlanError(f"No layer can be cut by {options.cut}: {found}.")
     try:
         whole = best_partition(parts, options.goal)
     except PlanError as error:
@@ -131,18 +133,18 @@ def _best(parts: Parts, options: PartitionOptions, state: bool) -> SearchResult:
     return SearchResult(found, (whole.best,))
 
 
-def _best_of_rows(parts: Parts, goal: str) -> Partition | str:
-    """The best cut with one layer by its rows, or why there is none."""
+def _best_shared(parts: Parts, options: PartitionOptions) -> Partition | str:
+    """The best cut with one layer over several devices, or why there is none."""
     best: Partition | None = None
     refused = "there is one device"
-    for group in groups_of(parts):
+    for group in groups_of(parts, None if options.cut == "auto" else options.cut):
         if isinstance(group, str):
             refused = group
             continue
-        found = best_with(group, group.name, goal)
+        found = best_with(group, group.name, options.goal)
         if isinstance(found, str):
             refused = found
-        elif best is None or found.key(goal) < best.key(goal):
+        elif best is None or found.key(options.goal) < best.key(options.goal):
             best = found
     return best or refused
 

@@ -1,4 +1,4 @@
-"""Rows of a layer over devices: what each multiplies, and the layer that they are together."""
+"""Parts of a layer over devices: what each multiplies, and the layer that they are together."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from bench.cycle_law import Case, layer_of
+from rnngen.ir.layers import LinearLayer
 from rnngen.ir.network import Network
+from rnngen.ir.quantised import QuantisedNetwork
 from rnngen.passes.quantise import quantise
-from rnngen.passes.slices import row_slice, sliced, unsliced
+from rnngen.passes.slices import projection_slice, row_slice, sliced, unsliced
 
 
 @pytest.mark.parametrize("kind", ["lstm", "gru", "rnn_tanh"])
@@ -35,3 +37,49 @@ def test_slices_join_to_the_layer() -> None:
     joined = unsliced([sliced(network, number, 4) for number in range(4)])
     for name in ("weight_x", "weight_h", "bias"):
         assert np.array_equal(getattr(joined.layers[0], name), getattr(network.layers[0], name))
+
+
+def grouped(groups: int) -> QuantisedNetwork:
+    return quantise(Network("net", (layer_of(Case("grouped", 3 * groups, 4 * groups, 0, 2 * groups, groups)),)), 8, 16)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_a_projection_multiplies_its_own_group_first(count: int) -> None:
+    """By exact integer products: the others' results are read as h, those of the device behind first."""
+    layer = grouped(count).layers[-1]
+    given = np.random.default_rng(2).integers(-99, 99, (count, 4))
+    whole = layer.weight_x @ given.ravel()
+    for number in range(count):
+        part = projection_slice(layer, number, count)
+        assert part.weight_h is not None
+        others = [given[(number + ahead) % count] for ahead in range(1, count)]
+        sums = part.weight_x @ given[number] + part.weight_h @ np.concatenate(others)
+        assert np.array_equal(sums, whole[2 * number : 2 * number + 2])
+        assert part.formats.product.accumulator_width == layer.formats.product.accumulator_width
+        assert (part.formats.product.shift_x, part.formats.product.shift_h) == (0, 0)
+
+
+def test_groups_join_to_the_layer() -> None:
+    network = grouped(3)
+    parts = [sliced(network, number, 3) for number in range(3)]
+    assert [part.input_size for part in parts] == [9, 9, 9]
+    assert [part.layers[0].x_offset for part in parts] == [0, 3, 6]
+    joined = unsliced(parts)
+    assert joined.blocks == network.blocks
+    for one, other in zip(joined.layers, network.layers, strict=True):
+        assert (one.name, one.formats, one.x_offset, one.h_offset) == (
+            other.name, other.formats, other.x_offset, other.h_offset,
+        )  # fmt: skip
+        assert np.array_equal(one.weight_x, other.weight_x)
+        assert np.array_equal(one.bias, other.bias)
+        assert (one.weight_h is None) == (other.weight_h is None)
+        assert one.weight_h is None or np.array_equal(one.weight_h, other.weight_h)
+
+
+def test_a_linear_layer_by_its_outputs() -> None:
+    network = quantise(Network("net", (LinearLayer("l", np.arange(24.0).reshape(6, 4) / 24, np.arange(6.0)),)), 8, 16)
+    parts = [sliced(network, number, 3) for number in range(3)]
+    x = np.array([3, -5, 7, 11])
+    sums = np.concatenate([part.layers[0].weight_x @ x for part in parts])
+    assert np.array_equal(sums, network.layers[0].weight_x @ x)
+    assert np.array_equal(unsliced(parts).layers[0].weight_x, network.layers[0].weight_x)

@@ -9,10 +9,12 @@ cycles, so one of them stands for all.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import gcd
 
 from rnngen.config.system import Device, Link, System
+from rnngen.errors import PlanError
 from rnngen.plan.branch import BranchPlan
 from rnngen.plan.engine import EnginePlan, least_elements
 from rnngen.plan.frames import StepFrame, even_values
@@ -180,7 +182,8 @@ class GroupParts(Parts):
         """The part that the group shares, by the plan of its first device."""
         block = self._group.block
         device = self.system.device(self._group.name)
-        return PartPlan(device, range(block, block + 1), plan, memory_bits, self._group.members, self._exchange)
+        blocks, members = range(block, block + 1), self._group.members
+        return PartPlan(device, blocks, plan, memory_bits, members, self._exchange, self.kind)
 
     def _fastest(self, device: Device, blocks: range) -> PartPlan | Refusal:
         """The fastest plan of the devices, of equal ones that of the fewest issues."""
@@ -205,7 +208,8 @@ class GroupParts(Parts):
         """Plans of a device, those of the fewest issues first."""
         stages, pipeline = self._cut.shares[0].stages, self._of.pipeline(member)
         if self._exchange is None:
-            yield plan_for_budget([alone(stages[0])], Budget(member.multipliers), pipeline)
+            with suppress(PlanError):
+                yield plan_for_budget([alone(stages[0])], Budget(member.multipliers), pipeline)
         elif stages[1:]:
             for branch in group_branches(stages[0], stages[1], member.multipliers, pipeline):
                 yield self._group_plan(branch, self._exchange)
@@ -251,8 +255,9 @@ def _own_cut(parts: Parts, group: Group) -> Cut:
         ValueError: saying why it cannot be cut so.
     """
     network, own, count = parts.network, parts.network.blocks[group.block], len(group.members)
-    layer = network.layers[own.branches[0].last]
-    if own.post or layer.h_0 is not None:
+    layers = [network.layers[index] for index in own.branches[0].indices]
+    layer = layers[-1]
+    if own.post or any(each.h_0 is not None or each.state_0 is not None for each in layers):
         raise ValueError(f"layer '{layer.name}' begins with a state of its own, or something follows it on its way")
     cut = next((cut for cut in block_cuts(network, group.block, count) if cut.is_generated), None)
     if cut is None:
@@ -260,12 +265,21 @@ def _own_cut(parts: Parts, group: Group) -> Cut:
     return cut
 
 
-def groups_of(parts: Parts) -> Iterator[GroupParts | str]:
-    """Every block with every number of devices that could share it, or why they cannot."""
+def groups_of(parts: Parts, kind: str | None = None) -> Iterator[GroupParts | str]:
+    """Every block with every number of devices that could share it, or why they cannot.
+
+    Args:
+        kind: How they share it; None: however they can.
+    """
     for block in range(len(parts.network.blocks)):
         for count in range(2, len(parts.system.devices) + 1):
             members = linked(parts.system, count)
             try:
-                yield NOT_LINKED if members is None else GroupParts(parts, Group(block, members))
+                found = NOT_LINKED if members is None else GroupParts(parts, Group(block, members))
             except ValueError as error:
                 yield str(error)
+                continue
+            if isinstance(found, GroupParts) and kind not in (None, found.kind):
+                yield f"a layer like that of block {block} is cut by {found.kind}"
+            else:
+                yield found

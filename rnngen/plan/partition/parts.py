@@ -61,7 +61,8 @@ class PartPlan:
         memory_bits: Of all its memories.
         members: Names of the devices, in the order of their rows, where there are several; ``device`` then stands for
             all of them.
-        exchange: Of the results of each of them to each other one.
+        exchange: What each of them gives to each other one in a step.
+        cut: How they share it (``cuts.CUTS``); empty: one device has it whole.
     """
 
     device: Device
@@ -70,6 +71,7 @@ class PartPlan:
     memory_bits: int
     members: tuple[str, ...] = ()
     exchange: Hop | None = None
+    cut: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -42,8 +42,8 @@ class SystemView:
 
     @property
     def by_rows(self) -> bool:
-        """Whether all devices compute rows of one layer, and not each some layers."""
-        return bool(lookup(self.document, "cut") == "rows")
+        """Whether devices compute parts of one layer, and not each whole layers."""
+        return bool(lookup(self.document, "cut") != "layers")
 
     @cached_property
     def ticks_hz(self) -> float:
