@@ -1,4 +1,4 @@
-"""A G-LSTM over devices, a group on each, and a Linear layer by its outputs: the bits of one device, in planned cycles."""
+"""A G-LSTM over devices, a group on each, and a Linear layer by its outputs: exact in bits and in planned cycles."""
 
 from __future__ import annotations
 
