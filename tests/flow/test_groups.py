@@ -60,7 +60,7 @@ def test_bad_lines_change_no_bit(pair: SystemDesign) -> None:
 def test_a_dead_direction_gives_nothing_wrong(pair: SystemDesign) -> None:
     report = simulate_system(pair, steps=4, faults={"line_0_cut": [(150, 1)]})
     assert not report.run.complete
-    assert report.comparison.bit_exact or not len(report.run.out_beats)
+    assert not report.comparison.mismatches
     assert all(cycle is not None for cycle in report.failed)
 
 

@@ -130,13 +130,11 @@ class GroupParts(Parts):
         """The results of the blocks before ``end`` on a link; of the group the part of each of its devices."""
         if wire.source != self._group.name:
             return super().hop(wire, end)
-        most = self._row_words
-        return hop(self.system, wire, self.values(end - 1), self.value_bits(end - 1), len(self._group.members), most)
-
-    @property
-    def _row_words(self) -> int:
-        """Values of a word of h between devices that get no other results than what is behind them; else 0."""
-        return self._exchange.frame.values_a_word if self._exchange is not None and self.kind == "rows" else 0
+        values, bits, count = self.values(end - 1), self.value_bits(end - 1), len(self._group.members)
+        most = even_values(values // count, bits, wire.word_bits)
+        if self._exchange is not None and self.kind == "rows":  # the others are given the same words
+            most = self._exchange.frame.values_a_word
+        return hop(self.system, wire, values, bits, count, most)
 
     def known(self, device: Device, blocks: range) -> PartPlan | Refusal | None:
         """The plan or why there is none, where that was found already or is seen without planning."""
