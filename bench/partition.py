@@ -5,7 +5,7 @@ cycles are then compared with emulator and plan).  Rows:
 
 * stacks of as many equal layers as devices, beside the same stack on one of the devices: the step interval, and what a
   hop adds to the latency;
-* one LSTM cut by rows over 2 and 4 devices that are all linked;
+* one LSTM cut by rows, and one G-LSTM by its groups, over devices that are all linked;
 * other cuts inside a layer (planned: they cannot be generated);
 * systems of unlike devices or layers: as many layers to each device, in the devices' order, beside the planner's cut.
 """
@@ -35,6 +35,7 @@ from rnngen.flow.simulate_system import SystemReport
 from rnngen.ir.layers import Layer, LinearLayer
 from rnngen.ir.network import Network
 from rnngen.ir.quantised import QuantisedNetwork
+from rnngen.nn import GroupedLSTM
 from rnngen.passes.quantise import quantise
 from rnngen.plan.partition import Partition, Parts, Refusal, best_partition, naive_partition
 from rnngen.plan.partition.cuts import block_cuts
@@ -124,15 +125,41 @@ UNLIKE = (
 
 
 @dataclass(frozen=True)
-class Rows:
-    """An LSTM of as many inputs as units, cut by rows over devices that are all linked."""
+class Shared:
+    """A layer of as many inputs as units, over devices that are all linked; ``cut``: ``"rows"`` or ``"groups"``."""
 
+    cut: str
     units: int
     devices: int
     multipliers: int
 
+    @property
+    def name(self) -> str:
+        """Of the layer, and how it is cut."""
+        layer = f"G-LSTM-{self.units}, {self.devices} groups" if self.cut == "groups" else f"LSTM-{self.units}"
+        return f"{layer}, by {self.cut}"
 
-ROWS = (Rows(1024, 2, 1024), Rows(1024, 4, 1024), Rows(128, 2, 64), Rows(128, 4, 64))
+    @property
+    def model(self) -> torch.nn.Module:
+        """With random weights; a G-LSTM has as many groups as devices."""
+        if self.cut == "rows":
+            return lstm(self.units)
+        torch.manual_seed(0)
+        return GroupedLSTM(self.units, self.units, self.units, self.devices, batch_first=True)
+
+    @property
+    def network(self) -> QuantisedNetwork:
+        """Of the same sizes, for plans."""
+        if self.cut == "rows":
+            return network_of(self.units, (("lstm", self.units),))
+        case = Case("grouped", self.units, self.units, 0, self.units, self.devices)
+        return quantise(Network("net", (layer_of(case),)), 8, 16)
+
+
+SHARED = (
+    Shared("rows", 1024, 2, 1024), Shared("rows", 1024, 4, 1024), Shared("groups", 1024, 4, 1024),
+    Shared("rows", 128, 2, 64), Shared("rows", 128, 4, 64), Shared("groups", 256, 2, 128),
+)  # fmt: skip
 INNER_LATENCY = 32
 
 
@@ -198,16 +225,16 @@ def stack_rows() -> Iterator[dict[str, Any]]:
         }
 
 
-def row_rows() -> Iterator[dict[str, Any]]:
-    """One LSTM over several devices by its rows, and on one."""
-    for row in ROWS:
+def shared_rows() -> Iterator[dict[str, Any]]:
+    """One layer over several devices, and on one."""
+    for row in SHARED:
         devices = tuple(device(f"d{number}", row.multipliers) for number in range(row.devices))
         names = [one.name for one in devices]
         links = tuple(Link(*ends, 64, INNER_LATENCY) for ends in combinations(names, 2))
-        one = best_partition(Parts(network_of(row.units, (("lstm", row.units),)), System(devices[:1]))).best
-        run = simulated(lstm(row.units), System(devices, links), "rows", 5)
+        one = best_partition(Parts(row.network, System(devices[:1]))).best
+        run = simulated(row.model, System(devices, links), row.cut, 5)
         yield {
-            "layer": f"LSTM-{row.units} by rows",
+            "layer": row.name,
             "devices": len(run.partition.names),
             "multipliers each": row.multipliers,
             "interval, planned": run.partition.interval_ticks,
@@ -227,10 +254,7 @@ class Inner:
     devices: int
 
 
-INNER = (
-    Inner(Case("lstm", 1024, 1024, 1024), "x/h", 2),
-    Inner(Case("grouped", 1024, 1024, 1024, 1024, 4), "groups", 4),
-)
+INNER = (Inner(Case("lstm", 1024, 1024, 1024), "x/h", 2),)
 
 
 def inner_rows() -> Iterator[dict[str, Any]]:
@@ -285,7 +309,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print figures as JSON")
     arguments = parser.parse_args()
-    makers = {"stacks": stack_rows, "rows": row_rows, "inner": inner_rows, "unlike": unlike_rows}
+    makers = {"stacks": stack_rows, "shared": shared_rows, "inner": inner_rows, "unlike": unlike_rows}
     tables: dict[str, list[dict[str, Any]]] = {}
     for name, rows_of in makers.items():
         tables[name] = []

@@ -57,12 +57,13 @@ def partition_dict(partition: Partition) -> dict[str, Any]:
 
 
 def device_dict(partition: Partition, index: int, name: str) -> dict[str, Any]:
-    """The figures of a device in use: of one part, or of the rows that it has of it."""
+    """The figures of a device in use, which has a part or shares it with others."""
     part, ticks = partition.parts[index], partition.device_ticks[index]
     return {
         "name": name,
         "part": index,
         "blocks": [part.blocks.start, part.blocks[-1]],
+        **_outputs(part, name),
         "clock_hz": part.device.clock_hz,
         "step_interval_cycles": part.interval,
         "latency_first_output_cycles": part.outputs[0],
@@ -72,6 +73,15 @@ def device_dict(partition: Partition, index: int, name: str) -> dict[str, Any]:
         "memory_bits": part.memory_bits,
         **({"binds": part.binds} if part.binds else {}),
     }
+
+
+def _outputs(part: PartPlan, name: str) -> dict[str, Any]:
+    """Of a layer that devices share, the outputs that this one gives."""
+    if not part.members:
+        return {}
+    units = part.plan.blocks[-1].units
+    first = part.members.index(name) * units
+    return {"outputs": [first, first + units - 1]}
 
 
 def link_dicts(partition: Partition) -> list[dict[str, Any]]:

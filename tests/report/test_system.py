@@ -224,18 +224,27 @@ def test_what_was_simulated_is_marked_measured(pair: SystemDesign, tmp_path: Pat
 # Systems that are made up
 
 
-def made_up(devices: int, rows: bool = False, **changes: Any) -> SystemView:
-    """A system of so many devices, the k-th of which works k/devices of its time; of 100 ticks a step."""
+def made_up(devices: int, rows: bool = False, parts: Sequence[int] = (), **changes: Any) -> SystemView:
+    """A system of so many devices, the k-th of which works k/devices of its time; of 100 ticks a step.
+
+    Args:
+        rows: They share one layer.  parts: By device, its part, where only some share one.
+    """
     names = [f"device_{number}" for number in range(devices)]
-    pairs = [(a, b) for a in names for b in names if a != b] if rows else list(zip(names, names[1:]))
+    part_of = list(parts) or [0 if rows else number for number in range(devices)]
+    pairs = [
+        (names[a], names[b]) for a in range(devices) for b in range(devices)
+        if a != b and part_of[b] - part_of[a] in (0, 1)
+    ]  # fmt: skip
     document = {
         "network": "net", "goal": "interval", "ticks_hz": 100 * MHZ, "cut": "rows" if rows else "layers",
         "step_interval_ticks": 100, "steps_per_second": 1e6, "latency_first_output_ticks": 240,
         "latency_last_output_ticks": 250, "latency_is": "exact", "multipliers": 8 * devices, "binds": "the last device",
         "host": {"input": names[:1], "output": names[-1:]},
         "devices": [
-            {"name": name, "layers": [f"layer{number}"], "clock_hz": 100 * MHZ, "step_interval_cycles": 10,
-             "latency_last_output_cycles": 25, "load": (number + 1) / devices, "multipliers": 8, "memory_bits": 5000}
+            {"name": name, "part": part_of[number], "layers": [f"layer{number}"], "clock_hz": 100 * MHZ,
+             "step_interval_cycles": 10, "latency_last_output_cycles": 25, "load": (number + 1) / devices,
+             "multipliers": 8, "memory_bits": 5000}
             for number, name in enumerate(names)
         ],
         "links": [
@@ -282,6 +291,24 @@ def test_rows_are_linked_each_to_each(devices: int, heads: int) -> None:
     svg = diagram(made_up(devices, rows=True))
     assert count(svg, "head") == heads
     assert f"Each of the {devices * (devices - 1)} links (one way)" in svg
+
+
+MIXED = [(0, 1, 1, 2), (0, 0, 1), (0, 1, 1, 1), (0, 1, 2, 3, 4, 4, 5), (0, 1, 2, 3, 3, 3, 4, 5)]
+
+
+@pytest.mark.parametrize("parts", MIXED, ids=str)
+def test_devices_that_share_one_of_several_layers(parts: tuple[int, ...]) -> None:
+    """They stand below each other, and links that are alike are told once."""
+    view = made_up(len(parts), parts=parts, cut="rows")
+    svg = diagram(view)
+    assert len(re.findall('class="box', svg)) == len(parts)
+    shared = max(parts.count(part) for part in parts)
+    assert f"Each of the {shared * (shared - 1)} links inside a layer" in svg
+    assert_apart(texts_of(svg))
+    boxes = re.findall(r'<rect x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="104" rx="1.5" class="box', svg)
+    corners = [tuple(map(float, box)) for box in boxes]
+    assert_apart([(x, y, x + width, y + 104, "box") for x, y, width in corners])
+    assert_apart(texts_of(timeline(view)))
 
 
 def test_a_load_is_a_length_and_a_shade() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise, product
 
 from rnngen.report.chart import WIDTH, arrow, figure, fitting, rectangle, text
 from rnngen.report.markup import Markup, join
@@ -11,7 +12,7 @@ from rnngen.report.numbers import Json, count, lookup, megahertz, number, percen
 from rnngen.report.system.view import SystemView
 
 COLUMNS = 4
-MARGIN, GAP, ROW_GAP = 50.0, 92.0, 84.0
+MARGIN, GAP, ROW_GAP, MEMBER_GAP = 50.0, 92.0, 84.0, 40.0
 BOX, WIDEST = 104.0, 230.0
 GAUGE = 64.0
 MOST_AROUND = 8
@@ -159,19 +160,83 @@ def _mesh(view: SystemView) -> Markup:
         wires = []
     boxes = [_box(view, index, corner, width) for index, corner in enumerate(corners)]
     bottom = max(y for _, y in corners) + BOX + 24
+    label = _each_link(link, f"Each of the {len(view.links)} links (one way)", bottom)
+    return figure(bottom + 46, "Devices and links", *wires, *boxes, label, _legend(bottom + 24))
+
+
+def _each_link(link: Json, which: str, bottom: float) -> Markup:
+    """What links that are alike carry, in a line."""
     load, said, works = _load(link)
-    each = (
-        f"Each of the {len(view.links)} links (one way): {count(link, 'word_bits')}-bit words, "
-        f"{count(link, 'frame_words')} a frame, load"
-    )
-    parts = [
+    each = f"{which}: {count(link, 'word_bits')}-bit words, {count(link, 'frame_words')} a frame, load"
+    return join(
         text(MARGIN, bottom + 8, each, "tick"),
         gauge(MARGIN + 6.2 * len(each), bottom, GAUGE, load, f"each link {works}"),
         text(MARGIN + 6.2 * len(each) + GAUGE + 8, bottom + 8, said, "tick"),
+    )
+
+
+def _mixed(view: SystemView) -> Markup:
+    """Parts in the order of the data side by side, the devices of each one below the other."""
+    boxes, arrows, labels = list[Markup](), list[Markup](), list[Markup]()
+    tops, width = _columns(view)
+    for part, members in enumerate(view.parts):
+        corners = [_below(tops[part], number) for number in range(len(members))]
+        boxes += [_box(view, index, corner, width) for index, corner in zip(members, corners)]
+        if view.inside(part) is not None:
+            arrows += [
+                arrow([(one[0] + width / 2, one[1] + BOX), (other[0] + width / 2, other[1])], both=True)
+                for one, other in pairwise(corners)
+            ]
+        if part + 1 < len(view.parts):
+            ways, middle = _ways(view, part, tops, width)
+            arrows += [arrow(way) for way in ways]
+            labels.append(_link_label(view.between(part), middle))
+    bottom = max(_below(top, len(members))[1] for top, members in zip(tops, view.parts))
+    for part, members in enumerate(view.parts):
+        link = view.inside(part)
+        if link is not None:
+            label = _each_link(link, f"Each of the {len(members) * (len(members) - 1)} links inside a layer", bottom)
+            labels.append(label)
+    first, last = tops[0], tops[-1]
+    ends = [
+        text(first[0] - 6, first[1] + BOX / 2 + 4, "input", "tick", "end"),
+        text(last[0] + width + 6, last[1] + BOX / 2 + 4, "output", "tick"),
     ]
-    return figure(bottom + 46, "Devices and links", *wires, *boxes, *parts, _legend(bottom + 24))
+    return figure(bottom + 46, "Devices and links", *arrows, *boxes, *ends, *labels, _legend(bottom + 24))
+
+
+def _below(top: Point, number: int) -> Point:
+    """The left upper corner of a device below others of its part."""
+    return top[0], top[1] + number * (BOX + MEMBER_GAP)
+
+
+def _columns(view: SystemView) -> tuple[list[Point], float]:
+    """The left upper corner of each part's first device, and the width of all."""
+    corners, width = _grid(len(view.parts))
+    found, y = list[Point](), 16.0
+    for band in range(0, len(corners), COLUMNS):
+        members = view.parts[band : band + COLUMNS]
+        found += [(x, y) for x, _ in corners[band : band + COLUMNS]]
+        y = _below((0.0, y), max(map(len, members)))[1] - MEMBER_GAP + ROW_GAP
+    return found, width
+
+
+def _ways(view: SystemView, part: int, tops: list[Point], width: float) -> tuple[list[list[Point]], Point]:
+    """From each device of a part to each of the next one, and the middle of their label."""
+    counts = [len(view.parts[part]), len(view.parts[part + 1])]
+    senders, readers = ([_below(tops[part + way], number) for number in range(counts[way])] for way in (0, 1))
+    if senders[0][1] == readers[0][1]:
+        half = BOX / 2
+        ways = [
+            [(one[0] + width, one[1] + half), (other[0], other[1] + half)] for one, other in product(senders, readers)
+        ]
+        return ways, ((senders[0][0] + width + readers[0][0]) / 2, senders[0][1] + half)
+    way, middle = _between(senders[-1], readers[0], width)
+    return [way], middle
 
 
 def diagram(view: SystemView) -> Markup:
     """Boxes and arrows."""
-    return _mesh(view) if view.by_rows and view.links else _chain(view)
+    if view.shares_all and view.links:
+        return _mesh(view)
+    return _chain(view) if view.is_chain else _mixed(view)

@@ -72,7 +72,8 @@ def _subtitle(view: SystemView) -> str:
     source = lookup(view.document, "source")
     bits = [lookup(view.document, f"{what}_bits") for what in ("weight", "activation")]
     used = len(view.devices)
-    how = f"{'one layer' if view.by_rows else 'whole layers'} over {used} device{'s' * (used != 1)}"
+    what = "whole layers" if view.is_chain else "one layer" if view.shares_all else "whole layers, and one in parts,"
+    how = f"{what} over {used} device{'s' * (used != 1)}"
     parts = (
         f"from {source}" if source else None,
         f"{bits[0]}-bit weights, {bits[1]}-bit activations" if None not in bits else None,
@@ -131,19 +132,24 @@ def _link_tile(view: SystemView) -> Markup:
     if not view.links:
         return tile("Busiest link", "none", "one device needs no link")
     link = max(view.links, key=lambda link: number(link, "load") or 0.0)
-    ends = "each of them" if view.by_rows else f"{lookup(link, 'from')} to {lookup(link, 'to')}"
+    ends = "each of them" if view.shares_all else f"{lookup(link, 'from')} to {lookup(link, 'to')}"
     return tile("Busiest link", percent(number(link, "load") or 0.0), f"of its time, {ends}, planned")
+
+
+_SHARED = {
+    "rows": " Each device that shares a layer sends its part of h to each other one.",
+    "groups": " Each device that shares a layer sends what its group gives to each other one, for the projection.",
+}
+"""What crosses between devices that share a layer, by how it is cut."""
 
 
 def _host(view: SystemView) -> Markup:
     """Where steps come in and results leave."""
-    if view.by_rows:
-        return note(
-            "The host gives every step to all devices and takes each one's units. Each device sends its part of h to "
-            "each other one."
-        )
     ends = (", ".join(str(name) for name in lookup(view.document, "host", end) or ()) for end in ("input", "output"))
-    return note("The host gives every step to {} and takes the results from {}.".format(*ends))
+    told = "The host gives every step to {} and takes the results from {}.".format(*ends)
+    if view.shares_all:
+        told = "The host gives every step to all devices and takes each one's units."
+    return note(told, _SHARED.get(str(lookup(view.document, "cut")), ""))
 
 
 def _timeline_note(view: SystemView) -> Markup:

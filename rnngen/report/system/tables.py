@@ -89,7 +89,7 @@ def links(view: SystemView) -> Markup | None:
     """Of those in use: what they carry, and how much of their time."""
     if not view.links:
         return None
-    alike = view.by_rows
+    alike = view.shares_all
     rows: list[Sequence[Content]] = [
         (
             f"each of {len(view.links)}" if alike else f"{lookup(link, 'from')} to {lookup(link, 'to')}",

@@ -39,11 +39,21 @@ def rows(view: SystemView) -> list[Row]:
     found: list[Row] = []
     for index, (device, times) in enumerate(zip(view.devices, view.times.devices)):
         found += _device_rows(str(lookup(device, "name")), view.stages[index], times)
-        if not view.by_rows and index < len(view.links):
-            found.append(_link_row(f"link to {lookup(view.links[index], 'to')}", view.times.links[index]))
-    if view.by_rows and view.links:
+        if not view.shares_all:
+            found += _links_from(view, str(lookup(device, "name")))
+    if view.shares_all and view.links:
         found.append(_link_row("each link", view.times.links[0]))
     return found
+
+
+def _links_from(view: SystemView, name: str) -> Iterator[Row]:
+    """The links of a sender; those on which the same happens, together."""
+    targets: dict[LinkTimes, list[str]] = {}
+    for link, times in zip(view.links, view.times.links):
+        if lookup(link, "from") == name:
+            targets.setdefault(times, []).append(str(lookup(link, "to")))
+    for times, names in targets.items():
+        yield _link_row(f"link{'s' * (len(names) > 1)} to {', '.join(names)}", times)
 
 
 def _device_rows(name: str, stages: Sequence[str], times: DeviceTimes) -> Iterator[Row]:

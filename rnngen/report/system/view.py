@@ -40,10 +40,34 @@ class SystemView:
         """Those in use."""
         return records(self.document, "links")
 
+    @cached_property
+    def parts(self) -> list[list[int]]:
+        """Devices that share a part of the network, by part."""
+        found: dict[object, list[int]] = {}
+        for index, device in enumerate(self.devices):
+            found.setdefault(lookup(device, "part"), []).append(index)
+        return list(found.values())
+
     @property
-    def by_rows(self) -> bool:
-        """Whether devices compute parts of one layer, and not each whole layers."""
-        return bool(lookup(self.document, "cut") != "layers")
+    def shares_all(self) -> bool:
+        """Whether all devices share one layer, and there is nothing else."""
+        return len(self.parts) == 1 and len(self.devices) > 1
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether no devices share a layer."""
+        return len(self.parts) == len(self.devices)
+
+    def inside(self, part: int) -> Json | None:
+        """A link between devices that share a part, which are alike; None where there are none."""
+        names = {lookup(self.devices[index], "name") for index in self.parts[part]}
+        return next((link for link in self.links if {lookup(link, "from"), lookup(link, "to")} <= names), None)
+
+    def between(self, part: int) -> Json:
+        """A link from the devices of a part to those of the next one, which are alike."""
+        names = [{lookup(self.devices[index], "name") for index in self.parts[part + way]} for way in (0, 1)]
+        return next(link for link in self.links if all(lookup(link, end) in names[way]
+                                                       for way, end in enumerate(("from", "to"))))  # fmt: skip
 
     @cached_property
     def ticks_hz(self) -> float:
@@ -79,7 +103,5 @@ class SystemView:
         """What a device computes, in words."""
         device = self.devices[index]
         layers = ", ".join(str(layer) for layer in lookup(device, "layers") or ())
-        units = number(self.links[0], "values") if self.by_rows and self.links else None
-        if units is None:
-            return layers
-        return f"units {int(index * units)}–{int((index + 1) * units) - 1} of {layers}"
+        outputs = lookup(device, "outputs")
+        return layers if outputs is None else f"units {outputs[0]}–{outputs[1]} of {layers}"
