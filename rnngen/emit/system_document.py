@@ -13,7 +13,7 @@ from rnngen.config.system import Device, Host, Link, System
 from rnngen.emit.design import Design
 from rnngen.ir.quantised import QuantisedNetwork
 from rnngen.plan.memory import total_memory_bits
-from rnngen.plan.partition import Advice, Group, GroupParts, Hop, Loser, Other, Partition, PartPlan, Parts
+from rnngen.plan.partition import Advice, Group, GroupParts, Hop, Loser, Other, Partition, PartPlan, Parts, SharedBlock
 
 
 def system_dict(system: System) -> dict[str, Any]:
@@ -160,8 +160,13 @@ def read_partition(
     names = parts_of(document)
     blocks = {item["part"]: range(item["blocks"][0], item["blocks"][1] + 1) for item in document["devices"]}
     shared = [Group(blocks[index].start, tuple(each)) for index, each in enumerate(names) if each[1:]]
-    parts = GroupParts(Parts(network, system), *shared) if shared else Parts(network, system)
-    plans = [_part(parts, each, blocks[index], designs[each[0]]) for index, each in enumerate(names)]
+    whole = Parts(network, system)
+    made = {group: SharedBlock(whole, group) for group in shared}
+    parts = GroupParts(whole, list(made.values())) if made else whole
+    plans = [
+        _part(parts, made.get(Group(blocks[index].start, tuple(each))), each, blocks[index], designs[each[0]])
+        for index, each in enumerate(names)
+    ]
     hops = []
     for one, other in zip(plans, plans[1:]):
         wire = parts.system.wire(one.device.name, other.device.name)
@@ -170,8 +175,10 @@ def read_partition(
     return Partition(parts.system, tuple(plans), tuple(hops), system)
 
 
-def _part(parts: Parts, names: Sequence[str], blocks: range, design: Design) -> PartPlan:
+def _part(
+    parts: Parts, shared: SharedBlock | None, names: Sequence[str], blocks: range, design: Design
+) -> PartPlan:
     bits = total_memory_bits(design.quantised, design.plan)
-    if isinstance(parts, GroupParts) and names[1:]:
-        return parts.shared(design.plan, bits)
+    if shared is not None:
+        return shared.part(design.plan, bits)
     return PartPlan(parts.system.device(names[0]), blocks, design.plan, bits)

@@ -53,7 +53,7 @@ class PartitionOptions:
     Attributes:
         goal: ``"interval"``: the shortest step interval, then the least latency; ``"latency"``: the other way round.
         cut: ``"auto"``: whichever is better; ``"layers"``: whole layers on devices; ``"rows"``, ``"outputs"`` or
-            ``"groups"``: one layer over several devices, in this way (``plan.partition.cuts``).
+            ``"groups"``: layers over several devices each, in this way (``plan.partition.cuts``).
         name: Of the network; a device's top module is NAME_DEVICE.
     """
 
@@ -116,7 +116,7 @@ def read_system(folder: Path | str) -> SystemDesign:
 
 
 def _best(parts: Parts, options: PartitionOptions, state: bool) -> SearchResult:
-    """Whole layers on devices, or one layer over several where that is better."""
+    """Whole layers on devices, or some over several where that is better."""
     if options.cut == "layers":
         return best_partition(parts, options.goal)
     found = "states are given to whole layers" if state or options.state_access else _best_shared(parts, options)
@@ -134,14 +134,16 @@ def _best(parts: Parts, options: PartitionOptions, state: bool) -> SearchResult:
 
 
 def _best_shared(parts: Parts, options: PartitionOptions) -> Partition | str:
-    """The best cut with one layer over several devices, or why there is none."""
+    """The best cut with layers over several devices each, or why there is none."""
     best: Partition | None = None
     refused = "there is one device"
     for group in groups_of(parts, None if options.cut == "auto" else options.cut):
         if isinstance(group, str):
             refused = group
             continue
-        found = best_with(group, group.name, options.goal)
+        if best is not None and options.goal == "interval" and group.least_ticks > best.interval_ticks:
+            continue
+        found = best_with(group, group.names, options.goal)
         if isinstance(found, str):
             refused = found
         elif best is None or found.key(options.goal) < best.key(options.goal):

@@ -116,3 +116,16 @@ def test_a_host_at_one_device_keeps_layers_whole(tmp_path: Path) -> None:
     """The input of a layer whose rows are cut is given to all of its devices."""
     design = partition(recurrent("lstm", 24, 32), mesh(2, 64, host=Host("d0", "d0")), tmp_path / "d")
     assert design.names == ("d0",)
+
+
+def test_two_layers_over_two_devices_each(tmp_path: Path) -> None:
+    """What two devices give together goes to both of the next layer's, and back to each other."""
+    torch.manual_seed(6)
+    model = torch.nn.LSTM(16, 16, num_layers=2, batch_first=True)
+    design = partition(model, mesh(4, 16), tmp_path / "d", PartitionOptions(cut="rows"))
+    assert [len(part.names) for part in design.partition.parts] == [2, 2]
+    report = simulate_system(read_system(design.folder), steps=7)
+    assert report.comparison.cycle_exact, report.comparison.sentence
+    measured = report.comparison.measured
+    assert measured.step_interval_cycles == design.document["step_interval_ticks"] >= 128
+    assert measured.latency_last_output_cycles == design.document["latency_last_output_ticks"]

@@ -11,10 +11,11 @@ from bench.cycle_law import Case, layer_of
 from rnngen.config.system import Device, Link, System
 from rnngen.errors import PlanError
 from rnngen.ir.network import Network
+from rnngen.ir.quantised import QuantisedNetwork
 from rnngen.passes.quantise import quantise
 from rnngen.plan.engine import EnginePlan
 from rnngen.plan.layer import LayerShape
-from rnngen.plan.partition import Group, GroupParts, Partition, Parts, best_with, groups_of
+from rnngen.plan.partition import Group, GroupParts, Partition, Parts, SharedBlock, best_with, groups_of
 from rnngen.plan.partition.parts import Exchange
 
 
@@ -26,8 +27,9 @@ def mesh(devices: int, multipliers: int, latency: int = 32, word_bits: int = 64)
 
 def split(units: int, system: System, kind: str = "lstm") -> Partition:
     network = quantise(Network("net", (layer_of(Case(kind, units, units, 0)),)), 8, 16)
-    parts = GroupParts(Parts(network, system), Group(0, tuple(device.name for device in system.devices)))
-    found = best_with(parts, parts.name)
+    whole = Parts(network, system)
+    parts = GroupParts(whole, [SharedBlock(whole, Group(0, tuple(device.name for device in system.devices)))])
+    found = best_with(parts, parts.names)
     assert isinstance(found, Partition)
     return found
 
@@ -76,3 +78,44 @@ def test_what_cannot_be_cut() -> None:
     shape = LayerShape("l0", "lstm", 4, 8, 8, 16, shares=2)
     with pytest.raises(PlanError, match=r"^Layer 'l0': column lanes must divide the 8 units of a device, not be 3\.$"):
         EnginePlan(shape, 2, 3, 1)
+
+
+def best_shared(network: QuantisedNetwork, system: System) -> list[Partition]:
+    """The best cut of every choice of groups."""
+    made = [each for each in groups_of(Parts(network, system)) if not isinstance(each, str)]
+    found = [best_with(group, group.names) for group in made]
+    for group, cut in zip(made, found):
+        assert isinstance(cut, str) or group.least_ticks <= cut.interval_ticks, "a bound is never above what it bounds"
+    return [cut for cut in found if isinstance(cut, Partition)]
+
+
+def test_two_layers_by_rows_over_two_devices_each() -> None:
+    """2 * 8 * 128^2 products over 4 * 64 multipliers; with one of them whole on a device twice as many cycles."""
+    network = quantise(Network("net", tuple(layer_of(Case("lstm", 128, 128, 0)) for _ in range(2))), 8, 16)
+    found = best_shared(network, mesh(4, 64))
+    best = min(found, key=lambda cut: cut.key("interval"))
+    assert [len(part.names) for part in best.parts] == [2, 2]
+    assert len(set(best.names)) == 4
+    assert best.interval_ticks == 1024
+    others = [cut.interval_ticks for cut in found if [len(part.names) for part in cut.parts] != [2, 2]]
+    assert others
+    assert min(others) >= 2048
+
+
+def test_groups_of_all_sizes_are_weighed() -> None:
+    """3 layers over 5 devices: every way to give each of them 1 to 5 that are not another's, those of one apart."""
+    network = quantise(Network("net", tuple(layer_of(Case("rnn_tanh", 60, 60, 0)) for _ in range(3))), 8, 16)
+    made = [each for each in groups_of(Parts(network, mesh(5, 64))) if not isinstance(each, str)]
+    sizes = [tuple(name.count("_and_") + 1 for name in each.names) for each in made]
+    assert sizes == sorted(sizes, key=len)
+    expected = 3 * 4 + 3 * len([(a, b) for a in range(2, 6) for b in range(2, 6) if a + b <= 5])
+    assert len(sizes) == expected
+
+
+def test_a_group_is_like_no_device_of_as_many_multipliers() -> None:
+    """The third device has what the other two have together; the first layer, of an odd number of units, is its own."""
+    layers = layer_of(Case("rnn_tanh", 96, 97, 0)), layer_of(Case("lstm", 97, 96, 0))
+    system = mesh(3, 64)
+    system = replace(system, devices=(*system.devices[:2], replace(system.devices[2], multipliers=128)))
+    (best,) = best_shared(quantise(Network("net", layers), 8, 16), system)
+    assert best.names == ("d2", "d0", "d1")

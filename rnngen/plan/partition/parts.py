@@ -167,7 +167,12 @@ class Parts:
         self._weights = [_weight_bits(network, index) for index in range(len(network.blocks))]
         self._plans: dict[tuple[tuple[BlockShape, ...], _Resources], NetworkPlan | str] = {}
         self._parts: dict[tuple[str, int, int], PartPlan | Refusal] = {}
+        self.shared_plans: dict[tuple[int, int, Device, Link | None], PartPlan | Refusal] = {}  # ``SharedBlock.alike``
         self._fitted: dict[tuple[str, range, StepFrame | None, StepFrame | None], PartPlan] = {}
+
+    def share_plans(self, other: Parts) -> None:
+        """Plans that another one makes are known here, too, and the other way round."""
+        self._plans = other._plans
 
     def known(self, device: Device, blocks: range) -> PartPlan | Refusal | None:
         """The plan or why there is none, where that was found already or is seen without planning."""
@@ -246,7 +251,7 @@ class Parts:
         plan = self._planned(device, blocks)
         if isinstance(plan, str):
             return Refusal(device.name, blocks, plan)
-        bits = self._memory_bits(blocks, plan)
+        bits = self.memory_bits(blocks, plan)
         if device.memory_bits is not None and bits > device.memory_bits:
             said = f"its memory has {device.memory_bits:,} bits and the plan needs {bits:,}"
             return Refusal(device.name, blocks, said)
@@ -257,11 +262,11 @@ class Parts:
         key = (part.device.name, part.blocks, takes, gives)
         if key not in self._fitted:
             plan = fitted(part.plan, takes, gives)
-            bits = self._memory_bits(part.blocks, plan, len(part.names))
+            bits = self.memory_bits(part.blocks, plan, len(part.names))
             self._fitted[key] = replace(part, plan=plan, memory_bits=bits)
         return self._fitted[key]
 
-    def _memory_bits(self, blocks: range, plan: NetworkPlan, devices: int = 1) -> int:
+    def memory_bits(self, blocks: range, plan: NetworkPlan, devices: int = 1) -> int:
         """Of a device with blocks, or with its rows of a block."""
         network = part_of(self.network, blocks)
         return total_memory_bits(sliced(network, 0, devices) if devices > 1 else network, plan)

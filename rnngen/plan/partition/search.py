@@ -112,18 +112,18 @@ def best_partition(parts: Parts, goal: str = "interval") -> SearchResult:
     return SearchResult(best, tuple(search.best(number) or search.loser(number) for number in near))
 
 
-def best_with(parts: Parts, device: str, goal: str = "interval") -> Partition | str:
-    """The best cut that uses a device, or why there is none.
+def best_with(parts: Parts, devices: Sequence[str], goal: str = "interval") -> Partition | str:
+    """The best cut that uses these devices, or why there is none.
 
     Raises:
         PlanError: if there are too many ways to weigh.
     """
-    search = _Search(parts, goal, device)
+    search = _Search(parts, goal, devices)
     return search.best() or "; ".join(f"over {one.devices}: {one.reason}" for one in search.losers())
 
 
 class _Search:
-    def __init__(self, parts: Parts, goal: str, uses: str | None = None) -> None:
+    def __init__(self, parts: Parts, goal: str, uses: Sequence[str] = ()) -> None:
         self._parts, self._goal = parts, goal
         self._system, self._devices = parts.system, parts.system.devices
         self._blocks = len(parts.network.blocks)
@@ -133,7 +133,7 @@ class _Search:
         self._refused: dict[tuple[int, bool], Refusal] = {}  # by devices so far, and whether it is the last one
         self._out: dict[str, list[tuple[int, Link]]] = defaultdict(list)
         index = {device.name: number for number, device in enumerate(self._devices)}
-        self._uses = 0 if uses is None else 1 << index[uses]  # devices, as bits, that every cut must use
+        self._uses = sum(1 << index[name] for name in uses)  # devices, as bits, that every cut must use
         for wire in self._system.wires:
             self._out[wire.source].append((index[wire.target], wire))
 
@@ -332,9 +332,12 @@ class _Search:
 
     @cached_property
     def _alike(self) -> list[list[int]]:
-        """By device those before it with which it could change places."""
-        devices = range(len(self._devices))
-        return [[other for other in range(one) if _interchangeable(self._system, other, one)] for one in devices]
+        """By device those before it with which it could change places; one that must be used is like no other."""
+        free = [number for number in range(len(self._devices)) if not self._uses >> number & 1]
+        found: list[list[int]] = [[] for _ in self._devices]
+        for one in free:
+            found[one] = [other for other in free if other < one and _interchangeable(self._system, other, one)]
+        return found
 
     def _partition(self, way: _Way) -> Partition:
         plans, hops = [], []

@@ -1,0 +1,206 @@
+"""A block that several devices share: how it is cut over them, and the fastest plan of each of them.
+
+Every device takes the same input, computes as many of the block's outputs, and gives them to what is behind.  Of a
+layer that is cut by rows it gives them to all others, too; of a grouped one (G-LSTM) it gives these what its group of
+gates gives, which the projection mixes.  All have one clock and do the same in the same cycles, so one stands for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import gcd
+
+from rnngen.config.system import Device, Link, System
+from rnngen.errors import PlanError
+from rnngen.plan.branch import BranchPlan
+from rnngen.plan.engine import EnginePlan, least_elements
+from rnngen.plan.frames import even_values
+from rnngen.plan.link import MOST_PAYLOAD
+from rnngen.plan.network import BlockPlan, NetworkPlan
+from rnngen.plan.partition.cuts import Cut, block_cuts
+from rnngen.plan.partition.hops import Hop, hop
+from rnngen.plan.partition.inner import group_branches, read_orders, row_engines
+from rnngen.plan.partition.parts import Exchange, PartPlan, Parts, Refusal
+from rnngen.plan.ports import port_words
+from rnngen.plan.schedule import handed_beats
+from rnngen.plan.search import Budget, plan_for_budget
+from rnngen.plan.shapes import alone
+
+NOT_LINKED = "equal links, as wide as a value, must join each of its devices, which are alike, to each other one"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Devices that share a block.
+
+    Attributes:
+        block: Its index.  members: Names of the devices, in the order of the outputs that they give.
+    """
+
+    block: int
+    members: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Of the device that stands for them."""
+        return "_and_".join(self.members)
+
+    @property
+    def blocks(self) -> range:
+        """The block alone."""
+        return range(self.block, self.block + 1)
+
+    def stands_in(self, system: System) -> Device:
+        """The device in their place."""
+        first, count = system.device(self.members[0]), len(self.members)
+        return replace(first, name=self.name, multipliers=first.multipliers * count, memory_bits=None, board=None)
+
+
+class SharedBlock:
+    """A block that a group shares; ``of``: the parts of the system as it is.
+
+    Raises:
+        ValueError: saying why the group cannot share the block.
+    """
+
+    def __init__(self, of: Parts, group: Group) -> None:
+        self.group, self._of = group, of
+        self._cut = _own_cut(of, group)
+        self.exchange = self._exchanged()
+
+    @property
+    def kind(self) -> str:
+        """Of the cut (``cuts.CUTS``)."""
+        return self._cut.kind
+
+    @property
+    def row_exchange(self) -> Hop | None:
+        """Between devices that are given the same words as what is behind them; else None."""
+        return self.exchange if self.kind == "rows" else None
+
+    def hop(self, system: System, wire: Link) -> Hop:
+        """The part of a step that each of the devices gives, on a link to what is behind."""
+        end, count = self.group.block, len(self.group.members)
+        values, bits = self._of.values(end), self._of.value_bits(end)
+        rows = self.row_exchange
+        most = even_values(values // count, bits, wire.word_bits) if rows is None else rows.frame.values_a_word
+        return hop(system, wire, values, bits, count, most)
+
+    def part(self, plan: NetworkPlan, memory_bits: int) -> PartPlan:
+        """The part that the group shares, by the plan of its first device."""
+        device, members = self.group.stands_in(self._of.system), self.group.members
+        return PartPlan(device, self.group.blocks, plan, memory_bits, members, self.exchange, self.kind)
+
+    @property
+    def alike(self) -> tuple[int, int, Device, Link | None]:
+        """Equal for groups whose devices have the same plans: other devices of the same kind share the block."""
+        member = replace(self._of.system.device(self.group.members[0]), name="one")
+        wire = None if self.exchange is None else replace(self.exchange.wire, source="one", target="other", pins=None)
+        return self.group.block, len(self.group.members), member, wire
+
+    @cached_property
+    def fastest(self) -> PartPlan | Refusal:
+        """The fastest plan of the devices, of equal ones that of the fewest issues."""
+        known = self._of.shared_plans
+        if self.alike not in known:
+            known[self.alike] = self._fastest()
+        found = known[self.alike]
+        if isinstance(found, Refusal):
+            return replace(found, device=self.group.name)
+        return self.part(found.plan, found.memory_bits)
+
+    def _fastest(self) -> PartPlan | Refusal:
+        best: PartPlan | None = None
+        member = self._of.system.device(self.group.members[0])
+        for plan in self._device_plans(member):
+            least = plan.blocks[0].branches[0].work
+            if best is not None and least >= best.interval:
+                break  # what comes has no fewer issues
+            if best is not None and plan.interval >= best.interval:
+                continue
+            bits = self._of.memory_bits(self.group.blocks, plan, len(self.group.members))
+            if member.memory_bits is not None and bits > member.memory_bits:
+                continue
+            made = self.part(plan, bits)
+            if best is None or made.interval < best.interval:
+                best = made
+        said = f"no lanes of {member.multipliers} multipliers fit a device and its memory"
+        return best or Refusal(self.group.name, self.group.blocks, said)
+
+    def _exchanged(self) -> Hop | None:
+        """What each device gives to each other one."""
+        exchange, system = self._cut.exchange, self._of.system
+        if exchange.pattern != "all":
+            return None
+        first, second = self.group.members[:2]
+        wire = system.wire(first, second)
+        bits, units = exchange.value_bits, exchange.values
+        if wire is None or wire.word_bits < bits:
+            raise ValueError(NOT_LINKED)
+        found = hop(system, wire, units, bits, 1, even_values(units, bits, wire.word_bits))
+        if found.frame.words > MOST_PAYLOAD:
+            raise ValueError(f"a step of {units:,} units is longer than the longest frame, of {MOST_PAYLOAD:,} words")
+        return found
+
+    def _device_plans(self, member: Device) -> Iterator[NetworkPlan]:
+        """Plans of a device, those of the fewest issues first."""
+        stages, pipeline = self._cut.shares[0].stages, self._of.pipeline(member)
+        if self.exchange is None:
+            with suppress(PlanError):
+                yield plan_for_budget([alone(stages[0])], Budget(member.multipliers), pipeline)
+        elif stages[1:]:
+            for branch in group_branches(stages[0], stages[1], member.multipliers, pipeline):
+                yield self._group_plan(branch, self.exchange)
+        else:
+            for engine in row_engines(stages[0], member.multipliers, pipeline):
+                for ordered in read_orders(engine):
+                    yield self._row_plan(ordered, self.exchange.frame.values_a_word)
+
+    def _row_plan(self, engine: EnginePlan, words: int) -> NetworkPlan:
+        """An engine with ports as wide as a word of the links."""
+        engine = least_elements(engine, engine.rows)
+        block = BlockPlan((BranchPlan(((engine,),)),))
+        return NetworkPlan((block,), port_words(block, block.interval), words, remote_words=gcd(words, engine.columns))
+
+    def _group_plan(self, branch: BranchPlan, exchange: Hop) -> NetworkPlan:
+        """Gates of a group and a part of the projection, which begins so late that it never waits for a sound link."""
+        words, inputs = exchange.frame.values_a_word, sum(share.stages[0].inputs for share in self._cut.shares)
+        block = BlockPlan((branch,), inputs=inputs)
+        remote = gcd(words, branch.last.columns)
+        plan = NetworkPlan((block,), 1, 1, remote_words=remote, handed_words=words)
+        there = Exchange(plan, exchange)([at * exchange.sender for at in handed_beats(plan)])
+        begins = max(there[word] - int(branch.last.first_read(place)) for place, word in branch.last.others_h)
+        block = replace(block, branches=(replace(branch, exchange=begins),)).with_slots(2)
+        outputs = port_words(replace(block, inputs=branch.units), block.interval)
+        return replace(plan, blocks=(block,), input_words=port_words(block, block.interval), output_words=outputs)
+
+
+def member_plan(plan: NetworkPlan, number: int) -> NetworkPlan:
+    """The plan of a device of a group, which may read a slice of its own of x, by that of the first one."""
+    (block,) = plan.blocks
+    if not block.inputs:
+        return plan
+    (branch,) = block.branches
+    first = branch.first
+    own = replace(first, shape=replace(first.shape, x_offset=number * first.shape.inputs))
+    return replace(plan, blocks=(replace(block, branches=(replace(branch, stages=((own,), branch.stages[1])),)),))
+
+
+def _own_cut(parts: Parts, group: Group) -> Cut:
+    """How a block is cut: in the one way of its kind of layer that there are circuits for.
+
+    Raises:
+        ValueError: saying why it cannot be cut so.
+    """
+    network, own, count = parts.network, parts.network.blocks[group.block], len(group.members)
+    layers = [network.layers[index] for index in own.branches[0].indices]
+    layer = layers[-1]
+    if own.post or any(each.h_0 is not None or each.state_0 is not None for each in layers):
+        raise ValueError(f"layer '{layer.name}' begins with a state of its own, or something follows it on its way")
+    cut = next((cut for cut in block_cuts(network, group.block, count) if cut.is_generated), None)
+    if cut is None:
+        raise ValueError(f"layer '{layer.name}' of {layer.output_size} units is not cut into {count} equal parts")
+    return cut
