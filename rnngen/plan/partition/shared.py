@@ -180,9 +180,9 @@ class SharedBlock:
 
 def member_plan(plan: NetworkPlan, number: int) -> NetworkPlan:
     """The plan of a device of a group, which may read a slice of its own of x, by that of the first one."""
-    (block,) = plan.blocks
-    if not block.inputs:
+    if not plan.handed_words:
         return plan
+    (block,) = plan.blocks
     (branch,) = block.branches
     first = branch.first
     own = replace(first, shape=replace(first.shape, x_offset=number * first.shape.inputs))
