@@ -14,7 +14,7 @@ from rnngen.cli import check, factorize, partition, prune, system
 from rnngen.cli.arguments import make_parser
 from rnngen.cli.text import design_lines, emulation_lines, inspect_lines, simulation_lines, synthesis_lines, tool_lines
 from rnngen.emit.folder import is_system
-from rnngen.errors import RnngenError, VerificationError
+from rnngen.errors import DataError, RnngenError, VerificationError
 from rnngen.flow import GenerateOptions, emulate, generate, report, simulate, synthesize
 from rnngen.flow.arrays import read_lengths, write_array
 from rnngen.flow.states import write_states
@@ -116,6 +116,8 @@ def _emulate(arguments: argparse.Namespace) -> Result:
 def _simulate(arguments: argparse.Namespace) -> Result:
     if is_system(arguments.design):
         return system.run(arguments, _say)
+    if arguments.apart:
+        raise DataError("--apart is for the simulation of a system; leave it out, or give a system's folder.")
     result = simulate(
         arguments.design,
         arguments.input,

@@ -31,8 +31,9 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> tuple[dict
                 f"system's designs."
             )
     result = simulate_system(
-        arguments.design, arguments.input, steps=arguments.steps, stall=arguments.stall, progress=say
-    )
+        arguments.design, arguments.input, steps=arguments.steps, stall=arguments.stall, apart=arguments.apart,
+        progress=say,
+    )  # fmt: skip
     comparison = result.comparison
     if not (comparison.within_bounds if comparison.times_compared else comparison.bit_exact):
         raise VerificationError(comparison.sentence or "The circuit and the emulator disagree.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,14 +13,15 @@ import numpy.typing as npt
 
 from rnngen.arith.beats import PortFormat
 from rnngen.arith.format import IntArray
-from rnngen.emit.devices import bench_shape, device_name
+from rnngen.emit.devices import bench_shape
 from rnngen.emit.folder import json_bytes, write_atomically
 from rnngen.emit.system import SystemDesign, read_system
 from rnngen.emulate.network import run_lengths
 from rnngen.errors import DataError
 from rnngen.flow.simulate import SIMULATION_FILE, Progress
+from rnngen.flow.simulate_apart import VISIBLE, bench_files, run_devices_apart
 from rnngen.flow.stimulus import GivenInput, given_input, port_of, stimulus_of
-from rnngen.gateware.system.bench_top import FAULTS, BenchShape, bench_verilog, clock_name
+from rnngen.gateware.system.bench_top import FAULTS, BenchShape, clock_name
 from rnngen.plan.partition.schedule import SystemSchedule, pace, run_system
 from rnngen.verify.compare import Comparison, compare
 from rnngen.verify.compile import CompileOptions, optimisation_for
@@ -30,7 +30,6 @@ from rnngen.verify.simulator import FIRST_INPUT_CYCLE, READY, Event, RunOptions,
 BENCH = "system_bench"
 """Name of the module that holds the whole system."""
 
-_VISIBLE = ("aclk*", "aresetn", "s_axis*", "m_axis*", "up", "failed_*", "hold_*", "line_*", "back_*")
 _TRAINING_CYCLES = 20_000
 _SURPLUS_CYCLES = 2_000
 """In which something wrong may still come out of a system that failed, or was disturbed."""
@@ -106,6 +105,7 @@ def simulate_system(
     faults: Faults | None = None,
     start_faults: Faults | None = None,
     stall: float = 0.0,
+    apart: bool = False,
     description: str = "",
     progress: Progress = lambda line: None,
 ) -> SystemReport:
@@ -123,9 +123,12 @@ def simulate_system(
             of the device that gives the results; it is 1 before.  With faults neither cycles nor bounds are compared.
         start_faults: The same, in cycles from the end of the reset on, while no link is up yet.
         stall: As for ``simulate``.
+        apart: Each device in a simulation of its own, in a process of its own, for systems that are too large for one;
+            without faults, with equal clocks, and with the same result.
 
     Raises:
-        DesignError: if the folder holds no sound system.  DataError: if x, steps or a fault is wrong.
+        DesignError: if the folder holds no sound system.  DataError: if x, steps or a fault is wrong, or clocks differ
+            and devices are to be apart.
         ToolError: if Verilator, a compiler or make is missing or fails.
     """
     if not 0.0 <= stall < 1.0:
@@ -138,7 +141,11 @@ def simulate_system(
     progress(f"emulating {len(given.lengths)} sequences, {sum(given.lengths)} steps")
     output = run_lengths(system.quantised, given.values, given.lengths).output
     schedule = run_system(system.partition, given.lengths)
-    result = _run(system, shape, given, schedule, disturbance, progress)
+    if apart:
+        _check_apart(system, disturbance)
+        result = run_devices_apart(system, shape, given, schedule, progress)
+    else:
+        result = _run(system, shape, given, schedule, disturbance, progress)
     comparison = _compare(system, given, output, None if disturbance.any else schedule, result)
     times = _times(system, result)
     failed = tuple(result.watched.values())
@@ -162,6 +169,13 @@ def _check(system: SystemDesign) -> None:
             )
 
 
+def _check_apart(system: SystemDesign, disturbance: _Disturbance) -> None:
+    if disturbance.any:
+        raise DataError("Faults and pauses are for a simulation of all devices in one process; leave --apart away.")
+    if not system.partition.one_clock:
+        raise DataError("Devices of different clocks are simulated in one process; leave --apart away.")
+
+
 def _cores(system: SystemDesign) -> list[str]:
     return [design.top for design in system.designs]
 
@@ -175,18 +189,9 @@ def _run(
     progress: Progress,
 ) -> RunResult:
     """The bench on all devices' files in one folder."""
-    designs, cores = system.designs, _cores(system)
     options = _options(system, shape, schedule, disturbance)
     with tempfile.TemporaryDirectory(prefix="rnngen-") as name:
-        rtl = Path(name) / "rtl"
-        rtl.mkdir()
-        for design in designs:
-            for file in (design.folder / "rtl").iterdir():
-                shutil.copy(file, rtl / file.name)
-        (rtl / f"{BENCH}.v").write_text(bench_verilog(shape, BENCH), encoding="ascii")
-        leaves = [source.name for source in designs[0].sources[:-1]]
-        tops = [f"{module}.v" for core in cores for module in (core, device_name(core))]
-        sources = [Path(file) for file in (*leaves, *tops, f"{BENCH}.v")]
+        sources = bench_files(system.designs, shape, BENCH, Path(name))
         stimulus = stimulus_of(system.designs[0], given, [])
         return run(Path(name), BENCH, sources, stimulus, options, progress)
 
@@ -219,7 +224,7 @@ def _options(
         events=disturbance.events,
         wait_for="up",
         watch=tuple(f"failed_{index}" for index in range(len(ticks))),
-        compile=CompileOptions(visible=_VISIBLE, optimisation=optimisation_for(fastest, multipliers)),
+        compile=CompileOptions(visible=VISIBLE, optimisation=optimisation_for(fastest, multipliers)),
     )
 
 

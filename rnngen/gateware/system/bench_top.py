@@ -1,14 +1,13 @@
-"""All devices of a system and the lines between them, as one module to simulate."""
+"""All devices of a system and the lines between them, or some of them, as one module to simulate."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from amaranth.hdl import Cat, ClockDomain, Const, Elaboratable, Instance, Module, Signal, Value
 
 from rnngen.gateware.control import AXIL_INPUTS
-from rnngen.gateware.link.port import phy_ports
 from rnngen.gateware.system.device import DeviceShape, axis_signals
 from rnngen.gateware.system.fork import Fork
 from rnngen.gateware.system.packing import Beats
@@ -45,6 +44,8 @@ class BenchShape:
         lines: Between them.
         inputs: Devices that the host gives every step.  outputs: Devices whose beats, side by side, are the results.
         one_clock: All devices run from ``aclk``; else each from its own (``clock_name``).
+        here: Devices in the module; None: all.  What those elsewhere send comes in ports, and leaves in some.
+        window: Cycles that it is under way until it comes in, which the line's end here is shorter by.
     """
 
     devices: tuple[DeviceShape, ...]
@@ -53,6 +54,57 @@ class BenchShape:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     one_clock: bool = True
+    here: tuple[int, ...] | None = None
+    window: int = 0
+
+    @property
+    def inside(self) -> tuple[int, ...]:
+        """Devices in the module."""
+        return tuple(range(len(self.devices))) if self.here is None else self.here
+
+    @property
+    def ways(self) -> tuple[Way, ...]:
+        """Directions of lines with an end in the module."""
+        found = []
+        for index, line in enumerate(self.lines):
+            left, right = (line.left, line.left_link), (line.right, line.right_link)
+            found.append(Way(f"line_{index}", *left, *right, line.latency, 2 * index + 1))
+            found.append(Way(f"back_{index}", *right, *left, line.latency, 2 * index + 2))
+        return tuple(way for way in found if {way.source, way.target} & set(self.inside))
+
+    def word_bits(self, way: Way) -> int:
+        """Of a word."""
+        return self.devices[way.source].links[way.source_link].word_bits
+
+    def comes(self, way: Way) -> bool:
+        """Whether what is sent comes in ports."""
+        return way.source not in self.inside
+
+    def leaves(self, way: Way) -> bool:
+        """Whether it leaves in ports."""
+        return way.target not in self.inside
+
+
+@dataclass(frozen=True)
+class Way:
+    """A direction of a line.
+
+    Attributes:
+        source, target: Devices.  source_link, target_link: What the names of their ports begin with.
+        latency: Cycles.  seed: Of what happens to its words.
+    """
+
+    name: str
+    source: int
+    source_link: str
+    target: int
+    target_link: str
+    latency: int
+    seed: int
+
+
+SENT = ("data", "start", "valid")
+"""What a device sends on a line; of ``Way`` w the ports ``w_tx_data`` .. in a module that has one of its ends."""
 
 
 def clock_name(index: int) -> str:
@@ -64,7 +116,8 @@ class BenchTop(Elaboratable):
     """Ports: the host's side of the devices, ``s_axis_*`` and ``m_axis_*``, ``aclk``, ``aresetn``.
 
     ``up``: all links of all devices are up.  ``failed_K``: device K has failed.  ``hold_K``: keeps device K in reset.
-    ``line_K_*`` and ``back_K_*``: faults of line K, from left to right and back (``FAULTS``).
+    ``line_K_*`` and ``back_K_*``: faults of line K, from left to right and back (``FAULTS``); ``line_K_tx_*`` and
+    ``back_K_tx_*``: what is sent on it, where one end is in another module.
     """
 
     def __init__(self, shape: BenchShape) -> None:
@@ -73,56 +126,75 @@ class BenchTop(Elaboratable):
         self.aclk, self.aresetn, self.up = Signal(name=clock_name(0)), Signal(name="aresetn"), Signal(name="up")
         clocks = [] if shape.one_clock else [Signal(name=clock_name(k)) for k in range(1, count)]
         self._clocks = [self.aclk, *(clocks or [self.aclk] * (count - 1))]
-        self._failed = [Signal(name=f"failed_{k}") for k in range(count)]
-        self._hold = [Signal(name=f"hold_{k}") for k in range(count)]
-        self._faults = [
-            {name: Signal(bits, name=f"{way}_{k}_{name}") for name, bits in FAULTS.items()}
-            for k in range(len(shape.lines))
-            for way in ("line", "back")
-        ]
-        one = shape.devices[shape.outputs[0]].gives.port
-        joined = Beats(one.words * len(shape.outputs), one.lane)
-        self._source = axis_signals("s_axis", shape.devices[shape.inputs[0]].takes.port)
-        self._sink = axis_signals("m_axis", joined)
+        self._failed = {k: Signal(name=f"failed_{k}") for k in shape.inside}
+        self._hold = {k: Signal(name=f"hold_{k}") for k in shape.inside}
+        self._faults = {
+            way.name: {name: Signal(bits, name=f"{way.name}_{name}") for name, bits in FAULTS.items()}
+            for way in shape.ways
+            if not shape.leaves(way)
+        }
+        self._sent = {
+            way.name: {
+                name: Signal(shape.word_bits(way) if name == "data" else 1, name=f"{way.name}_tx_{name}")
+                for name in SENT
+            }
+            for way in shape.ways
+            if shape.leaves(way) or shape.comes(way)
+        }
+        self._inputs = [index for index in shape.inputs if index in shape.inside]
+        self._outputs = [index for index in shape.outputs if index in shape.inside]
+        self._source, self._sink = self._streams()
         self._clock_ports = [self.aclk, *clocks]
+
+    def _streams(self) -> tuple[dict[str, Signal], dict[str, Signal]]:
+        """The host's side, as far as it is here."""
+        devices, source, sink = self._shape.devices, dict[str, Signal](), dict[str, Signal]()
+        if self._inputs:
+            source = axis_signals("s_axis", devices[self._inputs[0]].takes.port)
+        if self._outputs:
+            one = devices[self._outputs[0]].gives.port
+            sink = axis_signals("m_axis", Beats(one.words * len(self._outputs), one.lane))
+        return source, sink
 
     @property
     def ports(self) -> list[Signal]:
         """Top-level ports in order."""
-        faults = [signal for line in self._faults for signal in line.values()]
+        lines = [signal for line in (*self._faults.values(), *self._sent.values()) for signal in line.values()]
         streams = [*self._source.values(), *self._sink.values()]
-        return [*self._clock_ports, self.aresetn, *streams, self.up, *self._failed, *self._hold, *faults]
+        devices = [*self._failed.values(), *self._hold.values()]
+        return [*self._clock_ports, self.aresetn, *streams, self.up, *devices, *lines]
 
     def elaborate(self, platform: object) -> Module:
         """Amaranth's hook: builds the circuit."""
         m = Module()
         m.domains.sync = domain = ClockDomain("sync")  # of the host's side
         m.d.comb += [domain.clk.eq(self.aclk), domain.rst.eq(~self.aresetn)]
-        ups = [Signal(name=f"up_{k}") for k in range(len(self._shape.devices))]
-        m.d.comb += self.up.eq(Cat(ups).all())
-        ends = [_LineEnds(index, line, self._shape.devices[line.left]) for index, line in enumerate(self._shape.lines)]
-        connections: list[dict[str, Value]] = []
-        for index, up in enumerate(ups):
+        ups = {k: Signal(name=f"up_{k}") for k in self._shape.inside}
+        m.d.comb += self.up.eq(Cat(ups.values()).all())
+        connections: dict[int, dict[str, Value]] = {}
+        for index, up in ups.items():
             ports: dict[str, Value] = {
                 "i_aclk": self._clocks[index],
                 "i_aresetn": self.aresetn & ~self._hold[index],
                 "o_up": up,
                 "o_failed": self._failed[index],
             }
-            connections.append(ports | {f"i_s_axil_{name}": Const(0, width) for name, width in AXIL_INPUTS.items()})
-        self._host(m, connections)
-        for line, signals in zip(self._shape.lines, ends):
-            connections[line.left] |= self._phy(line.left, line.left_link, signals.left)
-            connections[line.right] |= self._phy(line.right, line.right_link, signals.right)
-        for index, module in enumerate(self._shape.modules):
-            m.submodules[f"device_{index}"] = Instance(module, **connections[index])
-        for index, (line, signals) in enumerate(zip(self._shape.lines, ends)):
-            self._lines(m, index, line, signals)
+            connections[index] = ports | {
+                f"i_s_axil_{name}": Const(0, width) for name, width in AXIL_INPUTS.items()
+            }
+        if self._inputs:
+            self._from_host(m, connections)
+        if self._outputs:
+            self._to_host(m, connections)
+        for way in self._shape.ways:
+            self._way(m, way, connections)
+        for index, ports in connections.items():
+            m.submodules[f"device_{index}"] = Instance(self._shape.modules[index], **ports)
         return m
 
-    def _host(self, m: Module, connections: Sequence[dict[str, Value]]) -> None:
-        """The streams to and from the host."""
-        inputs, outputs = self._shape.inputs, self._shape.outputs
+    def _from_host(self, m: Module, connections: Mapping[int, dict[str, Value]]) -> None:
+        """Its steps to all devices that take them."""
+        inputs = self._inputs
         m.submodules.fork = fork = Fork(len(inputs))
         m.d.comb += [fork.valid.eq(self._source["tvalid"]), self._source["tready"].eq(fork.ready)]
         for number, index in enumerate(inputs):
@@ -134,6 +206,10 @@ class BenchTop(Elaboratable):
                 fork.readys[number].eq(stream["tready"]),
             ]
             connections[index].update(_stream("s_axis", stream))
+
+    def _to_host(self, m: Module, connections: Mapping[int, dict[str, Value]]) -> None:
+        """Results of all devices that give some, side by side."""
+        outputs = self._outputs
         streams = [axis_signals(f"from_{index}", self._shape.devices[index].gives.port) for index in outputs]
         there = Signal(name="all_there")
         m.d.comb += [
@@ -146,50 +222,35 @@ class BenchTop(Elaboratable):
             m.d.comb += stream["tready"].eq(there & self._sink["tready"])
             connections[index].update(_stream("m_axis", stream))
 
-    def _phy(self, index: int, prefix: str, signals: Mapping[str, Signal]) -> dict[str, Value]:
-        """A device's connections to a line, both of whose clocks are the device's."""
-        clock = self._clocks[index]
-        found: dict[str, Value] = {f"i_{prefix}_{way}_clk": clock for way in ("tx", "rx")}
-        inward = ("tx_ready", "rx_data", "rx_start", "rx_valid", "up")
-        return found | {f"{'i' if name in inward else 'o'}_{prefix}_{name}": signals[name] for name in signals}
-
-    def _lines(self, m: Module, index: int, line: Line, ends: _LineEnds) -> None:
-        """Both directions of a line."""
-        ways = ((ends.left, ends.right, line.left, line.right), (ends.right, ends.left, line.right, line.left))
-        for number, (sends, takes, source, target) in enumerate(ways):
-            faults = self._faults[2 * index + number]
-            m.submodules[f"{('line', 'back')[number]}_{index}"] = Instance(
-                "rnn_link_channel",
-                p_WIDTH=ends.bits,
-                i_rst=~self.aresetn,
-                i_seed=Const(2 * index + number + 1, 64),
-                i_latency=Const(line.latency, 16),
-                **{f"i_{name}": signal for name, signal in faults.items()},
-                o_up=takes["up"],
-                i_tx_clk=self._clocks[source],
-                i_tx_data=sends["tx_data"],
-                i_tx_start=sends["tx_start"],
-                i_tx_valid=sends["tx_valid"],
-                o_tx_ready=sends["tx_ready"],
-                i_rx_clk=self._clocks[target],
-                o_rx_data=takes["rx_data"],
-                o_rx_start=takes["rx_start"],
-                o_rx_valid=takes["rx_valid"],
-            )
-
-
-class _LineEnds:
-    """The PHY signals of both ends of a line."""
-
-    def __init__(self, index: int, line: Line, left: DeviceShape) -> None:
-        shape = left.links[line.left_link]
-        self.bits = shape.word_bits
-        self.left, self.right = (
-            {
-                name.removeprefix("phy_"): Signal(member.shape, name=f"{side}_{index}_{name}")
-                for name, member in phy_ports(shape).items()
-            }
-            for side in ("left", "right")
+    def _way(self, m: Module, way: Way, connections: Mapping[int, dict[str, Value]]) -> None:
+        """One direction of a line: its end here, and the channel where it ends here."""
+        shape, bits = self._shape, self._shape.word_bits(way)
+        sent = self._sent.get(way.name) or {
+            name: Signal(bits if name == "data" else 1, name=f"{way.name}_tx_{name}") for name in SENT
+        }
+        if not shape.comes(way):
+            prefix, clock = way.source_link, self._clocks[way.source]
+            connections[way.source].update({f"o_{prefix}_tx_{name}": sent[name] for name in SENT})
+            connections[way.source].update({f"i_{prefix}_tx_ready": Const(1, 1), f"i_{prefix}_tx_clk": clock})
+        if shape.leaves(way):
+            return
+        prefix, clock = way.target_link, self._clocks[way.target]
+        taken = {name: Signal(bits if name == "data" else 1, name=f"{way.name}_rx_{name}") for name in SENT}
+        up = Signal(name=f"{way.name}_up")
+        connections[way.target].update({f"i_{prefix}_rx_{name}": taken[name] for name in SENT})
+        connections[way.target].update({f"i_{prefix}_rx_clk": clock, f"i_{prefix}_up": up})
+        m.submodules[way.name] = Instance(
+            "rnn_link_channel",
+            p_WIDTH=bits,
+            i_rst=~self.aresetn,
+            i_seed=Const(way.seed, 64),
+            i_latency=Const(way.latency - (shape.window if shape.comes(way) else 0), 16),
+            **{f"i_{name}": signal for name, signal in self._faults[way.name].items()},
+            o_up=up,
+            i_tx_clk=clock if shape.comes(way) else self._clocks[way.source],
+            **{f"i_tx_{name}": signal for name, signal in sent.items()},
+            i_rx_clk=clock,
+            **{f"o_rx_{name}": signal for name, signal in taken.items()},
         )
 
 
