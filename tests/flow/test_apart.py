@@ -84,7 +84,7 @@ def test_what_is_refused(pair: SystemDesign, tmp_path: Path, capsys: pytest.Capt
     unlike = partition(stack(2), System(devices, (Link("a", "b", 64, 9),)), tmp_path / "unlike")
     with pytest.raises(DataError, match=r"^Devices of different clocks are simulated in one process; leave --apart"):
         simulate_system(unlike, steps=2, apart=True)
-    assert main(["simulate", str(pair.designs[0].folder), "--apart"]) == 1
+    assert main(["simulate", str(pair.designs[0].folder), "--apart"]) == 2
     assert "--apart is for the simulation of a system; leave it out, or give a system's folder." in (
         capsys.readouterr().err
     )
