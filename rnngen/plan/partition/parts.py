@@ -124,7 +124,7 @@ class PartPlan:
         """What keeps the interval from that of the device's multipliers; empty where little does."""
         if self.interval > self.plan.interval:
             return "the exchange between the devices"
-        return binds(self.plan, self.device.multipliers)
+        return binds(self.plan, self.device.multipliers // len(self.names))
 
 
 @dataclass(frozen=True)
