@@ -311,6 +311,20 @@ def test_devices_that_share_one_of_several_layers(parts: tuple[int, ...]) -> Non
     assert_apart(texts_of(timeline(view)))
 
 
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ((0, 1), "whole layers over 2 devices"),
+        ((0, 0), "one layer over 2 devices"),
+        ((0, 1, 1, 2), "whole layers, and one in parts, over 4 devices"),
+        ((0, 0, 1, 1), "2 layers, each in parts, over 4 devices"),
+        ((0, 0, 1, 2, 2), "whole layers, and 2 in parts, over 5 devices"),
+    ],
+)
+def test_what_is_over_the_devices(parts: tuple[int, ...], said: str) -> None:
+    assert said in text_of(render_system_report(made_up(len(parts), parts=parts, cut="rows")))
+
+
 def test_a_load_is_a_length_and_a_shade() -> None:
     """Of 4 devices: 25, 50, 75 and 100 %, in shades 2, 3, 4 and 5 of 5; a darker one for more."""
     svg = diagram(made_up(4))

@@ -72,14 +72,25 @@ def _subtitle(view: SystemView) -> str:
     source = lookup(view.document, "source")
     bits = [lookup(view.document, f"{what}_bits") for what in ("weight", "activation")]
     used = len(view.devices)
-    what = "whole layers" if view.is_chain else "one layer" if view.shares_all else "whole layers, and one in parts,"
-    how = f"{what} over {used} device{'s' * (used != 1)}"
+    how = f"{_what(view)} over {used} device{'s' * (used != 1)}"
     parts = (
         f"from {source}" if source else None,
         f"{bits[0]}-bit weights, {bits[1]}-bit activations" if None not in bits else None,
         how,
     )
     return "; ".join(part for part in parts if part)
+
+
+def _what(view: SystemView) -> str:
+    """What is over the devices: whole layers, or parts of some."""
+    shared = sum(len(members) > 1 for members in view.parts)
+    if view.is_chain:
+        return "whole layers"
+    if view.shares_all:
+        return "one layer"
+    if shared == len(view.parts):
+        return f"{shared} layers, each in parts,"
+    return f"whole layers, and {'one' if shared == 1 else shared} in parts,"
 
 
 def _tiles(view: SystemView) -> Markup:
