@@ -10,7 +10,7 @@ multipliers that take all gates at once.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
@@ -142,6 +142,62 @@ def candidates(shape: BlockShape, limit: int, pipeline: Pipeline, chained: bool 
     return [_option(shape, branch) for branch in staged(stages, limit // copies, pipeline, chained)]
 
 
+def fitting(shape: BlockShape, limit: int, dsps: int, pipeline: Pipeline) -> list[Option]:
+    """Ways to build a block of one stage that stands alone: those that may be the fastest within its DSP blocks.
+
+    The most promising lanes come first, and those that cannot be as fast as what was found are left out.
+
+    Args:
+        limit: DSP blocks of the arrays.  dsps: All of them, element-wise paths included.
+    """
+    copies, layer = len(shape.branches), shape.branches[0][0][0]
+    rows, found = row_choices(layer), list[EnginePlan]()
+    fastest = _reachable(layer, rows, limit // copies, dsps // copies, pipeline)
+    pairs = _pairs(layer, rows, limit // copies, pipeline, lambda _, least: least <= fastest)
+    for _, least, turns, lane_rows, columns in sorted(pairs, key=lambda pair: (pair[1], *pair)):
+        if least > fastest:
+            break
+        for order in orders(widest(layer, lane_rows, columns, pipeline, turns)):
+            interval = _fitted_interval(order, dsps // copies)
+            if interval is not None:
+                fastest = min(fastest, interval)
+                found.append(order)
+    for plan in _side_by_side(layer, rows, limit // copies, pipeline, _any_faster, fastest):
+        if _fitted_interval(plan, dsps // copies) is not None:
+            found.append(plan)
+    return [_option(shape, BranchPlan(((plan,),))) for plan in found]
+
+
+def _reachable(shape: LayerShape, rows: Sequence[RowLanes], limit: int, dsps: int, pipeline: Pipeline) -> int:
+    """An interval that fits the DSP blocks, of the fewest rows and columns; the best one may be shorter."""
+    lanes = (
+        (_least_interval(shape, row.sweeps, columns, pipeline), row.turns, row.rows, columns)
+        for row in rows
+        for columns in column_choices(shape)
+        if row.dsps * columns <= limit and _leave_in_time(shape, row.rows, columns, row.turns)
+    )
+    fastest = 1 << 62
+    for least, turns, lane_rows, columns in sorted(lanes):
+        if least >= fastest:
+            break
+        interval = _fitted_interval(widest(shape, lane_rows, columns, pipeline, turns), dsps)
+        fastest = fastest if interval is None else min(fastest, interval)
+    return fastest
+
+
+def _any_faster(dsps: int, least: int) -> bool:
+    return True
+
+
+def _fitted_interval(plan: EnginePlan, dsps: int) -> int | None:
+    """Of the engine with as many element-wise lanes as there are DSP blocks for; None if these are too few."""
+    each = ELEMENT_DSPS[plan.shape.kind]
+    most = min(plan.elements, (dsps - plan.array_dsps) // each) if each else plan.elements
+    if most < max(1, plan.fewest_elements) or plan.array_dsps > dsps:
+        return None
+    return plan.interval if most == plan.elements else replace(plan, elements=most).interval
+
+
 def fixed(shape: BlockShape, engine: EnginePlan) -> Option:
     """A block of one engine a direction, with given lanes."""
     return _option(shape, BranchPlan(((engine,),)))
@@ -207,8 +263,9 @@ def _weighed(
 
 
 def _side_by_side(
-    shape: LayerShape, rows: Iterable[RowLanes], limit: int, pipeline: Pipeline, faster: _Faster, fastest: int
-) -> Iterator[EnginePlan]:
+    shape: LayerShape, rows: Iterable[RowLanes], limit: int, pipeline: Pipeline, faster: Callable[[int, int], bool],
+    fastest: int,
+) -> Iterator[EnginePlan]:  # fmt: skip
     """Engines that multiply x and h at the same time, each with the fewest columns for as many words.
 
     Args:
@@ -227,7 +284,7 @@ def _side_by_side(
 
 
 def _pairs(
-    shape: LayerShape, rows: Iterable[RowLanes], limit: int, pipeline: Pipeline, faster: _Faster
+    shape: LayerShape, rows: Iterable[RowLanes], limit: int, pipeline: Pipeline, faster: Callable[[int, int], bool]
 ) -> Iterator[_Pair]:
     """DSP blocks, least interval, turns, rows and columns of the engines worth a look.
 

@@ -24,6 +24,7 @@ from rnngen.plan.options import (
     Option,
     candidates,
     engine_dsps,
+    fitting,
     fixed,
     widest,
 )
@@ -259,6 +260,9 @@ def _shortest_interval(
 ) -> tuple[Option, ...] | None:
     """Options of the blocks with the smallest interval of the slowest one; None if none fit."""
     least = sum(_least_multipliers(shape) for shape in shapes)
+    if len(shapes) == 1 and budget.dsps is not None and len(shapes[0].branches[0]) == 1:
+        alone = _fastest([fitting(shapes[0], budget.multipliers, budget.dsps, pipeline)], budget)
+        return None if alone is None else alone.chosen
     # A single block is the fastest of all; else a slower one may leave others, or the DSP blocks, what they need.
     chained = len(shapes) > 1 or budget.dsps is not None
     options: dict[BlockShape, list[Option]] = {}  # layers of a stack are often alike

@@ -16,10 +16,11 @@ from rnngen.errors import PlanError
 from rnngen.plan.engine import EnginePlan, are_legal
 from rnngen.plan.layer import LayerShape
 from rnngen.plan.network import NetworkPlan
-from rnngen.plan.options import ELEMENT_DSPS
+from rnngen.plan.options import ELEMENT_DSPS, Option, candidates, engine_dsps, fitting
 from rnngen.plan.schedule import settled_interval
 from rnngen.plan.search import Budget, plan_for_budget, plan_for_lanes
 from rnngen.plan.shapes import BlockShape, alone
+from rnngen.plan.timing import DEFAULT_PIPELINE
 
 
 def lstm(inputs: int, units: int, name: str = "l") -> LayerShape:
@@ -165,6 +166,54 @@ def test_the_search_takes_less_than_a_second(inputs: int, units: int, budget: in
     assert time.process_time() - started < 1.0
     assert plan.multipliers == budget
     assert plan.interval == plan.bound == 4 * units * (inputs + units) / budget
+
+
+@pytest.mark.parametrize("kind, gates", [("lstm", 4), ("gru", 3), ("table", 1)])
+@pytest.mark.parametrize("dsps", [1024, 4096, 96_000])
+def test_so_does_one_that_counts_dsps(kind: str, gates: int, dsps: int) -> None:
+    """Element-wise paths take some of them, and a DSP block gives two products.
+
+    Half a second each where they were measured; twice the limit for machines that are slower.
+    """
+    shape = LayerShape("l", kind, gates, 4096, 4096, 4096, pair_width=27)
+    started = time.process_time()
+    plan = plan_for_budget(blocks(shape), Budget(dsps, dsps))
+    assert time.process_time() - started < 2.0
+    assert sum(engine_dsps(engine) for engine in plan.engines) <= dsps
+    assert plan.interval >= plan.macs / (2 * dsps)
+
+
+@given(
+    st.sampled_from([("lstm", 4), ("gru", 3), ("table", 1)]), st.integers(1, 60), st.integers(1, 60),
+    st.integers(2, 700), st.sampled_from([0, 27]),
+)  # fmt: skip
+@settings(max_examples=25, deadline=None)
+def test_nothing_that_is_left_out_is_better(
+    kind: tuple[str, int], inputs: int, units: int, dsps: int, pair_width: int
+) -> None:
+    """Of a layer alone only what may be the fastest is planned; of one among others every engine is."""
+    shape = alone(LayerShape("l", *kind, inputs, units, units, pair_width=pair_width))
+
+    def fitted(option: Option, interval: int) -> Option | None:
+        lean = option.leanest(interval) if option.interval <= interval else None
+        return lean if lean is not None and lean.dsps <= dsps else None
+
+    few, every = fitting(shape, dsps, dsps, DEFAULT_PIPELINE), candidates(shape, dsps, DEFAULT_PIPELINE, True)
+    ends = sorted({interval for option in every for interval in option_intervals(option)})
+    best = next((interval for interval in ends if any(fitted(option, interval) for option in every)), None)
+    if best is None:
+        assert not any(fitted(option, option.interval) for option in few)
+        return
+    latencies = [[lean.latency for option in options if (lean := fitted(option, best))] for options in (few, every)]
+    assert latencies[0]
+    assert min(latencies[0]) <= min(latencies[1])
+
+
+def option_intervals(option: Option) -> set[int]:
+    """With every number of element-wise lanes."""
+    engine = option.branch.first
+    lanes = range(engine.fewest_elements, engine.elements + 1)
+    return {replace(engine, elements=elements).interval for elements in lanes}
 
 
 SILERO_LIKE = (lstm(128, 128), head(128, 1))
