@@ -26,7 +26,7 @@ from rnngen.emit.system_document import (
 from rnngen.errors import DesignError
 from rnngen.ir.network import Network
 from rnngen.ir.quantised import QuantisedNetwork
-from rnngen.passes.cut import Part, join, of_rows
+from rnngen.passes.cut import Part, join, of_shares
 from rnngen.plan.partition import Advice, Other, Partition, PartPlan
 
 WriteDesign = Callable[[Path, PartPlan, str], Design]
@@ -143,7 +143,7 @@ def _joined(document: dict[str, Any], designs: Mapping[str, Design]) -> Part:
     """The whole network, from the designs of all devices."""
     parts = []
     for names in parts_of(document):
-        parts.append(of_rows([Part(designs[name].network, designs[name].quantised) for name in names]))
+        parts.append(of_shares([Part(designs[name].network, designs[name].quantised) for name in names]))
     return join(parts, str(document["network"]))
 
 

@@ -11,6 +11,7 @@ from rnngen.emit.design import Design, read_design
 from rnngen.emit.folder import write_atomically
 from rnngen.emit.system import SystemDesign, read_system
 from rnngen.errors import DesignError
+from rnngen.flow.system_bench import gathered
 from rnngen.gateware.board_ulx3s import RESET_CYCLES, board_top_name, board_verilog, inside
 from rnngen.gateware.system.boards_top import boards_verilog
 from rnngen.gateware.uart import clocks_per_bit
@@ -89,17 +90,12 @@ def _board(design: Design) -> Board:
 
 
 def _gathered(folder: Path, designs: tuple[Design, ...]) -> Path:
-    """All sources and images of the designs in one folder: images are named after the core that reads them."""
-    rtl = folder / "rtl"
+    """All files of the designs in one folder, in the place of what was there."""
     try:
-        shutil.rmtree(rtl, ignore_errors=True)
-        rtl.mkdir(parents=True)
-        for design in designs:
-            for file in (design.folder / "rtl").iterdir():
-                shutil.copy(file, rtl / file.name)
+        shutil.rmtree(folder / "rtl", ignore_errors=True)
+        return gathered(designs, folder)
     except OSError as error:
         raise DesignError(f"'{folder}' cannot be written: {error.strerror}.") from error
-    return rtl
 
 
 def _twins() -> list[Path]:

@@ -26,7 +26,7 @@ from rnngen.gateware.board_ulx3s import pll_settings
 from rnngen.gateware.system.device import device_verilog
 from rnngen.ir.network import Network
 from rnngen.ir.quantised import QuantisedNetwork
-from rnngen.passes.cut import Part, cut, rows_of
+from rnngen.passes.cut import Part, cut, shares_of
 from rnngen.passes.prune_layers import FitOptions
 from rnngen.plan.partition import (
     GOALS,
@@ -119,24 +119,30 @@ def _best(parts: Parts, options: PartitionOptions, state: bool) -> SearchResult:
     """Whole layers on devices, or some over several where that is better."""
     if options.cut == "layers":
         return best_partition(parts, options.goal)
-    found = "states are given to whole layers" if state or options.state_access else _best_shared(parts, options)
-    if isinstance(found, str) and options.cut != "auto":
-        raise PlanError(f"No layer can be cut by {options.cut}: {found}.")
+    whole: SearchResult | PlanError
     try:
         whole = best_partition(parts, options.goal)
     except PlanError as error:
+        whole = error
+    beaten = whole.best if isinstance(whole, SearchResult) and options.cut == "auto" else None
+    given = state or options.state_access
+    found = "states are given to whole layers" if given else _best_shared(parts, options, beaten)
+    if isinstance(found, str) and options.cut != "auto":
+        raise PlanError(f"No layer can be cut by {options.cut}: {found}.")
+    if isinstance(whole, PlanError):
         if isinstance(found, str):
-            raise
-        return SearchResult(found, (Loser(1, str(error)),))
-    if isinstance(found, str) or (options.cut == "auto" and found.key(options.goal) >= whole.best.key(options.goal)):
-        return whole
-    return SearchResult(found, (whole.best,))
+            raise whole
+        return SearchResult(found, (Loser(1, str(whole)),))
+    return whole if isinstance(found, str) else SearchResult(found, (whole.best,))
 
 
-def _best_shared(parts: Parts, options: PartitionOptions) -> Partition | str:
-    """The best cut with layers over several devices each, or why there is none."""
-    best: Partition | None = None
-    refused = "there is one device"
+def _best_shared(parts: Parts, options: PartitionOptions, beaten: Partition | None) -> Partition | str:
+    """The best cut with layers over several devices each, or why there is none.
+
+    Args:
+        beaten: A cut that it must be better than.
+    """
+    best, refused = beaten, "there is one device"
     for group in groups_of(parts, None if options.cut == "auto" else options.cut):
         if isinstance(group, str):
             refused = group
@@ -148,7 +154,7 @@ def _best_shared(parts: Parts, options: PartitionOptions) -> Partition | str:
             refused = found
         elif best is None or found.key(options.goal) < best.key(options.goal):
             best = found
-    return best or refused
+    return refused if best is None or best is beaten else best
 
 
 def _check(system: System, options: PartitionOptions) -> None:
@@ -214,7 +220,7 @@ def _pieces(network: Network, quantised: QuantisedNetwork, best: Partition, name
     """What each device computes."""
     tops = [[f"{name}_{device}" for device in part.names] for part in best.parts]
     whole = cut(network, quantised, [part.blocks for part in best.parts], [names[0] for names in tops])
-    return [piece for part, names in zip(whole, tops) for piece in rows_of(part, names)]
+    return [piece for part, names in zip(whole, tops) for piece in shares_of(part, names)]
 
 
 def _write_part(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,42 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from rnngen.emit.design import Design
-from rnngen.emit.devices import device_name
 from rnngen.emit.system import SystemDesign
 from rnngen.errors import DataError
 from rnngen.flow.stimulus import GivenInput, stimulus_of
-from rnngen.gateware.system.bench_top import FAULTS, BenchShape, bench_verilog
+from rnngen.flow.system_bench import TRAINING_CYCLES, VISIBLE, bench_files
+from rnngen.gateware.system.bench_top import CHANNEL_CYCLES, FAULTS, BenchShape
 from rnngen.plan.partition.schedule import SystemSchedule
 from rnngen.verify.apart import Limits, Process, ProcessResult, run_apart
 from rnngen.verify.compile import CompileOptions, optimisation_for
-from rnngen.verify.simulator import Progress, RunResult
-
-VISIBLE = ("aclk*", "aresetn", "s_axis*", "m_axis*", "up", "failed_*", "hold_*", "line_*", "back_*")
-"""Signals of the bench's top that a bench uses."""
-
-_CHANNEL_CYCLES = 2
-"""Latency of ``rnn_link_channel``, at least."""
-
-_TRAINING_CYCLES = 20_000
-_DRAIN_CYCLES = 32
-
-
-def bench_files(designs: Sequence[Design], shape: BenchShape, bench: str, folder: Path) -> list[Path]:
-    """All files of designs and a bench's top below ``folder/rtl``; returns those to compile.
-
-    Args:
-        bench: Name of the module.
-    """
-    rtl = folder / "rtl"
-    rtl.mkdir()
-    for design in designs:
-        for file in (design.folder / "rtl").iterdir():
-            shutil.copy(file, rtl / file.name)
-    (rtl / f"{bench}.v").write_text(bench_verilog(shape, bench), encoding="ascii")
-    leaves = [source.name for source in designs[0].sources[:-1]]
-    tops = [f"{module}.v" for design in designs for module in (design.top, device_name(design.top))]
-    return [Path(file) for file in (*leaves, *tops, f"{bench}.v")]
+from rnngen.verify.simulator import Progress, RunOptions, RunResult
 
 
 def run_devices_apart(
@@ -80,7 +52,7 @@ def run_devices_apart(
                     CompileOptions(visible=VISIBLE, optimisation=optimisation_for(cycles, multipliers)),
                 )
             )  # fmt: skip
-        limits = Limits(_DRAIN_CYCLES, _TRAINING_CYCLES + 2 * cycles)
+        limits = Limits(RunOptions.drain_cycles, TRAINING_CYCLES + 2 * cycles)
         results, seconds = run_apart(processes, window, limits, progress)
     return _joined(shape, processes, results, seconds)
 
@@ -88,12 +60,12 @@ def run_devices_apart(
 def _window(shape: BenchShape) -> int:
     """Cycles that processes run without each other."""
     shortest = min((line.latency for line in shape.lines), default=1 << 10)
-    if shortest <= _CHANNEL_CYCLES:
+    if shortest <= CHANNEL_CYCLES:
         raise DataError(
-            f"Devices that are simulated apart have links of more than {_CHANNEL_CYCLES} cycles, not {shortest}; leave "
+            f"Devices that are simulated apart have links of more than {CHANNEL_CYCLES} cycles, not {shortest}; leave "
             f"--apart away."
         )
-    return shortest - _CHANNEL_CYCLES
+    return shortest - CHANNEL_CYCLES
 
 
 def _inputs(shape: BenchShape) -> tuple[tuple[str, int], ...]:

@@ -19,9 +19,10 @@ from rnngen.emit.system import SystemDesign, read_system
 from rnngen.emulate.network import run_lengths
 from rnngen.errors import DataError
 from rnngen.flow.simulate import SIMULATION_FILE, Progress
-from rnngen.flow.simulate_apart import VISIBLE, bench_files, run_devices_apart
+from rnngen.flow.simulate_apart import run_devices_apart
 from rnngen.flow.stimulus import GivenInput, given_input, port_of, stimulus_of
-from rnngen.gateware.system.bench_top import FAULTS, BenchShape, clock_name
+from rnngen.flow.system_bench import TRAINING_CYCLES, VISIBLE, bench_files
+from rnngen.gateware.system.bench_top import CHANNEL_CYCLES, FAULTS, BenchShape, clock_name
 from rnngen.plan.partition.schedule import SystemSchedule, pace, run_system
 from rnngen.verify.compare import Comparison, compare
 from rnngen.verify.compile import CompileOptions, optimisation_for
@@ -30,13 +31,8 @@ from rnngen.verify.simulator import FIRST_INPUT_CYCLE, READY, Event, RunOptions,
 BENCH = "system_bench"
 """Name of the module that holds the whole system."""
 
-_TRAINING_CYCLES = 20_000
 _SURPLUS_CYCLES = 2_000
 """In which something wrong may still come out of a system that failed, or was disturbed."""
-
-_LEAST_LATENCY = 2
-"""Of ``rnn_link_channel``."""
-
 
 Faults = Mapping[str, int | Sequence[tuple[int, int]]]
 """Inputs of the bench's top (``gateware.system.bench_top``) by name: a value for the whole run, or (cycle, value), each
@@ -157,9 +153,9 @@ def simulate_system(
 def _check(system: SystemDesign) -> None:
     for hop in system.partition.all_hops:
         wire = hop.wire
-        if wire.latency_cycles < _LEAST_LATENCY:
+        if wire.latency_cycles < CHANNEL_CYCLES:
             raise DataError(
-                f"A link in simulation has a latency of at least {_LEAST_LATENCY} cycles, not "
+                f"A link in simulation has a latency of at least {CHANNEL_CYCLES} cycles, not "
                 f"{wire.latency_cycles}, as that from '{wire.source}' to '{wire.target}'; describe it so."
             )
         if wire.rate != 1 or wire.clock_hz not in (None, system.partition.system.ticks_hz // hop.sender):
@@ -204,7 +200,7 @@ def _options(
     planned = outputs[-1][-1] // ticks[0] + 1
     fastest = outputs[-1][-1] // min(ticks)
     multipliers = sum(design.plan.multipliers for design in system.designs)
-    training = _TRAINING_CYCLES * max(ticks) // ticks[0]
+    training = TRAINING_CYCLES * max(ticks) // ticks[0]
     limit = training + 2 * planned
     if disturbance.any:
         reported = report_cycles(shape) * max(ticks) // ticks[0]

@@ -149,7 +149,7 @@ class Engine(wiring.Component):
         m = Module()
         m.submodules.input = buffer = self._buffer
         shape, context = self._plan.shape, self._context
-        h_size = context.h_size if shape.gives_h else self._plan.device_h if shape.others else 0
+        h_size = context.h_size if shape.gives_h else self._plan.device_h
         m.submodules.sequencer = sequencer = Sequencer(
             self._plan, buffer.depth, ceil_div(h_size, self._plan.h_columns), context.streams, self.may_wait,
             context.follows,

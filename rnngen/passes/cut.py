@@ -59,8 +59,8 @@ def cut(network: Network, quantised: QuantisedNetwork, ranges: Sequence[range], 
     ]
 
 
-def rows_of(part: Part, names: Sequence[str]) -> list[Part]:
-    """The parts of devices, under their names, that share a part of one layer by its rows; of one device the part.
+def shares_of(part: Part, names: Sequence[str]) -> list[Part]:
+    """The parts of devices, under their names, that share a part of one layer; of one device the part.
 
     The float layer stays whole.
     """
@@ -72,8 +72,8 @@ def rows_of(part: Part, names: Sequence[str]) -> list[Part]:
     ]
 
 
-def of_rows(parts: Sequence[Part]) -> Part:
-    """The part that devices share: the inverse of ``rows_of``."""
+def of_shares(parts: Sequence[Part]) -> Part:
+    """The part that devices share: the inverse of ``shares_of``."""
     if len(parts) == 1:
         return parts[0]
     return Part(parts[0].network, unsliced([part.quantised for part in parts]))

@@ -486,9 +486,9 @@ class EnginePlan:
 
     @property
     def device_h(self) -> int:
-        """Elements of h that each device gives."""
+        """Elements of h that each device gives; of a layer on one device all."""
         shape = self.shape
-        return shape.hidden // (shape.shares if shape.gives_h else shape.others)
+        return shape.hidden // max(1, shape.shares if shape.gives_h else shape.others)
 
     @property
     def device_h_words(self) -> int:

@@ -162,7 +162,7 @@ def fitting(shape: BlockShape, limit: int, dsps: int, pipeline: Pipeline) -> lis
             if interval is not None:
                 fastest = min(fastest, interval)
                 found.append(order)
-    for plan in _side_by_side(layer, rows, limit // copies, pipeline, _any_faster, fastest):
+    for plan in _side_by_side(layer, rows, limit // copies, pipeline, _Faster([]), fastest):
         if _fitted_interval(plan, dsps // copies) is not None:
             found.append(plan)
     return [_option(shape, BranchPlan(((plan,),))) for plan in found]
@@ -183,10 +183,6 @@ def _reachable(shape: LayerShape, rows: Sequence[RowLanes], limit: int, dsps: in
         interval = _fitted_interval(widest(shape, lane_rows, columns, pipeline, turns), dsps)
         fastest = fastest if interval is None else min(fastest, interval)
     return fastest
-
-
-def _any_faster(dsps: int, least: int) -> bool:
-    return True
 
 
 def _fitted_interval(plan: EnginePlan, dsps: int) -> int | None:
@@ -263,9 +259,8 @@ def _weighed(
 
 
 def _side_by_side(
-    shape: LayerShape, rows: Iterable[RowLanes], limit: int, pipeline: Pipeline, faster: Callable[[int, int], bool],
-    fastest: int,
-) -> Iterator[EnginePlan]:  # fmt: skip
+    shape: LayerShape, rows: Iterable[RowLanes], limit: int, pipeline: Pipeline, faster: _Faster, fastest: int
+) -> Iterator[EnginePlan]:
     """Engines that multiply x and h at the same time, each with the fewest columns for as many words.
 
     Args:

@@ -106,13 +106,12 @@ def run_rows(
         go = max(next_go, clock.first(max(last + HANDOVER_CYCLES, *rooms, 0)))
         issue, next_go = go + GO_TO_ISSUE_CYCLES, go + block.interval
         issues.append(clock.cycle(issue))
-        freed.append(0)
         if handed is not None:
             handed.push(_written(branch.first, issue, clock), ends[number], 0)
             there = list(others(handed.outputs[-1]))
         held = (clock.hold(issue + place, there[word]) for place, word in (reads if there else ()))
         waits.append(tuple(stretch for stretch in held if stretch is not None))
-        freed[-1] = clock.cycle(issue + branch.release_cycle) + HANDOVER_CYCLES
+        freed.append(clock.cycle(issue + branch.release_cycle) + HANDOVER_CYCLES)
         output.push(_written(reader, issue + branch.offset, clock), ends[number], 0)
         if handed is None:
             there = list(others(output.outputs[-1]))

@@ -23,7 +23,15 @@ import numpy as np
 from rnngen.errors import ToolError
 from rnngen.verify.compile import CompileOptions, Simulator, compile_simulator
 from rnngen.verify.process import run_bench
-from rnngen.verify.simulator import BoolArray, ByteArray, CycleArray, Progress, Stimulus, check_images
+from rnngen.verify.simulator import (
+    BoolArray,
+    ByteArray,
+    CycleArray,
+    Progress,
+    Stimulus,
+    check_images,
+    watched_cycles,
+)
 
 _WAIT_SECONDS = 1.0
 _JOBS = 2
@@ -241,10 +249,7 @@ def _read(path: Path, process: Process, simulator: Simulator) -> ProcessResult:
             out_last=file["out_last"],
             out_cycle=file["out_cycle"],
             cycles=int(file["cycles"]),
-            watched={
-                name: cycle if seen else None
-                for name, seen, cycle in zip(process.watch, file["watch_seen"], file["watch_cycle"].tolist())
-            },
+            watched=watched_cycles(process.watch, file),
             build_seconds=simulator.build_seconds,
             cache_hit=simulator.cache_hit,
         )

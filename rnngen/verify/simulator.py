@@ -11,9 +11,10 @@ import json
 import re
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -250,6 +251,12 @@ def check_images(files: Sequence[Path], rtl: Path) -> None:
                     raise ToolError(f"The memory image {rtl / image}, which {file.name} reads, does not exist.")
 
 
+def watched_cycles(names: Sequence[str], file: Mapping[str, npt.NDArray[Any]]) -> dict[str, int | None]:
+    """Of a bench's result: the first cycle in which each output that it watched was 1; None: never."""
+    pairs = zip(file["watch_seen"].tolist(), file["watch_cycle"].tolist())
+    return {name: cycle if seen else None for name, (seen, cycle) in zip(names, pairs)}
+
+
 def _read_result(
     path: Path, options: RunOptions, simulator: Simulator, seconds: float, waves: Path | None
 ) -> RunResult:
@@ -265,10 +272,7 @@ def _read_result(
             complete=bool(file["complete"]),
             probes={name: file[f"probe_{index}"] for index, name in enumerate(options.probes)},
             registers=tuple(file["registers"].tolist()),
-            watched={
-                name: cycle if seen else None
-                for name, seen, cycle in zip(options.watch, file["watch_seen"], file["watch_cycle"].tolist())
-            },
+            watched=watched_cycles(options.watch, file),
             build_seconds=simulator.build_seconds,
             simulate_seconds=seconds,
             cache_hit=simulator.cache_hit,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from rnngen.errors import DataError, ToolError
 from rnngen.flow import simulate_apart
 from rnngen.flow.partition import PartitionOptions, partition
 from rnngen.flow.simulate_system import simulate_system
+from rnngen.verify.apart import Limits, Process, ProcessResult, run_apart
+from rnngen.verify.simulator import Progress
 from tests.flow.test_rows import mesh
 
 
@@ -62,13 +65,14 @@ def test_the_command(pair: SystemDesign, capsys: pytest.CaptureFixture[str]) -> 
 
 def test_a_process_that_fails_ends_all(pair: SystemDesign, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its error is told, and nobody waits for it."""
-    made = simulate_apart.Process
 
-    def wrong(*given: object) -> simulate_apart.Process:
-        process = made(*given)  # type: ignore[arg-type]
-        return replace(process, watch=("no_such_signal",)) if process.expected_beats else process
+    def wrong(
+        processes: Sequence[Process], window: int, limits: Limits, progress: Progress
+    ) -> tuple[list[ProcessResult], float]:
+        *others, last = processes
+        return run_apart([*others, replace(last, watch=("no_such_signal",))], window, limits, progress)
 
-    monkeypatch.setattr(simulate_apart, "Process", wrong)
+    monkeypatch.setattr(simulate_apart, "run_apart", wrong)
     with pytest.raises(ToolError, match="no_such_signal"):
         simulate_system(pair, steps=2, apart=True)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -224,11 +224,15 @@ def test_what_was_simulated_is_marked_measured(pair: SystemDesign, tmp_path: Pat
 # Systems that are made up
 
 
-def made_up(devices: int, rows: bool = False, parts: Sequence[int] = (), **changes: Any) -> SystemView:
+def made_up(
+    devices: int, rows: bool = False, parts: Sequence[int] = (), unlike: Mapping[int, Mapping[str, Any]] | None = None,
+    **changes: Any,
+) -> SystemView:  # fmt: skip
     """A system of so many devices, the k-th of which works k/devices of its time; of 100 ticks a step.
 
     Args:
         rows: They share one layer.  parts: By device, its part, where only some share one.
+        unlike: By device, what is told of it otherwise.
     """
     names = [f"device_{number}" for number in range(devices)]
     part_of = list(parts) or [0 if rows else number for number in range(devices)]
@@ -244,7 +248,7 @@ def made_up(devices: int, rows: bool = False, parts: Sequence[int] = (), **chang
         "devices": [
             {"name": name, "part": part_of[number], "layers": [f"layer{number}"], "clock_hz": 100 * MHZ,
              "step_interval_cycles": 10, "latency_last_output_cycles": 25, "load": (number + 1) / devices,
-             "multipliers": 8, "memory_bits": 5000}
+             "multipliers": 8, "memory_bits": 5000, **(unlike or {}).get(number, {})}
             for number, name in enumerate(names)
         ],
         "links": [
@@ -369,8 +373,7 @@ def test_nothing_overlaps(devices: int, rows: bool) -> None:
 
 
 def test_long_names_are_cut() -> None:
-    view = made_up(4)
-    view.devices[0]["name"] = "a_device_with_a_name_that_is_longer_than_its_box"  # type: ignore[index]
+    view = made_up(4, unlike={0: {"name": "a_device_with_a_name_that_is_longer_than_its_box"}})
     svg = diagram(view)
     assert_apart(texts_of(svg))
     assert re.search(r">a_device_with_a_\w*…</text>", svg)
@@ -387,8 +390,7 @@ def test_bars_are_where_their_ticks_are() -> None:
 
 
 def test_times_where_clocks_differ() -> None:
-    view = made_up(2)
-    view.devices[1]["clock_hz"] = 125 * MHZ  # type: ignore[index]
+    view = made_up(2, unlike={1: {"clock_hz": 125 * MHZ}})
     text = text_of(render_system_report(view))
     assert "clocks differ 1 µs" in text
     assert "time in ns" in text

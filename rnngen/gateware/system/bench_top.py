@@ -107,6 +107,10 @@ SENT = ("data", "start", "valid")
 """What a device sends on a line; of ``Way`` w the ports ``w_tx_data`` .. in a module that has one of its ends."""
 
 
+CHANNEL_CYCLES = 2
+"""Latency of ``rnn_link_channel``, at least."""
+
+
 def clock_name(index: int) -> str:
     """Port for the clock of a device."""
     return f"aclk_{index}" if index else "aclk"
@@ -134,10 +138,7 @@ class BenchTop(Elaboratable):
             if not shape.leaves(way)
         }
         self._sent = {
-            way.name: {
-                name: Signal(shape.word_bits(way) if name == "data" else 1, name=f"{way.name}_tx_{name}")
-                for name in SENT
-            }
+            way.name: _words(f"{way.name}_tx", shape.word_bits(way))
             for way in shape.ways
             if shape.leaves(way) or shape.comes(way)
         }
@@ -225,9 +226,7 @@ class BenchTop(Elaboratable):
     def _way(self, m: Module, way: Way, connections: Mapping[int, dict[str, Value]]) -> None:
         """One direction of a line: its end here, and the channel where it ends here."""
         shape, bits = self._shape, self._shape.word_bits(way)
-        sent = self._sent.get(way.name) or {
-            name: Signal(bits if name == "data" else 1, name=f"{way.name}_tx_{name}") for name in SENT
-        }
+        sent = self._sent.get(way.name) or _words(f"{way.name}_tx", bits)
         if not shape.comes(way):
             prefix, clock = way.source_link, self._clocks[way.source]
             connections[way.source].update({f"o_{prefix}_tx_{name}": sent[name] for name in SENT})
@@ -235,7 +234,7 @@ class BenchTop(Elaboratable):
         if shape.leaves(way):
             return
         prefix, clock = way.target_link, self._clocks[way.target]
-        taken = {name: Signal(bits if name == "data" else 1, name=f"{way.name}_rx_{name}") for name in SENT}
+        taken = _words(f"{way.name}_rx", bits)
         up = Signal(name=f"{way.name}_up")
         connections[way.target].update({f"i_{prefix}_rx_{name}": taken[name] for name in SENT})
         connections[way.target].update({f"i_{prefix}_rx_clk": clock, f"i_{prefix}_up": up})
@@ -252,6 +251,11 @@ class BenchTop(Elaboratable):
             i_rx_clk=clock,
             **{f"o_rx_{name}": signal for name, signal in taken.items()},
         )
+
+
+def _words(prefix: str, bits: int) -> dict[str, Signal]:
+    """A line's signals in one direction (``SENT``)."""
+    return {name: Signal(bits if name == "data" else 1, name=f"{prefix}_{name}") for name in SENT}
 
 
 def _stream(prefix: str, signals: Mapping[str, Signal]) -> dict[str, Value]:

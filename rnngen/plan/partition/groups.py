@@ -103,7 +103,7 @@ class GroupParts(Parts):
         return super().hop(wire, end) if shared is None else shared.hop(self.system, wire)
 
     def known(self, device: Device, blocks: range) -> PartPlan | Refusal | None:
-        """The plan or why there is none, where that was found already or is seen without planning."""
+        """As for ``Parts``; the plan of a group is made at once, as every cut takes it."""
         shared = self._shared.get(device.name)
         if shared is None:
             return super().known(device, blocks)

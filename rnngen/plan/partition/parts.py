@@ -54,13 +54,13 @@ class Exchange:
 
 @dataclass(frozen=True, eq=False)
 class PartPlan:
-    """The plan of neighbouring blocks on a device, or of the rows of one on several that do the same in step.
+    """The plan of neighbouring blocks on a device, or of one that several share, which do the same in step.
 
     Attributes:
         blocks: Indices in the whole network.
         memory_bits: Of all its memories.
-        members: Names of the devices, in the order of their rows, where there are several; ``device`` then stands for
-            all of them.
+        members: Names of the devices, in the order of what they give, where there are several; ``device`` then stands
+            for all of them.
         exchange: What each of them gives to each other one in a step.
         cut: How they share it (``cuts.CUTS``); empty: one device has it whole.
     """

@@ -16,7 +16,7 @@ GOALS = ("interval", "latency")
 
 @dataclass(frozen=True, eq=False)
 class Partition:
-    """Neighbouring blocks to devices, in the order of the network; or rows of a block to several of them.
+    """Neighbouring blocks to devices, in the order of the network; or a block to several of them.
 
     Attributes:
         system: With a device in the place of those that share a part.
