@@ -22,12 +22,17 @@ def state_width(layer: QuantisedLayer) -> int:
 
 
 def engine_memory_bits(
-    layer: QuantisedLayer, plan: EnginePlan, stored_steps: int = 0, streams: int = 1
+    layer: QuantisedLayer, plan: EnginePlan, stored_steps: int = 0, streams: int = 1, sizes: tuple[int, int] = (0, 0)
 ) -> dict[str, int]:
-    """Bits of every memory of an engine, by what it holds; stored_steps: steps of its input that are stored."""
+    """Bits of every memory of an engine, by what it holds.
+
+    Args:
+        stored_steps: Steps of its input that are stored.
+        sizes: Elements of the whole x and the whole h; 0: the engine multiplies all of them.
+    """
     product, shape = layer.formats.product, plan.shape
     symbols = stored_steps or plan.input_slots
-    x_words = symbols if shape.symbols else x_bank_words(plan, stored_steps) * plan.x_columns
+    x_words = symbols if shape.symbols else x_bank_words(plan, stored_steps, sizes[0]) * plan.x_columns
     slots_of_bias = max(1, shape.symbols) * len(layer.formats.bias_slots)
     bits = {
         "weights": plan.words * plan.multipliers * product.weight_width,
@@ -39,7 +44,7 @@ def engine_memory_bits(
     if plan.index_width:
         bits["indices"] = plan.words * plan.index_width
     if shape.hidden:
-        bits["hidden"] = copies * h_bank_words(plan, streams) * plan.h_columns * product.h.width
+        bits["hidden"] = copies * h_bank_words(plan, streams, sizes[1]) * plan.h_columns * product.h.width
     if state_width(layer):
         bits["state"] = streams * plan.group_count * plan.elements * state_width(layer)
     if plan.keeps_sums:
@@ -63,10 +68,22 @@ def stored_steps(network: QuantisedNetwork, plan: NetworkPlan) -> list[int]:
     ]
 
 
+def _sizes(plan: NetworkPlan) -> list[tuple[int, int]]:
+    """Elements of the whole x and h of each engine that reads a slice of them; 0 where it reads all."""
+    return [
+        (block.port_size if engine.shape.inputs and number == 0 else 0,
+         branch.units if engine.shape.gives_h and not engine.shape.others else 0)
+        for block in plan.blocks
+        for branch in block.branches
+        for number, stage in enumerate(branch.stages)
+        for engine in stage
+    ]  # fmt: skip
+
+
 def engine_bits(network: QuantisedNetwork, plan: NetworkPlan) -> list[dict[str, int]]:
     """Bits of the memories of every engine."""
-    parts = zip(network.layers, plan.engines, stored_steps(network, plan))
-    found = [engine_memory_bits(layer, engine, stored, plan.streams) for layer, engine, stored in parts]
+    parts = zip(network.layers, plan.engines, stored_steps(network, plan), _sizes(plan))
+    found = [engine_memory_bits(layer, engine, stored, plan.streams, sizes) for layer, engine, stored, sizes in parts]
     for bits, stream in zip(found, plan.weights):  # on chip there is a buffer only
         bits["weights"] = stream.depth * stream.entry_bits
     return found

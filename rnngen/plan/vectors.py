@@ -111,11 +111,16 @@ def vector_banks(
     }
 
 
-def x_bank_words(plan: EnginePlan, stored_steps: int = 0) -> int:
-    """Words of a bank of the memory of x; stored_steps: steps that are stored; 0: as many as the input has slots."""
-    return (stored_steps or plan.input_slots) * ceil_div(plan.shape.inputs, plan.x_columns)
+def x_bank_words(plan: EnginePlan, stored_steps: int = 0, size: int = 0) -> int:
+    """Words of a bank of the memory of x.
+
+    Args:
+        stored_steps: Steps that are stored; 0: as many as the input has slots.
+        size: Elements of the whole x; 0: the engine multiplies all of them.
+    """
+    return (stored_steps or plan.input_slots) * ceil_div(size or plan.shape.inputs, plan.x_columns)
 
 
-def h_bank_words(plan: EnginePlan, streams: int = 1) -> int:
-    """Words of a bank of the memory of h: of each stream the last h and the one that is written."""
-    return 2 * streams * ceil_div(plan.shape.hidden, plan.h_columns)
+def h_bank_words(plan: EnginePlan, streams: int = 1, size: int = 0) -> int:
+    """Words of a bank of the memory of h: of each stream the last h and the one that is written; size: as for x."""
+    return 2 * streams * ceil_div(size or plan.shape.hidden, plan.h_columns)
