@@ -18,6 +18,9 @@ CONSTANT = 10
 beyond the PHY's latency and the words of the frame: 3 until the header is at the clock crossing, 3 to cross into the
 PHY's clock, 3 back, and 1 between the frame's last word and the first one out (measured ``==`` in the tests)."""
 
+HEARD_CYCLES = 2
+"""Cycles from the last word of a frame until the sender acts on what its header says; memory is free one later."""
+
 
 @dataclass(frozen=True)
 class HeaderShape:
@@ -169,7 +172,8 @@ class LinkShape:
         The notice waits for a frame the other way and travels in the next one.  Its words are read at full rate.
         """
         frame = self.frame_words(self.longest)
-        return self.frame_latency(self.longest, phy_latency) + self.longest + 2 * frame + phy_latency + CONSTANT
+        back = phy_latency + CONSTANT + HEARD_CYCLES + 1
+        return self.frame_latency(self.longest, phy_latency) + self.longest + 2 * frame + back
 
     def carrying(self, words: int, span: int) -> LinkShape:
         """This shape for frames of so many words, which the core gives within ``span`` cycles: it is waited for."""

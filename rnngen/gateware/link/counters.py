@@ -26,7 +26,7 @@ def counter_ports() -> dict[str, wiring.Member]:
 
 
 class Counters(wiring.Component):
-    """Each event has a strobe ``count_*``.
+    """Each event has a strobe ``count_*``, and counts a cycle later: no counter stands behind the link's decisions.
 
     Ports:
         replay_used, buffer_used: Words in the memories.
@@ -52,7 +52,9 @@ class Counters(wiring.Component):
         """Amaranth's hook: builds the circuit."""
         m = Module()
         for name in EVENTS:
-            with m.If(getattr(self, f"count_{name}")):
+            strobe = Signal(name=f"counts_{name}")
+            m.d.sync += strobe.eq(getattr(self, f"count_{name}"))
+            with m.If(strobe):
                 m.d.sync += getattr(self, name).eq(getattr(self, name) + 1)
         for name, used in (("replay", self.replay_used), ("buffer", self.buffer_used)):
             highest = getattr(self, f"{name}_highest")
@@ -64,10 +66,11 @@ class Counters(wiring.Component):
     def _stamp(self, m: Module) -> None:
         """One frame at a time is timed."""
         timing, number, age = Signal(), Signal(self._bits), Signal(32)
-        passed = (self.acked - number)[: self._bits]
-        m.d.sync += age.eq(age + 1)
-        with m.If(~timing & self.begins):
-            m.d.sync += [timing.eq(1), number.eq(self.next), age.eq(1)]
+        begins, following, acked = Signal(), Signal(self._bits), Signal(self._bits)
+        passed = (acked - number)[: self._bits]
+        m.d.sync += [begins.eq(self.begins), following.eq(self.next), acked.eq(self.acked), age.eq(age + 1)]
+        with m.If(~timing & begins):
+            m.d.sync += [timing.eq(1), number.eq(following), age.eq(1)]
         with m.If(timing & ~passed[-1]):
             m.d.sync += [timing.eq(0), self.latency.eq(age)]
             with m.If(age > self.latency_highest):

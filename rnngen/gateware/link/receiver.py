@@ -106,12 +106,13 @@ class Receiver(wiring.Component):
         """A header: whether its frame is wanted, and has room (it has, unless the header is wrong)."""
         seen, depth = self.seen, self._shape.buffer_words
         index = self._shape.header.index
-        room = (depth - (end - self.freed)[:index] - seen.length).as_signed()
+        top = Signal(index, init=depth)  # words up to here have room; a cycle late, as the other side hears much later
+        room = (top - end)[:index] >= seen.length
         mine = self.up & (seen.own == self.own) & (seen.peer == self.peer)
         right = mine & (seen.kind == Kind.DATA) & self._in_order(seen.sequence, expected) & (seen.length != 0)
-        m.d.sync += self.announced.eq(self.opened & mine & (seen.kind != Kind.INIT))
+        m.d.sync += [self.announced.eq(self.opened & mine & (seen.kind != Kind.INIT)), top.eq(self.freed + depth)]
         with m.If(self.opened):
-            m.d.sync += [wanted.eq(right & (room >= 0)), self.place.eq(end)]
+            m.d.sync += [wanted.eq(right & room), self.place.eq(end)]
 
     def _in_order(self, sequence: Value, expected: Value) -> Value:
         """The frame is the next one."""

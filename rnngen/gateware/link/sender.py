@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -11,13 +13,23 @@ from rnngen.gateware.link import framer
 from rnngen.gateware.link.header import Kind, header_layout
 
 
+@dataclass(frozen=True)
+class _Told:
+    """An intact frame came; it asks for frames again; what it acknowledges was sent; the next frame that it expects."""
+
+    alive: Signal
+    nak: Signal
+    valid: Signal
+    acked: Signal
+
+
 class Sender(wiring.Component):
     """A frame begins as soon as its first word is there, and abandons a control frame.
 
     The other side's ``nak``, or ``timeout`` cycles without progress, set ``next`` back to the acknowledged frame.
 
     Ports:
-        begin, length, following, fill: The replay memory's, of the frame ``next``.
+        begin, end, length, following, fill: The replay memory's, of the frame ``next``.
         next, acked: To it.  address: Of the payload's slot.
         kind, part, fields: The slot, to the framer.  go: It moves on.
         up, training: What may be sent: everything, or INIT frames.
@@ -35,6 +47,7 @@ class Sender(wiring.Component):
         super().__init__(
             {
                 "begin": In(index),
+                "end": In(index),
                 "length": In(length),
                 "following": In(sequence),
                 "fill": In(index),
@@ -80,52 +93,66 @@ class Sender(wiring.Component):
         """Acknowledgements, and whether frames are sent again from now on.
 
         A gap is believed with the header, before the frame's own check: at worst frames are sent again, or once more.
+        What a frame says takes effect ``config.link.HEARD_CYCLES`` later, so that neither its check nor the distances
+        between numbers stand before the choice of the next slot; a frame has two words at least, so one is done with
+        when the next one comes.
         """
         bits = self._shape.header.sequence
         self._sent, self._limit, self._epoch = Signal(bits), Signal(self._shape.header.index), Signal()
         back, timer = Signal(), Signal(range(self._shape.timeout + 1))
-        acked, nak = Signal(bits), Signal()
-        valid, target = Signal(), Signal(bits)
+        target = Signal(bits)
+        told = self._told(m)
         m.d.comb += [
-            valid.eq((self.head.acked - self.acked)[:bits] <= (self._sent - self.acked)[:bits]),
-            acked.eq(Mux(self.alive & valid, self.head.acked, self.acked)),
-            nak.eq(self.announced & (self.head.nak != self._epoch)),
-            target.eq(Mux(nak & valid, self.head.acked, acked)),
-            self.progress.eq(acked != self.acked),
+            target.eq(Mux((told.alive | told.nak) & told.valid, told.acked, self.acked)),
+            self.progress.eq(told.alive & told.valid & (told.acked != self.acked)),
             self.outstanding.eq(self.acked != self._sent),
-            back.eq(nak | (timer == self._shape.timeout)),
+            back.eq(told.nak | (timer == self._shape.timeout)),
             self.replay.eq(back & (target != self.next)),
         ]
-        m.d.sync += [self.acked.eq(acked), timer.eq(timer + 1)]
-        with m.If(nak):
-            m.d.sync += self._epoch.eq(self.head.nak)
-        known, freed = Signal(self._shape.header.index), Signal(self._shape.header.index)
-        m.d.comb += freed.eq(Mux(self.alive, self.head.freed, known))
-        m.d.sync += [known.eq(freed), self._limit.eq(freed + self.room)]
+        with m.If(told.alive & told.valid):
+            m.d.sync += self.acked.eq(told.acked)
+        with m.If(told.nak):
+            m.d.sync += self._epoch.eq(~self._epoch)
+        m.d.sync += timer.eq(timer + 1)
         with m.If(back | self.progress | ~self.outstanding):
             m.d.sync += timer.eq(0)
-        passed = (acked - self.next)[:bits]  # acknowledged before it was sent again
+        passed = (self.acked - self.next)[:bits]  # acknowledged before it was sent again
         self._passed = Signal()
         m.d.comb += self._passed.eq((passed != 0) & ~passed[-1])
         with m.If(back):
             m.d.sync += self.next.eq(target)
         with m.Elif(self._passed):
-            m.d.sync += self.next.eq(acked)
+            m.d.sync += self.next.eq(self.acked)
         return back
+
+    def _told(self, m: Module) -> _Told:
+        """What a frame said, in the cycle in which it takes effect."""
+        bits = self._shape.header.sequence
+        heard, gap, head, freed = Signal(), Signal(), Signal.like(self.head), Signal(self._shape.header.index)
+        told = _Told(Signal(), Signal(), Signal(), Signal(bits))
+        m.d.sync += [
+            heard.eq(self.alive), gap.eq(self.announced), Value.cast(head).eq(Value.cast(self.head)),
+            told.alive.eq(heard),
+            told.nak.eq(gap & (head.nak != self._epoch ^ told.nak)),  # the epoch moves with a nak that takes effect
+            told.valid.eq((head.acked - self.acked)[:bits] <= (self._sent - self.acked)[:bits]),
+            told.acked.eq(head.acked),
+            self._limit.eq(freed + self.room),
+        ]  # fmt: skip
+        with m.If(heard):
+            m.d.sync += freed.eq(head.freed)
+        return told
 
     def _may_begin(self, m: Module, back: Signal) -> Signal:
         """The next data frame may begin: it is there, and the other side has room for it."""
         index = self._shape.header.index
-        self._end = Signal(index)
         self._whole = Signal()  # it has to be there as a whole
         waiting, credit, complete = Signal(), Signal(), Signal()
         rested = self._rested(m)
         may_begin = Signal()
         m.d.comb += [
-            self._end.eq(self.begin + self.length),
             waiting.eq(self.up & (self.next != self.following)),
-            credit.eq(~(self._limit - self._end)[index - 1]),
-            complete.eq(~(self.fill - self._end)[index - 1]),
+            credit.eq(~(self._limit - self.end)[index - 1]),
+            complete.eq(~(self.fill - self.end)[index - 1]),
             may_begin.eq(waiting & credit & (complete | ~self._whole) & rested & ~back & ~self._passed),
             self.credit_stall.eq(waiting & ~credit),
         ]
