@@ -6,7 +6,7 @@ formats; shifts and rounding constants follow from them here, once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from rnngen.arith.activation import TanhTable, make_tanh_table
@@ -56,12 +56,21 @@ class ProductFormats:
                 f"use fewer weight or activation bits."
             )
 
+    def at_point(self, fraction: int) -> ProductFormats:
+        """With an accumulator of so many fraction bits, if not more."""
+        return replace(self, point=fraction if fraction > self._own_fraction else None)
+
     @property
     def fraction(self) -> int:
         """Fraction bits of the accumulator."""
+        return self._own_fraction if self.point is None else max(self._own_fraction, self.point)
+
+    @property
+    def _own_fraction(self) -> int:
+        """Fraction bits of its products."""
         fractions = [self.weight_x.fraction + self.x.fraction] if self.input_size else []
         fractions += [self.weight_h.fraction + self.h.fraction] if self.hidden_size else []
-        return max(fractions + ([] if self.point is None else [self.point]))
+        return max(fractions)
 
     @property
     def shift_x(self) -> int:

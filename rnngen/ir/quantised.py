@@ -54,9 +54,9 @@ class QuantisedLayer:
         x_offset, h_offset: First word of x and of h that the engine reads, where it reads a slice of a longer vector.
         h_0: The whole h that a sequence begins with, and state_0 (units,): what the units remember then; None: zeros.
         mask_x, mask_h: The places of non-zeros, where zeros are not multiplied; None beside another one: all places.
-        apart: x is multiplied somewhere else (``passes.apart``): the words of a step are the sums of x with their biases
-            and rounding constants, at the accumulator's point, unit by unit and in a unit by ``formats.sum_slots``;
-            the biases of those slots are 0 here.
+        apart: x is multiplied somewhere else (``passes.apart``): the words of a step are the sums of x with biases and
+            rounding constants, at the accumulator's point, unit by unit and in a unit by ``formats.sum_slots``; the
+            biases of those slots are 0 here.
     """
 
     name: str

@@ -135,9 +135,8 @@ def sums_of_x(layer: QuantisedLayer) -> QuantisedLayer:
     bias = _by_unit((_inside(layer) + _constants(layer)).ravel(), gates)
     own = replace(product, hidden_size=0, h=product.x, weight_h=product.weight_x, point=product.fraction)
     width = _width(weight << product.shift_x, bias, product.x)
-    return QuantisedLayer(
-        layer.name + SUFFIX, weight, None, bias, LinearFormats(own, Format(width, product.fraction))
-    )
+    formats = LinearFormats(own.at_point(product.fraction), Format(width, product.fraction))
+    return QuantisedLayer(layer.name + SUFFIX, weight, None, bias, formats)
 
 
 def _width(weight: IntArray, bias: IntArray, x: Format) -> int:
@@ -164,7 +163,7 @@ def without_x(layer: QuantisedLayer) -> QuantisedLayer:
         layer,
         weight_x=np.zeros((len(layer.weight_x), 0), dtype=np.int64),
         bias=bias.ravel(),
-        formats=replace(layer.formats, product=own),
+        formats=replace(layer.formats, product=own.at_point(product.fraction)),
         apart=True,
     )
 
