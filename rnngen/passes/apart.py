@@ -201,7 +201,7 @@ def cut_apart(
     check_ranges(ranges, len(quantised.blocks))
     parts = []
     for blocks, name in zip(ranges, names, strict=True):
-        behind = ()
+        behind: tuple[LinearLayer, ...] = ()
         if blocks.stop < len(quantised.blocks) and _first(quantised, blocks.stop).apart:
             behind = (_linear(network, quantised, blocks[-1]),)
         floats = float_part(network, quantised, blocks, name, behind)
