@@ -40,6 +40,7 @@ from rnngen.plan.partition import (
     best_apart,
     best_partition,
     best_with,
+    better_apart,
     groups_of,
     inner_cuts,
     member_plan,
@@ -146,21 +147,13 @@ def _best_inside(parts: Parts, options: PartitionOptions, beaten: Partition | No
     Args:
         beaten: A cut that it must be better than.
     """
-    best: Partition | str = "there is one device"
-    if options.cut != X_AND_H:
-        best = _best_shared(parts, options, beaten)
-        beaten = beaten if isinstance(best, str) else best
-    if options.cut in ("auto", X_AND_H):
-        found = _best_apart(parts, options, beaten)
-        best = best if isinstance(found, str) and options.cut == "auto" else found
-    return best
-
-
-def _best_apart(parts: Parts, options: PartitionOptions, beaten: Partition | None) -> Partition | str:
-    """The best cut between the x and the h of a layer, or why there is none."""
-    if options.loadable:
-        return "sums of x have as many bits as these weights need, so that no others can be loaded"
-    return best_apart(parts, options.goal, beaten, options.cut == X_AND_H)
+    if options.cut == X_AND_H:
+        other_weights = "sums of x have as many bits as these weights need, so that no others can be loaded"
+        return other_weights if options.loadable else best_apart(parts, options.goal)
+    best = _best_shared(parts, options, beaten)
+    if options.cut != "auto" or options.loadable:
+        return best
+    return better_apart(parts, options.goal, beaten if isinstance(best, str) else best) or best
 
 
 def _best_shared(parts: Parts, options: PartitionOptions, beaten: Partition | None) -> Partition | str:

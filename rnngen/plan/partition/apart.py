@@ -7,11 +7,15 @@ and links, frames and the cycle model of a system know nothing of it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import replace
+from fractions import Fraction
 from functools import cache
+from math import floor
 
 from rnngen.config.system import Device
+from rnngen.errors import PlanError
 from rnngen.ir.quantised import QuantisedNetwork
 from rnngen.passes.apart import halved, kept_together, separable, whole
 from rnngen.passes.cut import part_of
@@ -24,6 +28,9 @@ from rnngen.plan.shapes import BlockShape
 
 MOST_HALVED = 4
 """Layers that one search may have apart; of networks with more it is one at a time."""
+GAIN = Fraction(1, 10)
+"""What a cut between x and h must take from the step interval where nobody asks for it: it costs latency, and a frame
+of gates times as many values."""
 
 
 class ApartParts(Parts):
@@ -95,39 +102,52 @@ class ApartParts(Parts):
         return replace(found, parts=parts, apart=apart)
 
 
-def best_apart(parts: Parts, goal: str, beaten: Partition | None, named: bool) -> Partition | str:
+def best_apart(parts: Parts, goal: str) -> Partition | str:
     """The best cut that has x and h of some layer on two devices, or why there is none.
 
-    Args:
-        beaten: A cut that it must be better than.
-        named: It is asked for; else it is weighed where a layer binds ``beaten``, or nothing was found so far.
+    Raises:
+        PlanError: if there are too many ways to weigh.
     """
     blocks = separable(parts.network)
     if not blocks:
         return kept_together(parts.network, 0)
     if len(parts.system.devices) < 2:
         return "there is one device"
-    if beaten is not None:
-        blocks = tuple(block for block in _binding(beaten) if block in blocks)
-    if not named:
-        blocks = tuple(block for block in blocks if _is_carried(parts, block, beaten))
-    best, refused = beaten, "no other cut is slower"
-    for choice in _choices(parts, blocks, named):
-        found = best_below(choice, goal, best)
-        if isinstance(found, str):
-            refused = found
-        elif any(part.cut for part in found.parts):
-            best = choice.told(found)
-    return refused if best is None or best is beaten else best
-
-
-def _choices(parts: Parts, blocks: tuple[int, ...], named: bool) -> Iterator[ApartParts]:
-    together = len(blocks) <= MOST_HALVED
-    if not named and together and blocks:
-        yield ApartParts(parts, blocks)
-        return
+    best, refused = None, ""
+    together = blocks if len(blocks) <= MOST_HALVED else ()
     for block in blocks:
-        yield ApartParts(parts, blocks if together else (block,), block)
+        choice = ApartParts(parts, together or (block,), block)
+        found = best_below(choice, goal, None if best is None else best.key(goal))
+        if isinstance(found, str):
+            refused = refused or found
+        else:
+            best = choice.told(found)
+    return best or refused
+
+
+def better_apart(parts: Parts, goal: str, beaten: Partition | None) -> Partition | None:
+    """The same where it shortens a cut's step interval by as much as ``GAIN``, or there was none so far; else None.
+
+    Only layers that bind the interval are weighed, and those whose sums a link takes in time.
+
+    Args:
+        beaten: That cut.
+    """
+    blocks, limit = separable(parts.network), None
+    if beaten is not None:
+        limit = floor(beaten.interval_ticks * (1 - GAIN))
+        blocks = tuple(block for block in _binding(beaten) if block in blocks) if goal == "interval" else ()
+    blocks = tuple(block for block in blocks if _is_carried(parts, block, limit))
+    together = len(blocks) <= MOST_HALVED
+    best: Partition | None = None
+    for chosen in [blocks] if together else [(block,) for block in blocks]:
+        below = best.key(goal) if best is not None else None if limit is None else (limit + 1, 0)
+        with suppress(PlanError):
+            choice = ApartParts(parts, chosen)
+            found = best_below(choice, goal, below) if chosen else ""
+            if not isinstance(found, str) and any(part.cut for part in found.parts):
+                best = choice.told(found)
+    return best
 
 
 def _binding(found: Partition) -> list[int]:
@@ -138,12 +158,12 @@ def _binding(found: Partition) -> list[int]:
     return [block for part in slowest for block in part.blocks]
 
 
-def _is_carried(parts: Parts, block: int, beaten: Partition | None) -> bool:
-    """Whether a link takes the sums of a block's x, and faster than the cut that is to be beaten."""
+def _is_carried(parts: Parts, block: int, limit: int | None) -> bool:
+    """Whether a link takes the sums of a block's x, in so many ticks."""
     halves = ApartParts(parts, (block,))
     for wire in parts.system.wires:
         if halves.value_bits(block) <= wire.word_bits:
             hop = halves.hop(wire, block + 1)
-            if hop.frame.words <= MOST_PAYLOAD and (beaten is None or hop.interval < beaten.interval_ticks):
+            if hop.frame.words <= MOST_PAYLOAD and (limit is None or hop.interval <= limit):
                 return True
     return False

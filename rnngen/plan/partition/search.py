@@ -122,17 +122,17 @@ def best_with(parts: Parts, devices: Sequence[str], goal: str = "interval") -> P
     return search.best() or "; ".join(f"over {one.devices}: {one.reason}" for one in search.losers())
 
 
-def best_below(parts: Parts, goal: str, beaten: Partition | None) -> Partition | str:
-    """The best cut, if its figures are below those of another one; or why there is none.
+def best_below(parts: Parts, goal: str, below: tuple[int, int] | None) -> Partition | str:
+    """The best cut, of figures (``Partition.key``) below these; or why there is none.
 
     Raises:
         PlanError: if there are too many ways to weigh.
     """
     search = _Search(parts, goal)
-    found = search.best(below=None if beaten is None else beaten.key(goal))
+    found = search.best(below=below)
     if found is not None:
         return found
-    if beaten is not None:
+    if below is not None:
         return "no such cut is better"
     return "; ".join(f"over {one.devices}: {one.reason}" for one in search.losers())
 
