@@ -216,7 +216,10 @@ def _written(
     own = "net" if network.name == "rnn" else network.name  # modules of leaves begin with rnn_
     name = check_identifier(options.name) if options.name is not None else own
     tops = [check_identifier(f"{name}_{device}") for device in best.names]
-    parts = ApartParts(parts, best.apart) if best.apart else parts
+    others = found.others
+    if best.apart:
+        parts = halves = ApartParts(parts, best.apart)
+        others = tuple(halves.counted(other) if isinstance(other, Partition) else other for other in others)
     pieces = _pieces(network, parts.network, best, name)
     piece_of = dict(zip(best.names, pieces))
     shapes = device_shapes(best, [piece.quantised for piece in pieces], tops)
@@ -234,7 +237,7 @@ def _written(
         return _write_part(folder, piece, own, parts, options, calibration, around[top], described[top])
 
     inner = tuple(inner_cuts(parts, best))
-    return write_system(target, Choice(name, options.goal, best, found.others, inner), write)
+    return write_system(target, Choice(name, options.goal, best, others, inner), write)
 
 
 def _pieces(network: Network, quantised: QuantisedNetwork, best: Partition, name: str) -> list[Part]:

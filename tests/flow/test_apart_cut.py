@@ -13,7 +13,7 @@ from rnngen.config.system import Device, Link, System, chain
 from rnngen.emit.design import Design, read_design, write_design
 from rnngen.emit.system import SystemDesign, read_system
 from rnngen.emulate.network import run_values
-from rnngen.errors import PlanError
+from rnngen.errors import DataError, PlanError
 from rnngen.flow import GenerateOptions, PartitionOptions, emulate, generate, partition, simulate, simulate_system
 from rnngen.ir.layers import RecurrentLayer
 from rnngen.passes.apart import cut_apart, halved
@@ -51,7 +51,7 @@ def test_a_pair_is_exact_in_bits_and_cycles(pair: SystemDesign) -> None:
 
 
 def test_the_devices_together_are_one_network(pair: SystemDesign, tmp_path: Path) -> None:
-    """Several sequences, and bad lines: what is sent again changes no bit."""
+    """Several sequences, and bad lines: what is sent again changes no bit.  The device of h alone takes no x."""
     one = generate(recurrent("rnn", 9, 21), tmp_path / "one", GenerateOptions(multipliers=48))
     x = np.random.default_rng(2).uniform(-1.0, 1.0, (3, 5, 9))
     faults = {f"{way}_0_bit_errors": 2**32 // 1000 for way in ("line", "back")}
@@ -62,6 +62,9 @@ def test_the_devices_together_are_one_network(pair: SystemDesign, tmp_path: Path
     assert np.array_equal(one.quantised.output_format.to_float(report.output), expected.output)
     assert np.array_equal(emulate(back, x).output, expected.output)
     assert emulate(back, x).error == expected.error
+    for run in (emulate, simulate):
+        with pytest.raises(DataError, match="takes the sums of the x of layer 'l0', which another device multiplies"):
+            run(back.designs[1], x)
     assert back.document == pair.document
     for part, written in zip(back.partition.parts, pair.partition.parts, strict=True):
         assert (part.blocks, part.plan, part.cut) == (written.blocks, written.plan, written.cut)
@@ -70,8 +73,8 @@ def test_the_devices_together_are_one_network(pair: SystemDesign, tmp_path: Path
 
 def test_a_long_run_over_bad_lines(tmp_path: Path) -> None:
     design = partition(recurrent("lstm", 24, 32), in_a_row(2, 64), tmp_path / "d", APART)
-    faults = {f"{way}_0_bit_errors": 2**32 // 1000 for way in ("line", "back")}
-    report = simulate_system(design, steps=30, faults=faults)
+    faults = {f"{way}_0_bit_errors": 2**32 // 10_000 for way in ("line", "back")}
+    report = simulate_system(design, steps=15, faults=faults)
     assert report.comparison.bit_exact, report.comparison.sentence
     assert report.run.out_cycle[-1] > report.schedule.parts[-1].outputs[-1][-1] + 100
 

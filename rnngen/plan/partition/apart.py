@@ -102,6 +102,13 @@ class ApartParts(Parts):
         return replace(found, parts=parts, apart=apart)
 
 
+    def counted(self, found: Partition) -> Partition:
+        """A cut of the network as it is, with blocks counted as here; nothing of it is apart."""
+        stops = [self._place(part.blocks.stop, False, self._halved) for part in found.parts]
+        ranges = (range(start, stop) for start, stop in zip([0, *stops], stops))
+        return replace(found, parts=tuple(replace(part, blocks=blocks) for part, blocks in zip(found.parts, ranges)))
+
+
 def best_apart(parts: Parts, goal: str) -> Partition | str:
     """The best cut that has x and h of some layer on two devices, or why there is none.
 
