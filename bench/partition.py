@@ -5,7 +5,7 @@ cycles are then compared with emulator and plan).  Rows:
 
 * stacks of as many equal layers as devices, beside the same stack on one of the devices: the step interval, and what a
   hop adds to the latency;
-* one LSTM cut by rows, and one G-LSTM by its groups, over devices that are all linked;
+* one LSTM cut by rows, or between x and h, and one G-LSTM by its groups, over devices that are all linked;
 * other cuts inside a layer (planned: they cannot be generated);
 * systems of unlike devices or layers: as many layers to each device, in the devices' order, beside the planner's cut.
 """
@@ -126,7 +126,7 @@ UNLIKE = (
 
 @dataclass(frozen=True)
 class Shared:
-    """A layer of as many inputs as units, over devices that are all linked; ``cut``: ``"rows"`` or ``"groups"``."""
+    """A layer of as many inputs as units, over devices that are all linked; ``cut``: as for ``--cut``."""
 
     cut: str
     units: int
@@ -142,7 +142,7 @@ class Shared:
     @property
     def model(self) -> torch.nn.Module:
         """With random weights; a G-LSTM has as many groups as devices."""
-        if self.cut == "rows":
+        if self.cut != "groups":
             return lstm(self.units)
         torch.manual_seed(0)
         return GroupedLSTM(self.units, self.units, self.units, self.devices, batch_first=True)
@@ -150,7 +150,7 @@ class Shared:
     @property
     def network(self) -> QuantisedNetwork:
         """Of the same sizes, for plans."""
-        if self.cut == "rows":
+        if self.cut != "groups":
             return network_of(self.units, (("lstm", self.units),))
         case = Case("grouped", self.units, self.units, 0, self.units, self.devices)
         return quantise(Network("net", (layer_of(case),)), 8, 16)
@@ -158,7 +158,7 @@ class Shared:
 
 SHARED = (
     Shared("rows", 1024, 2, 1024), Shared("rows", 1024, 4, 1024), Shared("groups", 1024, 4, 1024),
-    Shared("rows", 128, 2, 64), Shared("rows", 128, 4, 64), Shared("groups", 256, 2, 128),
+    Shared("rows", 128, 2, 64), Shared("rows", 128, 4, 64), Shared("groups", 256, 2, 128), Shared("x/h", 256, 2, 256),
 )  # fmt: skip
 INNER_LATENCY = 32
 

@@ -6,7 +6,7 @@ formats; shifts and rounding constants follow from them here, once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from rnngen.arith.activation import TanhTable, make_tanh_table
@@ -28,6 +28,7 @@ class ProductFormats:
         input_size, hidden_size: Words of x and of h that are multiplied (0 where there is none).
         x, h: Operand formats.  weight_x, weight_h: Weight formats, of equal width.
         bias: Format of the bias; its fraction is at most the accumulator's.
+        point: Fraction bits that the accumulator has at least: those of the whole sum, where this is a part of one.
     """
 
     input_size: int
@@ -37,6 +38,7 @@ class ProductFormats:
     h: Format
     weight_h: Format
     bias: Format
+    point: int | None = None
 
     def __post_init__(self) -> None:
         if self.weight_x.width != self.weight_h.width:
@@ -54,9 +56,18 @@ class ProductFormats:
                 f"use fewer weight or activation bits."
             )
 
+    def at_point(self, fraction: int) -> ProductFormats:
+        """With an accumulator of so many fraction bits, if not more."""
+        return replace(self, point=fraction if fraction > self._own_fraction else None)
+
     @property
     def fraction(self) -> int:
         """Fraction bits of the accumulator."""
+        return self._own_fraction if self.point is None else max(self._own_fraction, self.point)
+
+    @property
+    def _own_fraction(self) -> int:
+        """Fraction bits of its products."""
         fractions = [self.weight_x.fraction + self.x.fraction] if self.input_size else []
         fractions += [self.weight_h.fraction + self.h.fraction] if self.hidden_size else []
         return max(fractions)
@@ -120,6 +131,7 @@ class LstmFormats:
     kind: ClassVar[str] = "lstm"
     gates: ClassVar[tuple[str, ...]] = GATES["lstm"]
     bias_slots: ClassVar[tuple[str, ...]] = GATES["lstm"]
+    sum_slots: ClassVar[tuple[str, ...]] = GATES["lstm"]
 
     def __post_init__(self) -> None:
         if self.c.fraction > self.preactivation.fraction:
@@ -183,6 +195,7 @@ class GruFormats:
     gates: ClassVar[tuple[str, ...]] = GATES["gru"]
     bias_slots: ClassVar[tuple[str, ...]] = (*GATES["gru"], "x")
     """Gate n has two biases: with h (slot n) and with x (slot x)."""
+    sum_slots: ClassVar[tuple[str, ...]] = ("r", "z", "x")
 
     def __post_init__(self) -> None:
         _check_preactivation(self.product, self.preactivation)
@@ -250,6 +263,8 @@ class LinearFormats:
 
     gates: ClassVar[tuple[str, ...]] = ("y",)
     bias_slots: ClassVar[tuple[str, ...]] = ("y",)
+    sum_slots: ClassVar[tuple[str, ...]] = ("y",)
+    """Of each kind of layer the bias slots of sums that x enters, by gate."""
 
     def __post_init__(self) -> None:
         if self.function == "clamp" and self.product.fraction < self.y.fraction:

@@ -61,7 +61,8 @@ def layer_dict(
     spaced = {"spaced": True} if shape.spaced else {}
     shared = {"shared_columns": plan.shared} if plan.shared else {}
     shares = {"shares": shape.shares} if shape.shares > 1 else {}
-    return spaced | shared | shares | {
+    apart = {"apart": True} if shape.apart else {}
+    return spaced | shared | shares | apart | {
         "name": layer.name,
         "kind": shape.kind,
         "input_size": layer.formats.product.input_size,
@@ -141,7 +142,9 @@ def _read_product(layer: Mapping[str, Any], formats: Mapping[str, Format]) -> Pr
     weight_x = formats.get("weight_x", formats.get("weight_h"))
     assert weight_x is not None
     weight_h = formats.get("weight_h", weight_x)
-    return ProductFormats(layer["input_size"], layer["hidden_inputs"], x, weight_x, h, weight_h, formats["bias"])
+    sizes = layer["input_size"], layer["hidden_inputs"]
+    point = formats["accumulator"].fraction
+    return ProductFormats(*sizes, x, weight_x, h, weight_h, formats["bias"], point).at_point(point)
 
 
 def _read_formats(layer: Mapping[str, Any]) -> LayerFormats:
@@ -179,6 +182,7 @@ def _read_layer(index: int, layer: Mapping[str, Any], arrays: Mapping[str, Any])
         **{what: _array(arrays, f"{index}.{what}") for what in layer["begins"]},
         mask_x=_read_mask(index, "mask_x", layer, arrays),
         mask_h=_read_mask(index, "mask_h", layer, arrays),
+        apart=layer.get("apart", False),
     )
 
 
@@ -350,6 +354,7 @@ def _read_engine(layer: Mapping[str, Any], stages: int, streams: int) -> EngineP
         layer.get("pair_width", 0),
         BankedShape(**layer["banked"]) if "banked" in layer else None,
         layer.get("shares", 1),
+        layer.get("apart", False),
     )
     pipeline = Pipeline(**layer["pipeline"])
     return EnginePlan(

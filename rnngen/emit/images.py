@@ -14,7 +14,7 @@ from rnngen.ir.quantised import LinearFormats, QuantisedLayer
 from rnngen.ir.sparse import stored
 from rnngen.plan.branch import BranchPlan
 from rnngen.plan.engine import EnginePlan, unit_order
-from rnngen.plan.memory import state_width
+from rnngen.plan.memory import kept_slots, state_width
 from rnngen.plan.network import NetworkPlan
 
 BitArray = npt.NDArray[np.uint8]
@@ -135,12 +135,15 @@ def as_handed_over(layer: QuantisedLayer, branch: BranchPlan) -> QuantisedLayer:
 def bias_words(layer: QuantisedLayer, plan: EnginePlan) -> IntArray:
     """Biases with their rounding constants, group by group: (groups of a step, elements * bias slots).
 
-    Where x is a symbol, one symbol's groups behind the other's.  Lanes without a unit hold 0.
+    Where x is a symbol, one symbol's groups behind the other's.  Lanes without a unit hold 0.  Slots whose biases come
+    with the sums of x are left out.
     """
-    slots, units = len(layer.formats.bias_slots), plan.shape.units
+    kept, units = kept_slots(layer), plan.shape.units
+    slots = len(kept)
+    chosen = [layer.formats.bias_slots.index(slot) for slot in kept]
     rows = []
     for bias in layer.rounded_bias():
-        by_unit = bias.reshape(slots, units).T
+        by_unit = bias.reshape(-1, units)[chosen].T
         for tile in range(plan.tiles):
             part = by_unit[tile * plan.rows : (tile + 1) * plan.rows]
             groups = -(-len(part) // plan.elements)
@@ -190,7 +193,8 @@ def memory_images(
     """
     product, formats = layer.formats.product, layer.formats
     images = {} if external else {"weights": _hex(_weight_bits(layer, plan))}
-    images["bias"] = hex_lines(bias_words(layer, plan), product.bias.width)
+    if kept_slots(layer):
+        images["bias"] = hex_lines(bias_words(layer, plan), product.bias.width)
     if not isinstance(formats, LinearFormats) or formats.preactivation is not None:
         images["table"] = table_image(formats.table, plan.pipeline.signed_table)
     if plan.shape.hidden and (state_access or layer.h_0 is not None):

@@ -26,6 +26,7 @@ from rnngen.emit.system_document import (
 from rnngen.errors import DesignError
 from rnngen.ir.network import Network
 from rnngen.ir.quantised import QuantisedNetwork
+from rnngen.passes.apart import join_halves
 from rnngen.passes.cut import Part, join, of_shares
 from rnngen.plan.partition import Advice, Other, Partition, PartPlan
 
@@ -53,7 +54,8 @@ class SystemDesign:
 
     @cached_property
     def _whole(self) -> Part:
-        return _joined(self.document, {design.folder.name: design for design in self.designs})
+        parts = _pieces(self.document, {design.folder.name: design for design in self.designs})
+        return join_halves(parts, str(self.document["network"]))
 
     @property
     def network(self) -> Network:
@@ -139,12 +141,12 @@ def _document(choice: Choice, designs: Sequence[Design]) -> dict[str, Any]:
     }
 
 
-def _joined(document: dict[str, Any], designs: Mapping[str, Design]) -> Part:
-    """The whole network, from the designs of all devices."""
-    parts = []
-    for names in parts_of(document):
-        parts.append(of_shares([Part(designs[name].network, designs[name].quantised) for name in names]))
-    return join(parts, str(document["network"]))
+def _pieces(document: dict[str, Any], designs: Mapping[str, Design]) -> list[Part]:
+    """What each part computes, from the designs of all devices."""
+    return [
+        of_shares([Part(designs[name].network, designs[name].quantised) for name in names])
+        for names in parts_of(document)
+    ]
 
 
 def _ports(partition: Partition, designs: Sequence[Design]) -> dict[str, Any]:
@@ -172,7 +174,7 @@ def read_system(folder: Path) -> SystemDesign:
                 raise DesignError(
                     f"'{folder / name}' is not the design that '{path}' names; partition the model again."
                 )
-        network = _joined(document, designs).quantised
+        network = join(_pieces(document, designs), str(document["network"])).quantised
         partition = read_partition(system, network, designs, document)
     except (KeyError, TypeError, ValueError) as error:
         raise DesignError(f"'{path}' lacks or garbles {error}; partition the model again.") from error

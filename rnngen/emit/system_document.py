@@ -11,9 +11,10 @@ from typing import Any
 from rnngen.config.pins import LinkPins, PinsEnd
 from rnngen.config.system import Device, Host, Link, System
 from rnngen.emit.design import Design
-from rnngen.ir.quantised import QuantisedNetwork
+from rnngen.ir.quantised import QuantisedLayer, QuantisedNetwork
 from rnngen.plan.memory import total_memory_bits
 from rnngen.plan.partition import Advice, Group, GroupParts, Hop, Loser, Other, Partition, PartPlan, Parts, SharedBlock
+from rnngen.plan.partition.cuts import X_AND_H
 
 
 def system_dict(system: System) -> dict[str, Any]:
@@ -181,4 +182,11 @@ def _part(
     bits = total_memory_bits(design.quantised, design.plan)
     if shared is not None:
         return shared.part(design.plan, bits)
-    return PartPlan(parts.system.device(names[0]), blocks, design.plan, bits)
+    halves = any(layer.apart for layer in (design.quantised.layers[0], *_following(parts, blocks)))
+    return PartPlan(parts.system.device(names[0]), blocks, design.plan, bits, cut=X_AND_H if halves else "")
+
+
+def _following(parts: Parts, blocks: range) -> tuple[QuantisedLayer, ...]:
+    """Layers of the block behind some."""
+    behind = range(blocks.stop, min(blocks.stop + 1, len(parts.network.blocks)))
+    return parts.part(behind).layers if behind else ()

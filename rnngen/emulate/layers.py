@@ -81,6 +81,7 @@ class _Product:
                 block[:, -1] = table[0]
             blocks.append(block)
             tables.append(table)
+        self._sums = _sums_of_x(layer, order) if layer.apart else None
         self._matrix = np.ascontiguousarray(np.concatenate(blocks))
         self._table = np.concatenate(tables, axis=1).T if layer.symbols else None  # (rows, V)
 
@@ -92,14 +93,27 @@ class _Product:
 
     def run(self, x: FloatArray, h: FloatArray | None) -> FloatArray:
         """The sums (rows, sequences) in ``result``, which the next run overwrites."""
-        if self._table is None:
+        if self._table is None and self._sums is None:
             self._operands[: self._inputs] = x
         if h is not None and self._hidden:
             self._operands[self._inputs : -1] = h
         np.matmul(self._matrix, self._operands, out=self.result)
         if self._table is not None:
             self.result += self._table[:, x[0].astype(np.intp)]
+        if self._sums is not None:
+            rows, words, scales = self._sums
+            self.result[rows] += x[words] * scales
         return self.result
+
+
+def _sums_of_x(layer: QuantisedLayer, order: Sequence[str]) -> tuple[IntArray, IntArray, FloatArray]:
+    """Of an engine whose x is multiplied apart: the rows that sums of x enter, their words, and what scales them."""
+    units, slots = np.arange(layer.output_size), layer.formats.sum_slots
+    inside = [slot for slot in order if slot in slots]
+    rows = np.concatenate([order.index(slot) * len(units) + units for slot in inside])
+    words = np.concatenate([units * len(slots) + slots.index(slot) for slot in inside])
+    scales = np.repeat([2.0 ** -layer.formats.slot_shift(slot) for slot in inside], len(units))
+    return rows, words, scales[:, None]
 
 
 def _by_gate(layer: QuantisedLayer, weight: IntArray) -> dict[str, FloatArray]:

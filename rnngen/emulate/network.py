@@ -85,7 +85,8 @@ class _BranchEmulator:
         results = []
         for index in stage:
             layer, product = self._layers[index], self._layers[index].formats.product
-            own_x = x if layer.symbols else x[layer.x_offset : layer.x_offset + product.input_size]
+            whole = layer.symbols or layer.apart
+            own_x = x if whole else x[layer.x_offset : layer.x_offset + product.input_size]
             own_h = self._h[layer.h_offset : layer.h_offset + product.hidden_size]
             results.append(self._engines[index].step(own_x, own_h, saturations[index], traces[index]))
         return results[0] if len(results) == 1 else np.concatenate(results)

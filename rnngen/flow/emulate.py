@@ -19,6 +19,7 @@ from rnngen.flow.accuracy import ErrorFigures, error_figures, finite_or_none
 from rnngen.flow.arrays import read_array
 from rnngen.flow.lengths import reference_of, without_padding
 from rnngen.flow.states import decode_states, encode_states, read_states
+from rnngen.flow.stimulus import check_takes_x
 from rnngen.ir.inputs import check_input, check_lengths
 from rnngen.ir.quantised import with_states
 from rnngen.ir.reference import State, States, check_states
@@ -74,9 +75,11 @@ def emulate(
 
     Raises:
         DesignError: if the folder holds no sound design, or one whose states cannot be given.
-        DataError: if x or a state is not what it should be.
+        DataError: if x or a state is not what it should be, or the design takes no x.
     """
     design = _read(design) if isinstance(design, Path | str) else design
+    if isinstance(design, Design):
+        check_takes_x(design)
     if isinstance(x, str | Path):
         values = read_array(Path(x), design.network, "Input")
     else:

@@ -26,22 +26,26 @@ from rnngen.gateware.board_ulx3s import pll_settings
 from rnngen.gateware.system.device import device_verilog
 from rnngen.ir.network import Network
 from rnngen.ir.quantised import QuantisedNetwork
+from rnngen.passes.apart import cut_apart
 from rnngen.passes.cut import Part, cut, shares_of
 from rnngen.passes.prune_layers import FitOptions
 from rnngen.plan.partition import (
     GOALS,
+    ApartParts,
     Loser,
     Partition,
     PartPlan,
     Parts,
     SearchResult,
+    best_apart,
     best_partition,
     best_with,
+    better_apart,
     groups_of,
     inner_cuts,
     member_plan,
 )
-from rnngen.plan.partition.cuts import GENERATED
+from rnngen.plan.partition.cuts import GENERATED, X_AND_H
 from rnngen.plan.partition.parts import Progress
 from rnngen.plan.search import DEFAULT_CAPACITY
 
@@ -53,7 +57,8 @@ class PartitionOptions:
     Attributes:
         goal: ``"interval"``: the shortest step interval, then the least latency; ``"latency"``: the other way round.
         cut: ``"auto"``: whichever is better; ``"layers"``: whole layers on devices; ``"rows"``, ``"outputs"`` or
-            ``"groups"``: layers over several devices each, in this way (``plan.partition.cuts``).
+            ``"groups"``: layers over several devices each, in this way; ``"x/h"``: a layer's x on one device and its h
+            on the next one (``plan.partition.cuts``).
         name: Of the network; a device's top module is NAME_DEVICE.
     """
 
@@ -126,7 +131,7 @@ def _best(parts: Parts, options: PartitionOptions, state: bool) -> SearchResult:
         whole = error
     beaten = whole.best if isinstance(whole, SearchResult) and options.cut == "auto" else None
     given = state or options.state_access
-    found = "states are given to whole layers" if given else _best_shared(parts, options, beaten)
+    found = "states are given to whole layers" if given else _best_inside(parts, options, beaten)
     if isinstance(found, str) and options.cut != "auto":
         raise PlanError(f"No layer can be cut by {options.cut}: {found}.")
     if isinstance(whole, PlanError):
@@ -134,6 +139,21 @@ def _best(parts: Parts, options: PartitionOptions, state: bool) -> SearchResult:
             raise whole
         return SearchResult(found, (Loser(1, str(whole)),))
     return whole if isinstance(found, str) else SearchResult(found, (whole.best,))
+
+
+def _best_inside(parts: Parts, options: PartitionOptions, beaten: Partition | None) -> Partition | str:
+    """The best cut inside layers of the kinds that are asked for, or why there is none.
+
+    Args:
+        beaten: A cut that it must be better than.
+    """
+    if options.cut == X_AND_H:
+        other_weights = "sums of x have as many bits as these weights need, so that no others can be loaded"
+        return other_weights if options.loadable else best_apart(parts, options.goal)
+    best = _best_shared(parts, options, beaten)
+    if options.cut != "auto" or options.loadable:
+        return best
+    return better_apart(parts, options.goal, beaten if isinstance(best, str) else best) or best
 
 
 def _best_shared(parts: Parts, options: PartitionOptions, beaten: Partition | None) -> Partition | str:
@@ -196,6 +216,10 @@ def _written(
     own = "net" if network.name == "rnn" else network.name  # modules of leaves begin with rnn_
     name = check_identifier(options.name) if options.name is not None else own
     tops = [check_identifier(f"{name}_{device}") for device in best.names]
+    others = found.others
+    if best.apart:
+        parts = halves = ApartParts(parts, best.apart)
+        others = tuple(halves.counted(other) if isinstance(other, Partition) else other for other in others)
     pieces = _pieces(network, parts.network, best, name)
     piece_of = dict(zip(best.names, pieces))
     shapes = device_shapes(best, [piece.quantised for piece in pieces], tops)
@@ -213,13 +237,14 @@ def _written(
         return _write_part(folder, piece, own, parts, options, calibration, around[top], described[top])
 
     inner = tuple(inner_cuts(parts, best))
-    return write_system(target, Choice(name, options.goal, best, found.others, inner), write)
+    return write_system(target, Choice(name, options.goal, best, others, inner), write)
 
 
 def _pieces(network: Network, quantised: QuantisedNetwork, best: Partition, name: str) -> list[Part]:
     """What each device computes."""
     tops = [[f"{name}_{device}" for device in part.names] for part in best.parts]
-    whole = cut(network, quantised, [part.blocks for part in best.parts], [names[0] for names in tops])
+    cutting = cut_apart if best.apart else cut
+    whole = cutting(network, quantised, [part.blocks for part in best.parts], [names[0] for names in tops])
     return [piece for part, names in zip(whole, tops) for piece in shares_of(part, names)]
 
 

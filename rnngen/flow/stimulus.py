@@ -35,6 +35,7 @@ def given_input(
     description: str,
 ) -> GivenInput:  # fmt: skip
     """The input and what it is."""
+    check_takes_x(design)
     if steps is not None and steps < 1:
         raise DataError(f"--steps must be at least 1, not {steps}.")
     if x is None:
@@ -53,6 +54,16 @@ def given_input(
             f"simulate fewer (--steps) or generate the design with --max-steps {most}."
         )
     return GivenInput(values, own, description or name)
+
+
+def check_takes_x(design: Design) -> None:
+    """Stops at a design whose input is no x of its float network."""
+    first = design.quantised.layers[0]
+    if first.apart:
+        raise DataError(
+            f"Design '{design.folder}' takes the sums of the x of layer '{first.name}', which another device "
+            f"multiplies; give x to the system that it belongs to."
+        )
 
 
 def _synthetic(design: Design, steps: int) -> tuple[FloatArray, str]:

@@ -6,6 +6,7 @@ from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Signal,
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from rnngen.arith.format import Format
 from rnngen.gateware.array import ArrayShape, engine_array
 from rnngen.gateware.banked import make_banked_array
 from rnngen.gateware.buffers import StepBuffer, VectorMemory, VectorWriter, address_width, fit_address, write_layout
@@ -28,6 +29,7 @@ from rnngen.gateware.shared import extended, own_sums, padded_weights, word_layo
 from rnngen.gateware.tails import (
     SATURATION_COUNTER_BITS,
     TailSignals,
+    bias_width,
     count_saturations,
     make_tail,
     shifted_bias,
@@ -35,7 +37,7 @@ from rnngen.gateware.tails import (
 from rnngen.ir.quantised import QuantisedLayer
 from rnngen.plan.engine import EnginePlan
 from rnngen.plan.layer import ceil_div
-from rnngen.plan.memory import state_width
+from rnngen.plan.memory import kept_slots, state_width
 from rnngen.plan.timing import OPERAND_CYCLES, STATE_AHEAD
 from rnngen.plan.vectors import vector_banks
 
@@ -85,7 +87,7 @@ class Engine(wiring.Component):
         self._buffer = StepBuffer(
             product.x.width,
             context.x_lanes,
-            1 if layer.symbols else plan.x_columns,
+            plan.port_columns,
             context.x_size,
             2 * context.capacity or plan.input_slots,
             context.x_aligned,
@@ -178,7 +180,8 @@ class Engine(wiring.Component):
             sequencer.peek_stream.eq(self.peek.stream),
             sequencer.base.eq(buffer.base),
         ]
-        self._release(m, sequencer)
+        if not shape.apart:
+            self._release(m, sequencer)
         if self._plan.shape.spaced:
             loads = [getattr(self, f"load_{what}").enable for what in ("weights", "h_0") if what in self._memories]
             m.d.comb += [sequencer.go_h.eq(self.go_h), self.stale.eq(Cat(self.restart, *loads).any())]
@@ -188,7 +191,7 @@ class Engine(wiring.Component):
         sums = Signal.like(gathered[0], name="array_sums") if self._plan.keeps_sums else gathered[0]
         h_operand = self._forwarded(m, sequencer, tail)
         addend = tail.addend if self._plan.is_unrolled else None
-        if isinstance(buffer.memory, VectorMemory):
+        if isinstance(buffer.memory, VectorMemory) and not shape.apart:
             m.d.comb += buffer.address.eq(sequencer.x_address)
         if self._plan.shape.banked:
             self._banked_path(m, sequencer, buffer, sums, gathered[1])
@@ -201,7 +204,8 @@ class Engine(wiring.Component):
             head, symbol = gather(m, self._layer, self._plan, gathered[0], head, symbol, tail)
         groups = line(m, head, "group", self._plan.tail.output + group_ahead(self._plan) + 1)
         m.d.comb += self._arrives.eq(groups[-2].valid)
-        self._tail_memories(m, tail, groups, symbol)
+        self._biases(m, tail, groups, symbol, buffer)
+        self._state(m, tail, groups)
         self._results(m, tail, groups)
         passing = {delay: groups[delay + group_ahead(self._plan)].valid for _, delay in tail.saturated.values()}
         count_saturations(m, tail, passing, self.saturations, self.clear)
@@ -261,7 +265,7 @@ class Engine(wiring.Component):
             if self._begins["h_0"]:
                 h_word = Mux(first_step, self._beginning(m, "h_0", sequencer.h_word), h_word)
                 first_step = Const(0, 1)
-        x_word = buffer.data if plan.shape.inputs else Const(0, product.x.width * plan.x_columns)
+        x_word = buffer.data if plan.shape.inputs else Const(0, self._x_format.width * plan.x_columns)
         if plan.x_lanes:  # words beyond the last one of x, or of h, meet weights of 0
             without_x = Const(0, product.x.width * plan.h_columns)
             without_h = Const(0, product.h.width * plan.x_columns)
@@ -412,13 +416,13 @@ class Engine(wiring.Component):
 
     def _operand(self, m: Module, name: str, from_x: Value, first_step: Value, x: Value, h: Value) -> Signal:
         """A column word of x or of h at one binary point; h is 0 in a sequence's first step."""
-        product = self._layer.formats.product
-        columns = len(x) // product.x.width
+        product, x_width = self._layer.formats.product, self._x_format.width
+        columns = len(x) // x_width
         operand = Signal(columns * product.operand_width, name=name)
         m.submodules[name] = Instance(
             "rnn_operand",
             p_COLUMNS=columns,
-            p_X_WIDTH=product.x.width,
+            p_X_WIDTH=x_width,
             p_H_WIDTH=product.h.width,
             p_SHIFT_X=product.shift_x,
             p_SHIFT_H=product.shift_h,
@@ -431,6 +435,12 @@ class Engine(wiring.Component):
             o_operand=operand,
         )
         return operand
+
+    @property
+    def _x_format(self) -> Format:
+        """Of an operand x; where that is multiplied apart there is none, and its place is as wide as that of h."""
+        product = self._layer.formats.product
+        return product.h if self._layer.apart else product.x
 
     def _image(self, what: str) -> str:
         """Name of the memory image of ``what``."""
@@ -453,21 +463,54 @@ class Engine(wiring.Component):
         writes = {"i_write_enable": load.enable, "i_write_address": load.address, "i_write_data": load.data}
         return Instance("rnn_weight_memory", **ports, **writes)
 
-    def _tail_memories(self, m: Module, tail: TailSignals, groups: list[Signal], symbol: Value) -> None:
-        """Bias, and the state where there is one, read for each group in time."""
-        plan, timing, layer = self._plan, self._plan.tail, self._layer
+    def _biases(self, m: Module, tail: TailSignals, groups: list[Signal], symbol: Value, buffer: StepBuffer) -> None:
+        """The biases of each group, read in time."""
+        plan, layer = self._plan, self._layer
         count = plan.group_count
-        depth = count * max(1, plan.shape.symbols)
-        ahead = group_ahead(plan)
-        bias = word = Signal(bias_word_width(layer, plan), name="bias_word")
-        for number in range(ahead - 1):
+        bias = word = Signal(plan.elements * len(layer.formats.bias_slots) * bias_width(layer), name="bias_word")
+        for number in range(group_ahead(plan) - 1):
             late = Signal.like(word, name=f"bias_word_{number}", reset_less=True)
             m.d.sync += late.eq(word)
             word = late
         m.d.comb += (tail.addend if plan.is_unrolled else tail.bias).eq(shifted_bias(layer.formats.product, word))
+        if plan.shape.apart:
+            m.d.comb += bias.eq(self._sums_of_x(m, groups[0], buffer))
+            return
+        depth = count * max(1, plan.shape.symbols)
         address = Signal(range(max(2, depth)), name="bias_address")
         m.d.comb += address.eq(symbol + group_counter(m, groups[0], count))
         m.submodules.bias = self._parameter_memory("bias", depth, address, bias)
+
+    def _sums_of_x(self, m: Module, group: Signal, buffer: StepBuffer) -> Value:
+        """The biases of a group, one cycle behind it: the sums of x from the input, and of the other slots constants.
+
+        A step's words are read once, in their order; with the last ones its place in the input is free.
+        """
+        plan, layer, width = self._plan, self._layer, bias_width(self._layer)
+        m.d.comb += [
+            buffer.address.eq(group_counter(m, group, buffer.depth)),
+            self.released.eq(group.valid & group.step_end),
+            self.released_last.eq(self.released & group.sequence_last),
+        ]
+        coming, kept = layer.formats.sum_slots, kept_slots(layer)
+        constants = Signal(bias_word_width(layer, plan), name="constant_biases")
+        if kept:
+            address = group_counter(m, group, plan.group_count)
+            m.submodules.bias = self._parameter_memory("bias", plan.group_count, address, constants)
+        biases: list[Value] = []
+        for unit in range(plan.elements):
+            for slot in layer.formats.bias_slots:
+                if slot in kept:
+                    biases.append(constants.word_select(unit * len(kept) + kept.index(slot), width))
+                    continue
+                word = buffer.data.word_select(unit * len(coming) + coming.index(slot), layer.formats.product.x.width)
+                biases.append(Cat(word, word[-1].replicate(width - len(word))))
+        return Cat(biases)
+
+    def _state(self, m: Module, tail: TailSignals, groups: list[Signal]) -> None:
+        """The state of each group, where there is one, read in time."""
+        plan, timing, layer = self._plan, self._plan.tail, self._layer
+        count, ahead = plan.group_count, group_ahead(plan)
         if timing.state_read is None or timing.state_write is None:
             return
         state = Signal.like(tail.state, name="old_state")

@@ -16,11 +16,8 @@ _PARTIAL_AHEAD = 2
 
 
 def group_ahead(plan: EnginePlan) -> int:
-    """Cycles by which a group is known before its sums.
-
-    For its bias: the memory, a register that block RAM can hold and one beside the adder, as far as there is time.
-    """
-    return min(3, plan.array_cycles - (1 if plan.shape.symbols else 0))
+    """Cycles by which a group is known before its sums."""
+    return plan.bias_ahead
 
 
 def group_layout(streams: int, turns: int) -> data.StructLayout:

@@ -7,7 +7,7 @@ from rnngen.gateware.tails import bias_width, sum_width
 from rnngen.ir.quantised import QuantisedLayer
 from rnngen.plan.engine import EnginePlan
 from rnngen.plan.layer import ceil_div
-from rnngen.plan.memory import state_width
+from rnngen.plan.memory import kept_slots, state_width
 
 
 def image_names(index: int, prefix: str = "") -> dict[str, str]:
@@ -21,8 +21,8 @@ def weight_word_width(layer: QuantisedLayer, plan: EnginePlan) -> int:
 
 
 def bias_word_width(layer: QuantisedLayer, plan: EnginePlan) -> int:
-    """Bits of one bias memory word: all biases of E units."""
-    return plan.elements * len(layer.formats.bias_slots) * bias_width(layer)
+    """Bits of one bias memory word: all biases of E units that do not come with the sums of x."""
+    return plan.elements * len(kept_slots(layer)) * bias_width(layer)
 
 
 def bus_widths(layer: QuantisedLayer, plan: EnginePlan) -> dict[str, int]:
@@ -30,7 +30,7 @@ def bus_widths(layer: QuantisedLayer, plan: EnginePlan) -> dict[str, int]:
     product = layer.formats.product
     return {
         "weights": weight_word_width(layer, plan),
-        "biases": bias_word_width(layer, plan),
+        "biases": plan.elements * len(layer.formats.bias_slots) * bias_width(layer),
         "sums": plan.elements * plan.shape.gates * sum_width(layer, plan),
         "operands": plan.columns * product.operand_width,
     }
@@ -38,12 +38,11 @@ def bus_widths(layer: QuantisedLayer, plan: EnginePlan) -> dict[str, int]:
 
 def parameter_memories(index: int, layer: QuantisedLayer, plan: EnginePlan) -> dict[str, LoadableMemory]:
     """The memories of engine ``index`` that hold its parameters, by what they hold."""
-    return {
-        "weights": LoadableMemory(index, 0, weight_word_width(layer, plan), plan.words),
-        "bias": LoadableMemory(
-            index, 1, bias_word_width(layer, plan), plan.group_count * max(1, layer.symbols)
-        ),
-    }
+    found = {"weights": LoadableMemory(index, 0, weight_word_width(layer, plan), plan.words)}
+    if kept_slots(layer):
+        depth = plan.group_count * max(1, layer.symbols)
+        found["bias"] = LoadableMemory(index, 1, bias_word_width(layer, plan), depth)
+    return found
 
 
 def state_memories(index: int, layer: QuantisedLayer, plan: EnginePlan, h_size: int) -> dict[str, LoadableMemory]:

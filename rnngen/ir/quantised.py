@@ -54,6 +54,9 @@ class QuantisedLayer:
         x_offset, h_offset: First word of x and of h that the engine reads, where it reads a slice of a longer vector.
         h_0: The whole h that a sequence begins with, and state_0 (units,): what the units remember then; None: zeros.
         mask_x, mask_h: The places of non-zeros, where zeros are not multiplied; None beside another one: all places.
+        apart: x is multiplied somewhere else (``passes.apart``): the words of a step are the sums of x with biases and
+            rounding constants, at the accumulator's point, unit by unit and in a unit by ``formats.sum_slots``; the
+            biases of those slots are 0 here.
     """
 
     name: str
@@ -67,6 +70,7 @@ class QuantisedLayer:
     state_0: IntArray | None = None
     mask_x: BankedMask | None = None
     mask_h: BankedMask | None = None
+    apart: bool = False
 
     @property
     def banks(self) -> int:
@@ -90,6 +94,13 @@ class QuantisedLayer:
         return len(self.bias) if self.bias.ndim == 2 else 0
 
     @property
+    def input_words(self) -> int:
+        """Words of an input step that it reads: of x, or a symbol, or the sums of x."""
+        if self.apart:
+            return len(self.formats.sum_slots) * self.output_size
+        return 1 if self.symbols else self.formats.product.input_size
+
+    @property
     def output_size(self) -> int:
         """Words of one output step."""
         return int(self.bias.shape[-1]) // len(self.formats.bias_slots)
@@ -107,8 +118,13 @@ class QuantisedLayer:
         return of_x + (self.mask_h.nonzeros if self.mask_h else of_h)
 
     def rounded_bias(self) -> IntArray:
-        """Biases (V or 1, bias slots * units) with the rounding constants of their narrowings added."""
-        halves = np.array(rounding_constants(self.formats), dtype=np.int64)
+        """Biases (V or 1, bias slots * units) with the rounding constants of their narrowings added.
+
+        Those that are inside the sums of x are 0.
+        """
+        inside = self.formats.sum_slots if self.apart else ()
+        constants = zip(self.formats.bias_slots, rounding_constants(self.formats))
+        halves = np.array([0 if slot in inside else half for slot, half in constants], dtype=np.int64)
         return np.atleast_2d(self.bias) + np.repeat(halves, self.output_size)
 
 
@@ -228,8 +244,7 @@ class QuantisedNetwork:
     def input_size(self) -> int:
         """Words of one input step."""
         first = self.blocks[0].branches[0].stages[0]
-        own = 1 if self.symbols else sum(self.layers[index].formats.product.input_size for index in first)
-        return self.blocks[0].inputs or own
+        return self.blocks[0].inputs or (1 if self.symbols else sum(self.layers[index].input_words for index in first))
 
     @property
     def input_format(self) -> Format:

@@ -49,12 +49,12 @@ def cut(network: Network, quantised: QuantisedNetwork, ranges: Sequence[range], 
     Raises:
         ModelError: if ranges leave a block out, take one twice, or are empty.
     """
-    _check_ranges(ranges, len(quantised.blocks))
+    check_ranges(ranges, len(quantised.blocks))
     for here, following in pairwise(ranges):
         block, reader = quantised.blocks[here[-1]], part_of(quantised, following)
         assert quantised.block_format(block) == reader.input_format, "a block reads what the one before gives"
     return [
-        Part(_float_part(network, quantised, blocks, name), part_of(quantised, blocks, name))
+        Part(float_part(network, quantised, blocks, name), part_of(quantised, blocks, name))
         for blocks, name in zip(ranges, names, strict=True)
     ]
 
@@ -85,17 +85,19 @@ def join(parts: Sequence[Part], name: str) -> Part:
     layers: list[QuantisedLayer] = []
     blocks: list[Block] = []
     floats: list[Layer] = []
-    for part in parts:
+    for part, following in zip(parts, (*parts[1:], None)):
         blocks += (_moved(block, -len(layers), -len(floats)) for block in part.quantised.blocks)
         layers += part.quantised.layers
-        floats += part.network.layers
+        # Where the next part begins with half a layer, that has the float one.
+        floats += part.network.layers[: -1 if following and following.quantised.layers[0].apart else None]
     return Part(
         replace(first, name=name, layers=tuple(floats), host_after=last.host_after),
         replace(parts[0].quantised, name=name, layers=tuple(layers), blocks=tuple(blocks)),
     )
 
 
-def _check_ranges(ranges: Sequence[range], count: int) -> None:
+def check_ranges(ranges: Sequence[range], count: int) -> None:
+    """Raises ModelError unless ranges are all blocks in order."""
     flat = [index for blocks in ranges for index in blocks]
     if flat != list(range(count)) or not all(ranges):
         raise ModelError(
@@ -120,15 +122,21 @@ def _less(indices: Iterable[int], first: int) -> tuple[int, ...]:
     return tuple(index - first for index in indices)
 
 
-def _float_part(network: Network, quantised: QuantisedNetwork, blocks: range, name: str) -> Network:
-    """The float layers of a part; what the host does is done before the first and behind the last one."""
+def float_part(
+    network: Network, quantised: QuantisedNetwork, blocks: range, name: str, behind: tuple[Layer, ...] = ()
+) -> Network:
+    """The float layers of a part; what the host does is done before the first and behind the last one.
+
+    Args:
+        behind: Layers that follow them.
+    """
     first = quantised.blocks[blocks.start - 1].source + 1 if blocks.start else 0
     layers = network.layers[first : quantised.blocks[blocks[-1]].source + 1]
     whole = len(quantised.blocks)
     return replace(
         network,
         name=name,
-        layers=layers,
+        layers=layers + behind,
         host_before=network.host_before if blocks.start == 0 else (),
         host_after=network.host_after if blocks.stop == whole else (),
     )

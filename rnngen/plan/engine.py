@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -91,6 +91,8 @@ class EnginePlan:
             self._check_banked(self.shape.banked)
         if self.shape.shares > 1:
             self._check_shared_rows()
+        if self.shape.apart:
+            self._check_apart()
         if self.shape.spaced and not self._may_be_spaced():
             raise PlanError(
                 f"Layer '{self.shape.name}': its h-part cannot be computed before x comes; it needs a whole x and an h "
@@ -152,6 +154,21 @@ class EnginePlan:
                 f"{self.columns}."
             )
 
+    def _check_apart(self) -> None:
+        """The sums of x come in the order of units, and a group's are read at once."""
+        shape = self.shape
+        plain = shape.alone and shape.hidden > 0 and not (shape.inputs or shape.symbols or shape.banked or shape.spaced)
+        if not plain or shape.h_offset or shape.shares > 1 or shape.streams > 1 or self.shared:
+            raise PlanError(
+                f"Layer '{shape.name}': its x cannot be multiplied apart; that takes a dense recurrent layer of one "
+                f"stage, one stream and one device, and an array of its own."
+            )
+        if not is_aligned(self):
+            raise PlanError(
+                f"Layer '{shape.name}': its x is multiplied apart, so that element-wise lanes must divide its "
+                f"{self.rows} row lanes, not be {self.elements}."
+            )
+
     def _may_be_side_by_side(self) -> bool:
         """A GRU keeps two sums of gate n apart; slices, symbols and passes are only read one behind the other."""
         shape = self.shape
@@ -174,6 +191,21 @@ class EnginePlan:
     def h_columns(self) -> int:
         """Words of h that are read at a time."""
         return self.columns - self.x_lanes
+
+    @property
+    def port_columns(self) -> int:
+        """Words of the input that are read at a time, and so may be written at one: of x, or the sums of a group."""
+        if self.shape.apart:
+            return self.shape.gates * self.elements
+        return 1 if self.shape.symbols else self.x_columns
+
+    @property
+    def bias_ahead(self) -> int:
+        """Cycles by which a group is known before its sums, for its biases.
+
+        The memory, a register that block RAM can hold and one beside the adder, as far as there is time.
+        """
+        return min(3, self.array_cycles - (1 if self.shape.symbols else 0))
 
     @cached_property
     def is_unrolled(self) -> bool:
@@ -526,6 +558,8 @@ class EnginePlan:
     @property
     def release_cycle(self) -> int:
         """Cycle, from the first issue, of the step's last read of its input slot."""
+        if self.shape.apart:  # with the biases of the last group
+            return self.last_write_cycle - self.tail.output - self.bias_ahead
         return self.last_read((self.sweep if self.shape.symbols else self.x_words) - 1) + self.index_cycles
 
     @property
@@ -554,8 +588,10 @@ def are_legal(plan: EnginePlan, passes: tuple[int, ...]) -> bool:
     """
     if plan.shape.spaced or sum(passes) != plan.sweep or len(set(passes[2:])) > 1 or min(passes) < plan.groups:
         return False
-    if plan.shape.symbols or plan.halved or (plan.shape.kind == "gru" and passes != (plan.x_words, plan.h_words)):
-        return False  # a symbol is no word; a GRU keeps the x-part of gate n apart from its h-part
+    if plan.shape.symbols or plan.shape.apart or plan.halved:
+        return False  # nothing of x is multiplied
+    if plan.shape.kind == "gru" and passes != (plan.x_words, plan.h_words):
+        return False  # a GRU keeps the x-part of gate n apart from its h-part
     # From a sweep's end in one pass to its end in the next: least for the first or the last one.
     ends = ((plan.sweeps * before - before + after, plan.sweeps * after) for before, after in pairwise(passes[:4]))
     return plan.sweeps > 1 and min((min(pair) for pair in ends), default=0) >= PARTIAL_GAP
@@ -568,10 +604,11 @@ def least_elements(plan: EnginePlan, limit: int, soon: bool = False) -> EnginePl
 
     Among equals, a number that divides columns and rows is preferred: the vector memories then need no rotation.
     """
-    largest = max(1, min(plan.rows, plan.h_columns if plan.shape.hidden else plan.rows, limit))
+    most = max(1, min(plan.rows, plan.h_columns if plan.shape.hidden else plan.rows, limit))
+    *smaller, largest = element_choices(plan.shape, plan.rows, plan.fewest_elements, most)
     best = replace(plan, elements=largest)
     candidates = [best]
-    for elements in range(plan.fewest_elements, largest):
+    for elements in smaller:
         fewer = replace(plan, elements=elements)
         late = soon and fewer.last_write_cycle > best.last_write_cycle
         if fewer.interval == best.interval and not late:
@@ -586,6 +623,17 @@ def least_elements(plan: EnginePlan, limit: int, soon: bool = False) -> EnginePl
 def is_aligned(plan: EnginePlan) -> bool:
     """Whether every group of E units starts at a multiple of E: E divides R, or there is one tile."""
     return plan.rows % plan.elements == 0 or plan.tiles == 1
+
+
+def element_choices(shape: LayerShape, rows: int, fewest: int, most: int) -> Sequence[int]:
+    """Element-wise lanes that are legal, from the fewest to the most, ascending; one at least.
+
+    Where x is multiplied apart those that divide the row lanes, or any where there is one tile.
+    """
+    if not shape.apart or rows == shape.units:
+        return range(min(fewest, most), most + 1)
+    legal = [elements for elements in range(1, most + 1) if rows % elements == 0]
+    return [elements for elements in legal if elements >= fewest] or legal[-1:]
 
 
 def unit_order(plan: EnginePlan) -> IntArray:

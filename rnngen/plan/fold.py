@@ -38,6 +38,8 @@ def can_fold(shapes: Sequence[BlockShape]) -> str:
         layer = shape.layers[0]
         if any(layer.banked for layer in shape.layers):
             return f"the rows of layer '{layer.name}' are sparse, each with columns of its own"
+        if layer.apart:
+            return f"layer '{layer.name}' takes the sums of its x in every step"
         if layer.spaced:
             return "the h-part of a spaced layer is computed whenever nothing else is"
         if layer.streams > 1:

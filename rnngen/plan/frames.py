@@ -68,7 +68,6 @@ def fitted(plan: NetworkPlan, takes: StepFrame | None, gives: StepFrame | None) 
         plan = replace(plan, output_words=gives.values_a_word)
     if takes is not None:
         first = plan.blocks[0].first
-        columns = 1 if first.shape.symbols else first.x_columns
         divisors = (n for n in range(takes.values_a_word, 0, -1) if takes.values_a_word % n == 0)
-        plan = replace(plan, input_words=next(n for n in divisors if n <= columns))
+        plan = replace(plan, input_words=next(n for n in divisors if n <= first.port_columns))
     return plan

@@ -76,6 +76,7 @@ class LayerShape:
         shares: Devices that compute as many units of the layer each; h holds the engine's own units first, then those
             of the others, which come over links.  Of a second stage that shares what the first stages of all devices
             give: its x is that of its own device, its h that of the others.
+        apart: x is multiplied by another engine, and the input of a step is its sums: the biases of that step.
     """
 
     name: str
@@ -94,6 +95,14 @@ class LayerShape:
     pair_width: int = 0
     banked: BankedShape | None = None
     shares: int = 1
+    apart: bool = False
+
+    @property
+    def port_size(self) -> int:
+        """Words of an input step: of x, or a symbol, or the sums of x."""
+        if self.apart:
+            return self.gates * self.units
+        return 1 if self.symbols else self.inputs
 
     @property
     def others(self) -> int:

@@ -21,6 +21,12 @@ def state_width(layer: QuantisedLayer) -> int:
     return formats.state.width if isinstance(formats, GruFormats) else 0
 
 
+def kept_slots(layer: QuantisedLayer) -> tuple[str, ...]:
+    """Bias slots that a memory holds: those that do not come with the sums of x."""
+    inside = layer.formats.sum_slots if layer.apart else ()
+    return tuple(slot for slot in layer.formats.bias_slots if slot not in inside)
+
+
 def engine_memory_bits(
     layer: QuantisedLayer, plan: EnginePlan, stored_steps: int = 0, streams: int = 1, sizes: tuple[int, int] = (0, 0)
 ) -> dict[str, int]:
@@ -33,7 +39,9 @@ def engine_memory_bits(
     product, shape = layer.formats.product, plan.shape
     symbols = stored_steps or plan.input_slots
     x_words = symbols if shape.symbols else x_bank_words(plan, stored_steps, sizes[0]) * plan.x_columns
-    slots_of_bias = max(1, shape.symbols) * len(layer.formats.bias_slots)
+    if shape.apart:
+        x_words = plan.input_slots * plan.group_count * plan.port_columns
+    slots_of_bias = max(1, shape.symbols) * len(kept_slots(layer))
     bits = {
         "weights": plan.words * plan.multipliers * product.weight_width,
         "bias": plan.group_count * plan.elements * slots_of_bias * product.bias.width,

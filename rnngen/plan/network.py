@@ -85,7 +85,7 @@ class BlockPlan:
     def port_size(self) -> int:
         """Words of an input step."""
         stage = self.branches[0].stages[0]
-        return self.inputs or (1 if self.first.shape.symbols else sum(engine.shape.inputs for engine in stage))
+        return self.inputs or (1 if self.first.shape.symbols else sum(engine.shape.port_size for engine in stage))
 
     @property
     def input_slots(self) -> int:
@@ -288,6 +288,11 @@ class NetworkPlan:
                 raise PlanError(
                     f"Layer '{name}' is cut over {self.shares} devices, which run in step; leave "
                     f"--weights external away."
+                )
+            if block.first.shape.apart:
+                raise PlanError(
+                    f"Layer '{name}' takes the sums of its x in every step, beside which external weights were not "
+                    f"built; leave --weights external away."
                 )
             if block.first.shape.spaced:
                 raise PlanError(

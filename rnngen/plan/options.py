@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
 from rnngen.plan.branch import BranchPlan
-from rnngen.plan.engine import EnginePlan, result_cycles
+from rnngen.plan.engine import EnginePlan, element_choices, result_cycles
 from rnngen.plan.layer import LayerShape, ceil_div, turn_choices
 from rnngen.plan.order import orders
 from rnngen.plan.shapes import BlockShape
@@ -64,7 +64,7 @@ class Option:
     @property
     def columns(self) -> int:
         """Words of the input that are read in a cycle, and so may be written in one."""
-        return 1 if self.branch.first.shape.symbols else self.branch.first.x_columns
+        return self.branch.first.port_columns
 
     @property
     def elements(self) -> int:
@@ -92,7 +92,7 @@ def widest(shape: LayerShape, rows: int, columns: int, pipeline: Pipeline, turns
 
 def _most_elements(shape: LayerShape, rows: int, columns: int) -> int:
     """Element-wise lanes that can be used: h is written a column word in a cycle."""
-    return min(rows, columns) if shape.hidden else rows
+    return element_choices(shape, rows, 1, min(rows, columns) if shape.hidden else rows)[-1]
 
 
 _Pair = tuple[int, int, int, int, int]
@@ -191,6 +191,7 @@ def _fitted_interval(plan: EnginePlan, dsps: int) -> int | None:
     most = min(plan.elements, (dsps - plan.array_dsps) // each) if each else plan.elements
     if most < max(1, plan.fewest_elements) or plan.array_dsps > dsps:
         return None
+    most = element_choices(plan.shape, plan.rows, plan.fewest_elements, most)[-1]
     return plan.interval if most == plan.elements else replace(plan, elements=most).interval
 
 
@@ -355,6 +356,9 @@ def _leanest(plan: EnginePlan, interval: int) -> EnginePlan:
     """The engine with the fewest element-wise lanes that keep the interval, which the widest do."""
     each = plan.last_words if plan.passes else interval // (plan.shape.streams * plan.sweeps)
     low, high = max(plan.fewest_elements, ceil_div(plan.rows, each)), plan.elements
+    if plan.shape.apart:
+        choices = (replace(plan, elements=n) for n in element_choices(plan.shape, plan.rows, low, high))
+        return next((choice for choice in choices if choice.interval <= interval), plan)
     middle = low  # often enough where the recurrence is hidden
     while low < high:
         if replace(plan, elements=middle).interval <= interval:

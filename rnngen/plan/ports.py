@@ -12,7 +12,7 @@ def port_words(first: BlockPlan, interval: int) -> int:
     Args:
         first: The block behind the port.
     """
-    columns = 1 if first.first.shape.symbols else first.first.x_columns
+    columns = first.first.port_columns
     words = next((n for n in range(1, columns + 1) if ceil_div(first.port_size, n) <= interval), columns)
     return next((n for n in range(words, columns + 1) if columns % n == 0), columns)
 

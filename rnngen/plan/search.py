@@ -185,8 +185,8 @@ def _finish(shapes: Sequence[BlockShape], chosen: Sequence[Option], capacity: in
 
 def _spare_rotation(option: Option, following: int | None, soon: bool) -> BranchPlan:
     branch = option.branch
-    if len(branch.stages) > 1:
-        return branch
+    if len(branch.stages) > 1 or branch.first.shape.apart:
+        return branch  # the block before counts on the lanes of one that takes sums of x
     plan = branch.first
     limit = plan.rows if following is None or option.writes == "one" else following
     return BranchPlan(((least_elements(plan, limit, soon),),))

@@ -78,6 +78,7 @@ def _layer_shape(
         spaced=spaced and product.hidden_size > 0,
         pair_width=0 if layer.banks else pair_width(product, dsp),
         banked=_banked(layer) if layer.banks else None,
+        apart=layer.apart,
     )
 
 
@@ -128,6 +129,8 @@ def block_shapes(
             f"Sequences that are stored (backward layers) cannot be interleaved, but {streams} streams are "
             f"asked for: send sequences whole, one behind the other."
         )
+    if streams > 1:
+        _check_whole(network, streams)
     if spaced:
         _check_spaced(network, streams)
     shapes = tuple(_block_shape(network, block, streams, spaced, dsp) for block in network.blocks)
@@ -151,6 +154,16 @@ def _kept(layer: LayerShape) -> str:
     if layer.banked is None:
         return "no zeros that are left out"
     return f"{layer.banked.kept_x} and {layer.banked.kept_h} non-zeros of x and h in a bank"
+
+
+def _check_whole(network: QuantisedNetwork, streams: int) -> None:
+    """Stops at a layer that takes the sums of x, which one stream alone gives."""
+    for layer in network.layers:
+        if layer.apart:
+            raise PlanError(
+                f"Layer '{layer.name}' takes the sums of its x in every step, of one stream, but {streams} streams are "
+                f"asked for: leave its x and h together."
+            )
 
 
 def _check_spaced(network: QuantisedNetwork, streams: int) -> None:
@@ -178,6 +191,11 @@ def _check_spaced(network: QuantisedNetwork, streams: int) -> None:
             "The network has no recurrent layer, so that nothing can be computed before x comes: leave out spaced mode."
         )
     for layer in recurrent:
+        if layer.apart:
+            raise PlanError(
+                f"Layer '{layer.name}' takes the sums of its x, and nothing of x is multiplied, so that it cannot be "
+                f"spaced: leave out spaced mode."
+            )
         if layer.symbols:
             raise PlanError(
                 f"Layer '{layer.name}' reads a table of {layer.symbols} symbols, and nothing of x is multiplied, so "

@@ -40,7 +40,7 @@ STAGES_KEY = (
 
 def _size(layer: Json) -> str:
     symbols = lookup(layer, "symbols")
-    inputs = f"{symbols} symbols" if symbols else lookup(layer, "input_size")
+    inputs = f"{symbols} symbols" if symbols else "sums of x" if lookup(layer, "apart") else lookup(layer, "input_size")
     return f"{inputs} → {lookup(layer, 'output_size')}"
 
 

@@ -1,6 +1,7 @@
 """Cutting a network over several devices."""
 
 from rnngen.plan.partition.advice import Advice, inner_cuts
+from rnngen.plan.partition.apart import ApartParts, best_apart, better_apart
 from rnngen.plan.partition.groups import GroupParts, groups_of
 from rnngen.plan.partition.hops import Hop
 from rnngen.plan.partition.parts import PartPlan, Parts, Refusal
@@ -9,7 +10,7 @@ from rnngen.plan.partition.search import Loser, Other, SearchResult, best_partit
 from rnngen.plan.partition.shared import Group, SharedBlock, member_plan
 
 __all__ = [
-    "GOALS", "Advice", "Group", "GroupParts", "Hop", "Loser", "Other", "PartPlan", "Partition", "Parts", "Refusal",
-    "SearchResult", "SharedBlock", "best_partition", "best_with", "groups_of", "inner_cuts", "member_plan",
-    "naive_partition",
+    "GOALS", "Advice", "ApartParts", "Group", "GroupParts", "Hop", "Loser", "Other", "PartPlan", "Partition", "Parts",
+    "Refusal", "SearchResult", "SharedBlock", "best_apart", "best_partition", "best_with", "better_apart", "groups_of",
+    "inner_cuts", "member_plan", "naive_partition",
 ]  # fmt: skip

@@ -21,8 +21,11 @@ from rnngen.plan.partition.exchange import Exchange
 from rnngen.plan.shapes import BlockShape, block_shapes
 
 CUTS = ("rows", "x/h", "outputs", "inputs", "groups")
-GENERATED: frozenset[str] = frozenset({"rows", "outputs", "groups"})
-"""Kinds of cuts for which there is hardware (``partition.groups``); of each kind of layer one at most."""
+X_AND_H = "x/h"
+SHARED: frozenset[str] = frozenset({"rows", "outputs", "groups"})
+"""Kinds of cuts in which devices share a layer (``partition.groups``); of each kind of layer one at most."""
+GENERATED: frozenset[str] = SHARED | {X_AND_H}
+"""Kinds of cuts for which there is hardware."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,8 @@ def block_cuts(network: QuantisedNetwork, block: int, devices: int, shape: Block
     """
     own = network.blocks[block]
     shape = shape or block_shapes(network)[block]
-    if devices < 2 or shape.stored or own.select != "every" or any(layer.banked for layer in shape.layers):
+    whole = not (shape.stored or any(layer.banked or layer.apart for layer in shape.layers))
+    if devices < 2 or own.select != "every" or not whole:
         return []
     return list(_cuts(network, own, shape, block, devices))
 

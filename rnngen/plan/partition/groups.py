@@ -19,6 +19,8 @@ def grouped(system: System, group: Group) -> System | None:
     members = set(group.members)
     if members & {system.host.input, system.host.output}:
         return None
+    if not members <= {device.name for device in system.devices}:
+        return None  # another group has cut them off
     others = [device for device in system.devices if device.name not in members]
     links = [wire for wire in system.wires if not members & set(wire.ends)]
     for device in others:

@@ -194,8 +194,7 @@ class Parts:
 
     def least_interval(self, device: Device, blocks: range) -> int:
         """No plan of the blocks on the device has a shorter interval."""
-        resources = self._resources[device.name]
-        shapes = self._shapes[resources.dsp][blocks.start : blocks.stop]
+        resources, shapes = self._resources[device.name], self.shapes(device, blocks)
         layers = [layer for shape in shapes for layer in shape.layers]
         pairs = 2 if resources.budget.dsps is not None and any(layer.pair_width for layer in layers) else 1
         return ceil_div(sum(layer.macs for layer in layers), pairs * resources.budget.multipliers)
@@ -216,11 +215,18 @@ class Parts:
 
     def least_ways(self, device: Device, blocks: range) -> int:
         """Cycles that a lone step takes at least beside its issues: each block's way from product to output."""
-        resources = self._resources[device.name]
-        shapes = self._shapes[resources.dsp][blocks.start : blocks.stop]
+        resources, shapes = self._resources[device.name], self.shapes(device, blocks)
         last = (shape.branches[0][-1][0].kind for shape in shapes)
         depth = OPERAND_CYCLES + resources.pipeline.product_stages
         return sum(depth + tail_timing(kind, resources.pipeline).output for kind in last)
+
+    def shapes(self, device: Device, blocks: range) -> tuple[BlockShape, ...]:
+        """What a device with these blocks computes."""
+        return self._shapes[self.dsp(device)][blocks.start : blocks.stop]
+
+    def part(self, blocks: range) -> QuantisedNetwork:
+        """The same in integers."""
+        return part_of(self.network, blocks)
 
     def dsp(self, device: Device) -> Dsp | None:
         """The device's DSP block, where it is known."""
@@ -268,13 +274,12 @@ class Parts:
 
     def memory_bits(self, blocks: range, plan: NetworkPlan, devices: int = 1) -> int:
         """Of a device with blocks, or with its rows of a block."""
-        network = part_of(self.network, blocks)
+        network = self.part(blocks)
         return total_memory_bits(sliced(network, 0, devices) if devices > 1 else network, plan)
 
     def _planned(self, device: Device, blocks: range) -> NetworkPlan | str:
         """The plan; layers that are alike but for their names have the same one."""
-        resources = self._resources[device.name]
-        shapes = self._shapes[resources.dsp][blocks.start : blocks.stop]
+        resources, shapes = self._resources[device.name], self.shapes(device, blocks)
         key = tuple(shape.unnamed for shape in shapes), resources
         if key not in self._plans:
             if self.progress is not None:

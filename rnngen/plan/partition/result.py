@@ -22,12 +22,14 @@ class Partition:
         system: With a device in the place of those that share a part.
         parts: Devices in use with their blocks.  hops: The links between them.
         whole: The system as it is.
+        apart: Blocks of the network whose x and h are on different devices; parts count them as two.
     """
 
     system: System
     parts: tuple[PartPlan, ...]
     hops: tuple[Hop, ...]
     whole: System
+    apart: tuple[int, ...] = ()
 
     @cached_property
     def interval_ticks(self) -> int:

@@ -122,6 +122,21 @@ def best_with(parts: Parts, devices: Sequence[str], goal: str = "interval") -> P
     return search.best() or "; ".join(f"over {one.devices}: {one.reason}" for one in search.losers())
 
 
+def best_below(parts: Parts, goal: str, below: tuple[int, int] | None) -> Partition | str:
+    """The best cut, of figures (``Partition.key``) below these; or why there is none.
+
+    Raises:
+        PlanError: if there are too many ways to weigh.
+    """
+    search = _Search(parts, goal)
+    found = search.best(below=below)
+    if found is not None:
+        return found
+    if below is not None:
+        return "no such cut is better"
+    return "; ".join(f"over {one.devices}: {one.reason}" for one in search.losers())
+
+
 class _Search:
     def __init__(self, parts: Parts, goal: str, uses: Sequence[str] = ()) -> None:
         self._parts, self._goal = parts, goal
@@ -137,8 +152,8 @@ class _Search:
         for wire in self._system.wires:
             self._out[wire.source].append((index[wire.target], wire))
 
-    def best(self, count: int | None = None) -> Partition | None:
-        """The best cut, over so many devices; None if there is none."""
+    def best(self, count: int | None = None, below: tuple[int, int] | None = None) -> Partition | None:
+        """The best cut, over so many devices, of figures (``Partition.key``) below others; None if there is none."""
         waiting: list[tuple[tuple[int, ...], int, _Way]] = []
         order = numbers()
         kept: dict[_State, list[tuple[int, int]]] = defaultdict(list)
@@ -154,7 +169,9 @@ class _Search:
                     f"A search over {len(self._devices)} devices weighs more than {_MOST_WAYS:,} partial cuts; "
                     f"describe fewer links, a chain or a ring."
                 )
-            way = heappop(waiting)[2]
+            rank, _, way = heappop(waiting)
+            if below is not None and rank[:2] >= below:
+                return None
             if way.before is None:
                 if not _is_beaten(kept[way.state], way):
                     for placed in self._placed(way, count):

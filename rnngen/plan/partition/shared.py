@@ -20,7 +20,7 @@ from rnngen.plan.engine import EnginePlan, least_elements
 from rnngen.plan.frames import even_values
 from rnngen.plan.link import MOST_PAYLOAD
 from rnngen.plan.network import BlockPlan, NetworkPlan
-from rnngen.plan.partition.cuts import Cut, block_cuts
+from rnngen.plan.partition.cuts import SHARED, Cut, block_cuts
 from rnngen.plan.partition.hops import Hop, hop
 from rnngen.plan.partition.inner import group_branches, read_orders, row_engines
 from rnngen.plan.partition.parts import Exchange, PartPlan, Parts, Refusal
@@ -200,7 +200,7 @@ def _own_cut(parts: Parts, group: Group) -> Cut:
     layer = layers[-1]
     if own.post or any(each.h_0 is not None or each.state_0 is not None for each in layers):
         raise ValueError(f"layer '{layer.name}' begins with a state of its own, or something follows it on its way")
-    cut = next((cut for cut in block_cuts(network, group.block, count) if cut.is_generated), None)
+    cut = next((cut for cut in block_cuts(network, group.block, count) if cut.kind in SHARED), None)
     if cut is None:
         raise ValueError(f"layer '{layer.name}' of {layer.output_size} units is not cut into {count} equal parts")
     return cut

@@ -84,6 +84,8 @@ def _subtitle(view: SystemView) -> str:
 def _what(view: SystemView) -> str:
     """What is over the devices: whole layers, or parts of some."""
     shared = sum(len(members) > 1 for members in view.parts)
+    if lookup(view.document, "cut") == "x/h":
+        return "layers, of some x and h apart,"
     if view.is_chain:
         return "whole layers"
     if view.shares_all:
@@ -150,6 +152,7 @@ def _link_tile(view: SystemView) -> Markup:
 _SHARED = {
     "rows": " Each device that shares a layer sends its part of h to each other one.",
     "groups": " Each device that shares a layer sends what its group gives to each other one, for the projection.",
+    "x/h": " What multiplies a layer's x sends its sums to the device that multiplies its h.",
 }
 """What crosses between devices that share a layer, by how it is cut."""
 
