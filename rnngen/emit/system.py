@@ -21,6 +21,7 @@ from rnngen.emit.system_document import (
     parts_of,
     read_described,
     read_partition,
+    rings_of,
     system_dict,
 )
 from rnngen.errors import DesignError
@@ -28,6 +29,7 @@ from rnngen.ir.network import Network
 from rnngen.ir.quantised import QuantisedNetwork
 from rnngen.passes.cut import Part, join, of_shares
 from rnngen.plan.partition import Advice, Other, Partition, PartPlan
+from rnngen.plan.partition.rings import reading_order
 
 WriteDesign = Callable[[Path, PartPlan, str], Design]
 
@@ -142,8 +144,9 @@ def _document(choice: Choice, designs: Sequence[Design]) -> dict[str, Any]:
 def _joined(document: dict[str, Any], designs: Mapping[str, Design]) -> Part:
     """The whole network, from the designs of all devices."""
     parts = []
-    for names in parts_of(document):
-        parts.append(of_shares([Part(designs[name].network, designs[name].quantised) for name in names]))
+    for names, ring in zip(parts_of(document), rings_of(document)):
+        shares = [Part(designs[name].network, designs[name].quantised) for name in names]
+        parts.append(of_shares(shares, reading_order(len(names), ring)))
     return join(parts, str(document["network"]))
 
 

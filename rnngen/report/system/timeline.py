@@ -42,7 +42,9 @@ def rows(view: SystemView) -> list[Row]:
         if not view.shares_all:
             found += _links_from(view, str(lookup(device, "name")))
     if view.shares_all and view.links:
-        found.append(_link_row("each link", view.times.links[0]))
+        frames = {times: view.frames(link) for link, times in zip(view.links, view.times.links)}
+        for times, each in frames.items():
+            found.append(_link_row("each link" if len(frames) == 1 else f"links, {each} a step", times))
     return found
 
 
