@@ -195,7 +195,7 @@ def _mixed(view: SystemView) -> Markup:
             arrows += [arrow(way) for way in ways]
             labels.append(_link_label(view.between(part), middle))
     bottom = max(_below(top, len(members))[1] for top, members in zip(tops, view.parts))
-    for part, members in enumerate(view.parts):
+    for part in range(len(view.parts)):
         alike = view.inside(part)
         if alike:
             which = "links" if view.ring(part) is None else "busiest links"

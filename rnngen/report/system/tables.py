@@ -112,7 +112,9 @@ def links(view: SystemView) -> Markup | None:
         )
         for name, link in _kinds(view)
     ]
-    frame = ("values of a frame", "frames a step", "they take") if several else ("values a step", "frame", "frame takes")
+    frame = ("values a step", "frame", "frame takes")
+    if several:
+        frame = ("values of a frame", "frames a step", "they take")
     head = ("link", "word", *frame, "from last word out to first use", "load")
     told = (
         "From last word out to first use: of a lone step, from the sender's last output word to the first words of it "
