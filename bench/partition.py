@@ -5,7 +5,8 @@ cycles are then compared with emulator and plan).  Rows:
 
 * stacks of as many equal layers as devices, beside the same stack on one of the devices: the step interval, and what a
   hop adds to the latency;
-* one LSTM cut by rows, or between x and h, and one G-LSTM by its groups, over devices that are all linked;
+* one LSTM cut by rows, or between x and h, and one G-LSTM by its groups, over devices that are all linked, or in a
+  ring;
 * other cuts inside a layer (planned: they cannot be generated);
 * systems of unlike devices or layers: as many layers to each device, in the devices' order, beside the planner's cut.
 """
@@ -17,7 +18,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
@@ -126,12 +127,17 @@ UNLIKE = (
 
 @dataclass(frozen=True)
 class Shared:
-    """A layer of as many inputs as units, over devices that are all linked; ``cut``: as for ``--cut``."""
+    """A layer of as many inputs as units, over devices that are all linked or in a ring.
+
+    Attributes:
+        cut: As for ``--cut``.  ring: How links go round: ``"both ways"`` or ``"one way"``; empty: no ring.
+    """
 
     cut: str
     units: int
     devices: int
     multipliers: int
+    ring: str = ""
 
     @property
     def name(self) -> str:
@@ -158,9 +164,16 @@ class Shared:
 
 SHARED = (
     Shared("rows", 1024, 2, 1024), Shared("rows", 1024, 4, 1024), Shared("groups", 1024, 4, 1024),
+    Shared("rows", 1024, 4, 1024, "both ways"), Shared("rows", 1024, 4, 1024, "one way"),
     Shared("rows", 128, 2, 64), Shared("rows", 128, 4, 64), Shared("groups", 256, 2, 128), Shared("x/h", 256, 2, 256),
 )  # fmt: skip
 INNER_LATENCY = 32
+
+
+def linked(names: Sequence[str], ring: str) -> tuple[Link, ...]:
+    """From each device to each other one, or round a ring."""
+    pairs = zip(names, [*names[1:], names[0]]) if ring else combinations(names, 2)
+    return tuple(Link(*ends, 64, INNER_LATENCY, both=ring != "one way") for ends in pairs)
 
 
 def lstm(units: int, layers: int = 1) -> torch.nn.Module:
@@ -229,13 +242,13 @@ def shared_rows() -> Iterator[dict[str, Any]]:
     """One layer over several devices, and on one."""
     for row in SHARED:
         devices = tuple(device(f"d{number}", row.multipliers) for number in range(row.devices))
-        names = [one.name for one in devices]
-        links = tuple(Link(*ends, 64, INNER_LATENCY) for ends in combinations(names, 2))
+        links = linked([one.name for one in devices], row.ring)
         one = best_partition(Parts(row.network, System(devices[:1]))).best
         run = simulated(row.model, System(devices, links), row.cut, 5)
         yield {
             "layer": row.name,
             "devices": len(run.partition.names),
+            "links": f"ring, {row.ring}" if row.ring else "direct",
             "multipliers each": row.multipliers,
             "interval, planned": run.partition.interval_ticks,
             "measured": run.interval,

@@ -120,7 +120,8 @@ def _links(document: Mapping[str, Any]) -> list[str]:
                 f"{link['from']} to {link['to']}",
                 f"{link['word_bits']} bits",
                 f"{link['latency_cycles']} cycles",
-                f"{link['frame_words']} words for {link['values']} values of {link['value_bits']} bits",
+                f"{link['frame_words']} words for {link['values']} values of {link['value_bits']} bits"
+                + (f", {link['frames_a_step']} a step" if link.get("frames_a_step", 1) > 1 else ""),
                 f"{link['load']:.1%}",
             )
         )

@@ -185,18 +185,19 @@ class LinkShape:
             buffer_words=max(self.buffer_words, _power_of_two(2 * words)),
         )  # fmt: skip
 
-    def streaming(self, phy_latency: int, shortest: int | None = None) -> LinkShape:
+    def streaming(self, phy_latency: int, shortest: int | None = None, burst: int = 1) -> LinkShape:
         """This shape with memories, window and timeout so large that a link of this latency runs at full rate.
 
         Without errors, neither memory nor window then ever stalls a sender whose receiver reads what comes, whatever
         goes on the other way.  ``shortest``: words of the shortest frame that is sent at full rate (``longest``).
+        ``burst``: frames that may come one behind the other before the first of them is read.
 
         Raises:
             PlanError: if the header's fields are too small for that.
         """
         trip = self.round_trip(phy_latency)
-        words = _power_of_two(trip + 2 * self.longest)
-        frames = _power_of_two(-(-trip // self.frame_words(shortest or self.longest)) + 2)
+        words = _power_of_two(trip + (burst + 1) * self.longest)
+        frames = _power_of_two(-(-trip // self.frame_words(shortest or self.longest)) + burst + 1)
         timeout = max(self.timeout, 2 * trip + self.patience + self.keep_alive)
         silence = max(self.silence, 4 * timeout)
         return replace(

@@ -10,11 +10,12 @@ from rnngen.config.system import System
 from rnngen.gateware.board_link import BoardLink
 from rnngen.gateware.board_ulx3s import link_dict
 from rnngen.gateware.system.bench_top import BenchShape, Line
-from rnngen.gateware.system.device import DeviceEnd, DeviceShape, LinkEnd, PeerEnd
+from rnngen.gateware.system.device import DeviceEnd, DeviceShape, LinkEnd, Neighbour, PeerEnd
 from rnngen.gateware.system.packing import Beats
 from rnngen.gateware.top import word_lane_bits
 from rnngen.ir.quantised import QuantisedNetwork
 from rnngen.plan.partition import Partition, PartPlan
+from rnngen.plan.partition.rings import Ring
 from rnngen.plan.partition.schedule import pace
 from rnngen.plan.partition.shapes import link_shape
 
@@ -41,7 +42,8 @@ def device_shapes(
             ends = DeviceEnd(takes, _links_in(partition, index)), DeviceEnd(gives, _links_out(partition, index))
             hands = _hands(part, networks[place])
             peers = _peers(part, hands or gives)
-            shapes.append(DeviceShape(cores[place], *ends, part.plan.input_beats, let_in, peers, hands))
+            ring = () if part.ring is None else _neighbours(part.ring)
+            shapes.append(DeviceShape(cores[place], *ends, part.plan.input_beats, let_in, peers, hands, ring))
     return tuple(shapes)
 
 
@@ -77,6 +79,14 @@ def _peers(part: PartPlan, gives: Beats) -> tuple[PeerEnd, ...]:
         return ()
     link = LinkEnd(link_shape(part.exchange, part), part.exchange.frame)
     return (PeerEnd(Beats(part.plan.remote_words, gives.lane), link),) * (len(part.names) - 1)
+
+
+def _neighbours(ring: Ring) -> tuple[Neighbour, Neighbour]:
+    """Both devices beside each one, and which of the core's ports take what they send."""
+    ports = {distance: number for number, distance in enumerate(ring.order, start=1)}
+    ahead = tuple(ports[hops] for hops in range(1, ring.ahead + 1))
+    back = tuple(ports[ring.devices - hops] for hops in range(1, ring.back + 1))
+    return Neighbour("peer1", ahead), Neighbour(f"peer{ring.devices - 1}", back)
 
 
 def _ports(part: PartPlan, network: QuantisedNetwork) -> tuple[Beats, Beats]:
@@ -138,14 +148,17 @@ def _lines(partition: Partition, shapes: Sequence[DeviceShape]) -> tuple[Line, .
             lines.append(Line(sender, prefixes[0], receiver, prefixes[1], hop.wire.latency_cycles))
     for part, members in zip(partition.parts, groups):
         if part.exchange is not None:
-            lines += _peer_lines(members, part.exchange.wire.latency_cycles)
+            lines += _peer_lines(members, part.exchange.wire.latency_cycles, part.ring)
     return tuple(lines)
 
 
-def _peer_lines(members: Sequence[int], latency: int) -> list[Line]:
-    """Between each two devices that share a part, which count their peers from themselves on."""
+def _peer_lines(members: Sequence[int], latency: int, ring: Ring | None) -> list[Line]:
+    """Between each two devices that share a part, or two neighbours in a ring, which count their peers from themselves
+    on.
+    """
     count = len(members)
+    pairs = combinations(range(count), 2) if ring is None else ((one, (one + 1) % count) for one in range(count))
     return [
-        Line(members[one], f"peer{other - one}", members[other], f"peer{count + one - other}", latency)
-        for one, other in combinations(range(count), 2)
+        Line(members[one], f"peer{(other - one) % count}", members[other], f"peer{(one - other) % count}", latency)
+        for one, other in pairs
     ]

@@ -21,6 +21,7 @@ from rnngen.emit.system_document import (
     parts_of,
     read_described,
     read_partition,
+    rings_of,
     system_dict,
 )
 from rnngen.errors import DesignError
@@ -29,6 +30,7 @@ from rnngen.ir.quantised import QuantisedNetwork
 from rnngen.passes.apart import join_halves
 from rnngen.passes.cut import Part, join, of_shares
 from rnngen.plan.partition import Advice, Other, Partition, PartPlan
+from rnngen.plan.partition.rings import reading_order
 
 WriteDesign = Callable[[Path, PartPlan, str], Design]
 
@@ -143,10 +145,11 @@ def _document(choice: Choice, designs: Sequence[Design]) -> dict[str, Any]:
 
 def _pieces(document: dict[str, Any], designs: Mapping[str, Design]) -> list[Part]:
     """What each part computes, from the designs of all devices."""
-    return [
-        of_shares([Part(designs[name].network, designs[name].quantised) for name in names])
-        for names in parts_of(document)
-    ]
+    parts = []
+    for names, ring in zip(parts_of(document), rings_of(document)):
+        shares = [Part(designs[name].network, designs[name].quantised) for name in names]
+        parts.append(of_shares(shares, reading_order(len(names), ring)))
+    return parts
 
 
 def _ports(partition: Partition, designs: Sequence[Design]) -> dict[str, Any]:

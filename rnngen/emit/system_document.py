@@ -15,6 +15,7 @@ from rnngen.ir.quantised import QuantisedLayer, QuantisedNetwork
 from rnngen.plan.memory import total_memory_bits
 from rnngen.plan.partition import Advice, Group, GroupParts, Hop, Loser, Other, Partition, PartPlan, Parts, SharedBlock
 from rnngen.plan.partition.cuts import X_AND_H
+from rnngen.plan.partition.rings import Ring
 
 
 def system_dict(system: System) -> dict[str, Any]:
@@ -64,6 +65,7 @@ def device_dict(partition: Partition, index: int, name: str) -> dict[str, Any]:
         "name": name,
         "part": index,
         "blocks": [part.blocks.start, part.blocks[-1]],
+        **({"ring": _WAYS[part.ring.both]} if part.ring else {}),
         **_outputs(part, name),
         "clock_hz": part.device.clock_hz,
         "step_interval_cycles": part.interval,
@@ -85,6 +87,10 @@ def _outputs(part: PartPlan, name: str) -> dict[str, Any]:
     return {"outputs": [first, first + units - 1]}
 
 
+_WAYS = {True: "both ways", False: "one way"}
+"""In which links go round the devices that share a part."""
+
+
 def link_dicts(partition: Partition) -> list[dict[str, Any]]:
     """The links in use: those between two parts, then those inside parts."""
     found = []
@@ -93,12 +99,25 @@ def link_dicts(partition: Partition) -> list[dict[str, Any]]:
             found.append(_link_dict(partition, between, ends) | {"hop_ticks": partition.hop_ticks[number]})
     for part in partition.parts:
         if part.exchange is not None:
-            found += [_link_dict(partition, part.exchange, ends) for ends in permutations(part.names, 2)]
+            found += [_link_dict(partition, part.exchange, *link) for link in links_inside(part)]
     return found
 
 
-def _link_dict(partition: Partition, found: Hop, ends: tuple[str, str]) -> dict[str, Any]:
-    """The figures of a link in use."""
+def links_inside(part: PartPlan) -> list[tuple[tuple[str, str], int]]:
+    """The links between devices that share a part: their ends, and the frames of a step on them.
+
+    Of a ring first those that carry most.
+    """
+    if part.ring is None:
+        return [(ends, 1) for ends in permutations(part.names, 2)]
+    behind = part.names[1:] + part.names[:1]
+    ahead = [(ends, part.ring.ahead) for ends in zip(behind, part.names)]
+    return ahead + [(ends, part.ring.back) for ends in zip(part.names, behind) if part.ring.back]
+
+
+def _link_dict(partition: Partition, found: Hop, ends: tuple[str, str], frames: int = 1) -> dict[str, Any]:
+    """The figures of a link in use, of each of its frames, and of all of a step."""
+    busy = found.busy(frames)
     return {
         "from": ends[0],
         "to": ends[1],
@@ -108,9 +127,10 @@ def _link_dict(partition: Partition, found: Hop, ends: tuple[str, str]) -> dict[
         "value_bits": found.frame.width,
         "payload_words": found.frame.words,
         "frame_words": found.words,
-        "interval_ticks": found.interval,
+        **({"frames_a_step": frames} if found.ring else {}),
+        "interval_ticks": busy,
         "latency_ticks": found.latency,
-        "load": float(partition.load(found)),
+        "load": float(Fraction(busy, partition.interval_ticks)),
     }
 
 
@@ -154,19 +174,27 @@ def parts_of(document: Mapping[str, Any]) -> list[list[str]]:
     return found
 
 
+def rings_of(document: Mapping[str, Any]) -> list[Ring | None]:
+    """By part, the ring that its devices exchange around."""
+    parts, ways = parts_of(document), {str(item["name"]): item.get("ring") for item in document["devices"]}
+    return [None if ways[names[0]] is None else Ring(len(names), ways[names[0]] == _WAYS[True]) for names in parts]
+
+
 def read_partition(
     system: System, network: QuantisedNetwork, designs: Mapping[str, Design], document: Mapping[str, Any]
 ) -> Partition:
     """The cut of a system that was read, from the whole network and the designs of its devices."""
     names = parts_of(document)
     blocks = {item["part"]: range(item["blocks"][0], item["blocks"][1] + 1) for item in document["devices"]}
-    shared = [Group(blocks[index].start, tuple(each)) for index, each in enumerate(names) if each[1:]]
-    whole = Parts(network, system)
-    made = {group: SharedBlock(whole, group) for group in shared}
+    whole, rings = Parts(network, system), rings_of(document)
+    made = {
+        index: SharedBlock(whole, Group(blocks[index].start, tuple(each), rings[index]))
+        for index, each in enumerate(names)
+        if each[1:]
+    }
     parts = GroupParts(whole, list(made.values())) if made else whole
     plans = [
-        _part(parts, made.get(Group(blocks[index].start, tuple(each))), each, blocks[index], designs[each[0]])
-        for index, each in enumerate(names)
+        _part(parts, made.get(index), each, blocks[index], designs[each[0]]) for index, each in enumerate(names)
     ]
     hops = []
     for one, other in zip(plans, plans[1:]):

@@ -245,7 +245,7 @@ def _pieces(network: Network, quantised: QuantisedNetwork, best: Partition, name
     tops = [[f"{name}_{device}" for device in part.names] for part in best.parts]
     cutting = cut_apart if best.apart else cut
     whole = cutting(network, quantised, [part.blocks for part in best.parts], [names[0] for names in tops])
-    return [piece for part, names in zip(whole, tops) for piece in shares_of(part, names)]
+    return [piece for plan, part, names in zip(best.parts, whole, tops) for piece in shares_of(part, names, plan.order)]
 
 
 def _write_part(

@@ -59,24 +59,27 @@ def cut(network: Network, quantised: QuantisedNetwork, ranges: Sequence[range], 
     ]
 
 
-def shares_of(part: Part, names: Sequence[str]) -> list[Part]:
+def shares_of(part: Part, names: Sequence[str], order: Sequence[int]) -> list[Part]:
     """The parts of devices, under their names, that share a part of one layer; of one device the part.
 
     The float layer stays whole.
+
+    Args:
+        order: In which each of them multiplies what they give (``slices``).
     """
     if len(names) == 1:
         return [part]
     return [
-        Part(replace(part.network, name=name), replace(sliced(part.quantised, number, len(names)), name=name))
+        Part(replace(part.network, name=name), replace(sliced(part.quantised, number, order), name=name))
         for number, name in enumerate(names)
     ]
 
 
-def of_shares(parts: Sequence[Part]) -> Part:
+def of_shares(parts: Sequence[Part], order: Sequence[int]) -> Part:
     """The part that devices share: the inverse of ``shares_of``."""
     if len(parts) == 1:
         return parts[0]
-    return Part(parts[0].network, unsliced([part.quantised for part in parts]))
+    return Part(parts[0].network, unsliced([part.quantised for part in parts], order))
 
 
 def join(parts: Sequence[Part], name: str) -> Part:

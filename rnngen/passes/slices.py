@@ -1,8 +1,8 @@
 """A layer cut over devices, each of which computes as many of its outputs, and joined again.
 
 Every device multiplies the whole vector that the devices exchange.  It lies on each of them in another order: what the
-device itself gives first, then what the one behind it gives, and so on around, so that its own results are the first
-words.
+device itself gives first, then what the others give.  ``order`` says how: the devices by their distance around from
+each of them on, itself (0) first; as its words come.
 """
 
 from __future__ import annotations
@@ -15,16 +15,18 @@ import numpy as np
 from rnngen.arith.format import IntArray
 from rnngen.ir.quantised import Branch, LinearFormats, QuantisedLayer, QuantisedNetwork
 
+Order = Sequence[int]
 
-def row_slice(layer: QuantisedLayer, number: int, count: int) -> QuantisedLayer:
-    """The part of a layer that device ``number`` of ``count`` computes."""
-    units = layer.output_size // count
+
+def row_slice(layer: QuantisedLayer, number: int, order: Order) -> QuantisedLayer:
+    """The part of a layer that device ``number`` computes."""
+    units = layer.output_size // len(order)
     first = number * units
     weight_h = None if layer.weight_h is None else _rows(layer.weight_h, layer.output_size, first, units)
     return replace(
         layer,
         weight_x=_rows(layer.weight_x, layer.output_size, first, units),
-        weight_h=None if weight_h is None else np.roll(weight_h, -first, axis=1),
+        weight_h=None if weight_h is None else _turned(weight_h, number, order),
         bias=_rows(layer.bias, layer.output_size, first, units),
     )
 
@@ -35,13 +37,23 @@ def _rows(values: IntArray, size: int, first: int, units: int) -> IntArray:
     return by_gate.reshape(-1, *values.shape[1:])
 
 
-def joined_rows(slices: Sequence[QuantisedLayer]) -> QuantisedLayer:
+def _turned(weights: IntArray, number: int, order: Order) -> IntArray:
+    """Columns of all devices in the order of one of them."""
+    parts = np.split(weights, len(order), axis=1)
+    return np.hstack([parts[(number + distance) % len(order)] for distance in order])
+
+
+def _straight(weights: IntArray, number: int, order: Order) -> IntArray:
+    """The inverse of ``_turned``."""
+    parts, count = np.split(weights, len(order), axis=1), len(order)
+    return np.hstack([parts[order.index((device - number) % count)] for device in range(count)])
+
+
+def joined_rows(slices: Sequence[QuantisedLayer], order: Order) -> QuantisedLayer:
     """The layer that was cut: the inverse of ``row_slice``."""
     units = slices[0].output_size
     weights = [
-        np.roll(part.weight_h, number * units, axis=1)
-        for number, part in enumerate(slices)
-        if part.weight_h is not None
+        _straight(part.weight_h, number, order) for number, part in enumerate(slices) if part.weight_h is not None
     ]
     return replace(
         slices[0],
@@ -58,24 +70,26 @@ def _side_by_side(parts: Sequence[IntArray], units: int) -> IntArray:
     return by_gate.reshape(-1, *rest)
 
 
-def projection_slice(layer: QuantisedLayer, number: int, count: int) -> QuantisedLayer:
+def projection_slice(layer: QuantisedLayer, number: int, order: Order) -> QuantisedLayer:
     """The rows of a projection that give a group's own slice of h; what other devices give is its h, not its x."""
+    count = len(order)
     own = layer.weight_x.shape[1] // count
-    rows = row_slice(layer, number, count)
-    weights = np.roll(rows.weight_x, -number * own, axis=1)
+    rows = row_slice(layer, number, order)
+    weights = _turned(rows.weight_x, number, order)
     return replace(
         rows, weight_x=weights[:, :own], weight_h=weights[:, own:], formats=_operands(layer, own, (count - 1) * own)
     )
 
 
-def joined_projection(slices: Sequence[QuantisedLayer]) -> QuantisedLayer:
+def joined_projection(slices: Sequence[QuantisedLayer], order: Order) -> QuantisedLayer:
     """The projection that was cut: the inverse of ``projection_slice``."""
     count, own = len(slices), slices[0].weight_x.shape[1]
+    columns = [np.hstack([part.weight_x, _others(part)]) for part in slices]
     whole = [
-        replace(part, weight_x=np.roll(np.hstack([part.weight_x, _others(part)]), number * own, axis=1), weight_h=None)
-        for number, part in enumerate(slices)
+        replace(part, weight_x=_straight(weights, number, order), weight_h=None)
+        for number, (part, weights) in enumerate(zip(slices, columns))
     ]
-    return replace(joined_rows(whole), formats=_operands(slices[0], count * own, 0))
+    return replace(joined_rows(whole, order), formats=_operands(slices[0], count * own, 0))
 
 
 def _others(layer: QuantisedLayer) -> IntArray:
@@ -92,27 +106,27 @@ def _operands(layer: QuantisedLayer, inputs: int, hidden: int) -> LinearFormats:
     return replace(formats, product=alike)
 
 
-def sliced(network: QuantisedNetwork, number: int, count: int) -> QuantisedNetwork:
+def sliced(network: QuantisedNetwork, number: int, order: Order) -> QuantisedNetwork:
     """A network of one block with what one device computes: rows of its layer, or one of its groups."""
     (block,) = network.blocks
     if len(block.branches[0].stages[0]) == 1:
         (layer,) = network.layers
-        return replace(network, layers=(row_slice(layer, number, count),))
+        return replace(network, layers=(row_slice(layer, number, order),))
     gates = replace(network.layers[number], h_offset=0)
-    projection = projection_slice(network.layers[-1], number, count)
+    projection = projection_slice(network.layers[-1], number, order)
     stages = Branch(((0,), (1,)))
     own = replace(block, branches=(stages,), inputs=network.input_size)
     return replace(network, layers=(gates, projection), blocks=(own,))
 
 
-def unsliced(networks: Sequence[QuantisedNetwork]) -> QuantisedNetwork:
+def unsliced(networks: Sequence[QuantisedNetwork], order: Order) -> QuantisedNetwork:
     """The network that was cut."""
     first, count = networks[0], len(networks)
     (block,) = first.blocks
     if len(first.layers) == 1:
-        return replace(first, layers=(joined_rows([network.layers[0] for network in networks]),))
+        return replace(first, layers=(joined_rows([network.layers[0] for network in networks], order),))
     size = first.layers[0].formats.product.hidden_size
     gates = [replace(network.layers[0], h_offset=number * size) for number, network in enumerate(networks)]
-    projection = joined_projection([network.layers[1] for network in networks])
+    projection = joined_projection([network.layers[1] for network in networks], order)
     stages = Branch((tuple(range(count)), (count,)))
     return replace(first, layers=(*gates, projection), blocks=(replace(block, branches=(stages,), inputs=0),))

@@ -528,10 +528,10 @@ class EnginePlan:
         return self.device_h // self.h_columns if self.shape.others else 0
 
     @property
-    def others_h(self) -> list[tuple[int, int]]:
-        """(place in a sweep, word of its device's h) of all that come from other devices, in the order of the sweep."""
-        first, each = self.h_first + self.own_h_words, self.device_h_words
-        return [(first + device * each + word, word) for device in range(self.shape.others) for word in range(each)]
+    def others_h(self) -> range:
+        """Places in a sweep of words that come from other devices: all of one of them, then those of the next one."""
+        first = self.h_first + self.own_h_words
+        return range(first, first + self.shape.others * self.device_h_words)
 
     def unit_of(self, word: Cycle) -> Cycle:
         """The last word of a whole h that may be in a word of a sweep.

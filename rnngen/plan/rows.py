@@ -18,7 +18,7 @@ from rnngen.plan.timing import GO_TO_ISSUE_CYCLES, HANDOVER_CYCLES
 
 Others = Callable[[Sequence[int]], Sequence[int]]
 """From the cycles of the beats that a step gives to the other devices, which give theirs in the same cycles, to those
-from which on each column word of another device can be read."""
+from which on each column word of another device can be read, in the order of a sweep (``EnginePlan.others_h``)."""
 
 
 class Sender(Reader, Protocol):
@@ -93,7 +93,7 @@ def run_rows(
     (block,) = plan.blocks
     (branch,) = block.branches
     reader, clock = branch.last, _Clock()
-    reads = sorted((branch.offset + int(reader.first_read(place)), word) for place, word in reader.others_h)
+    reads = [branch.offset + int(reader.first_read(place)) for place in reader.others_h]
     inputs, issues, freed = list[tuple[int, ...]](), list[int](), list[int]()
     waits = list[tuple[tuple[int, int], ...]]()
     next_input, next_go, there = 0, 0, list[int]()
@@ -109,7 +109,7 @@ def run_rows(
         if handed is not None:
             handed.push(_written(branch.first, issue, clock), ends[number], 0)
             there = list(others(handed.outputs[-1]))
-        held = (clock.hold(issue + place, there[word]) for place, word in (reads if there else ()))
+        held = (clock.hold(issue + read, at) for read, at in zip(reads, there))
         waits.append(tuple(stretch for stretch in held if stretch is not None))
         freed.append(clock.cycle(issue + branch.release_cycle) + HANDOVER_CYCLES)
         output.push(_written(reader, issue + branch.offset, clock), ends[number], 0)

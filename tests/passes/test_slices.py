@@ -24,7 +24,7 @@ def test_slices_give_the_sums_of_the_layer(kind: str, count: int) -> None:
     whole = (layer.weight_x @ x + layer.weight_h @ h).reshape(-1, 12)
     units = 12 // count
     for number in range(count):
-        part = row_slice(layer, number, count)
+        part = row_slice(layer, number, range(count))
         assert part.weight_h is not None
         in_order = np.concatenate([h[number * units :], h[: number * units]])  # own units first, then those behind them
         sums = (part.weight_x @ x + part.weight_h @ in_order).reshape(-1, units)
@@ -34,7 +34,7 @@ def test_slices_give_the_sums_of_the_layer(kind: str, count: int) -> None:
 
 def test_slices_join_to_the_layer() -> None:
     network = quantise(Network("net", (layer_of(Case("gru", 7, 8, 0)),)), 8, 16)
-    joined = unsliced([sliced(network, number, 4) for number in range(4)])
+    joined = unsliced([sliced(network, number, range(4)) for number in range(4)], range(4))
     for name in ("weight_x", "weight_h", "bias"):
         assert np.array_equal(getattr(joined.layers[0], name), getattr(network.layers[0], name))
 
@@ -50,7 +50,7 @@ def test_a_projection_multiplies_its_own_group_first(count: int) -> None:
     given = np.random.default_rng(2).integers(-99, 99, (count, 4))
     whole = layer.weight_x @ given.ravel()
     for number in range(count):
-        part = projection_slice(layer, number, count)
+        part = projection_slice(layer, number, range(count))
         assert part.weight_h is not None
         others = [given[(number + ahead) % count] for ahead in range(1, count)]
         sums = part.weight_x @ given[number] + part.weight_h @ np.concatenate(others)
@@ -61,10 +61,10 @@ def test_a_projection_multiplies_its_own_group_first(count: int) -> None:
 
 def test_groups_join_to_the_layer() -> None:
     network = grouped(3)
-    parts = [sliced(network, number, 3) for number in range(3)]
+    parts = [sliced(network, number, range(3)) for number in range(3)]
     assert [part.input_size for part in parts] == [9, 9, 9]
     assert [part.layers[0].x_offset for part in parts] == [0, 3, 6]
-    joined = unsliced(parts)
+    joined = unsliced(parts, range(3))
     assert joined.blocks == network.blocks
     for one, other in zip(joined.layers, network.layers, strict=True):
         assert (one.name, one.formats, one.x_offset, one.h_offset) == (
@@ -78,8 +78,27 @@ def test_groups_join_to_the_layer() -> None:
 
 def test_a_linear_layer_by_its_outputs() -> None:
     network = quantise(Network("net", (LinearLayer("l", np.arange(24.0).reshape(6, 4) / 24, np.arange(6.0)),)), 8, 16)
-    parts = [sliced(network, number, 3) for number in range(3)]
+    parts = [sliced(network, number, range(3)) for number in range(3)]
     x = np.array([3, -5, 7, 11])
     sums = np.concatenate([part.layers[0].weight_x @ x for part in parts])
     assert np.array_equal(sums, network.layers[0].weight_x @ x)
-    assert np.array_equal(unsliced(parts).layers[0].weight_x, network.layers[0].weight_x)
+    assert np.array_equal(unsliced(parts, range(3)).layers[0].weight_x, network.layers[0].weight_x)
+
+
+@pytest.mark.parametrize("order", [(0, 3, 1, 2), (0, 1, 3, 2)])
+def test_any_order_of_the_others(order: tuple[int, ...]) -> None:
+    """By exact integer products, with h laid out device by device as they are said to come; and back to the layer."""
+    network = quantise(Network("net", (layer_of(Case("gru", 5, 8, 0)),)), 8, 16)
+    (layer,), h = network.layers, np.random.default_rng(3).integers(-99, 99, (4, 2))
+    assert layer.weight_h is not None
+    whole = (layer.weight_h @ h.ravel()).reshape(3, 4, 2)
+    for number in range(4):
+        part = row_slice(layer, number, order)
+        assert part.weight_h is not None
+        mine = np.concatenate([h[(number + distance) % 4] for distance in order])
+        assert np.array_equal((part.weight_h @ mine).reshape(3, 2), whole[:, number])
+    joined = unsliced([sliced(network, number, order) for number in range(4)], order)
+    assert np.array_equal(joined.layers[0].weight_h, layer.weight_h)
+    groups = grouped(4)
+    again = unsliced([sliced(groups, number, order) for number in range(4)], order)
+    assert np.array_equal(again.layers[-1].weight_x, groups.layers[-1].weight_x)

@@ -297,6 +297,28 @@ def test_rows_are_linked_each_to_each(devices: int, heads: int) -> None:
     assert f"Each of the {devices * (devices - 1)} links (one way)" in svg
 
 
+@pytest.mark.parametrize(("devices", "ways", "heads"), [(3, "one way", 3), (4, "both ways", 8), (5, "both ways", 10)])
+def test_a_ring(devices: int, ways: str, heads: int) -> None:
+    """Arrows to neighbours alone; of four the frames of two others come one way round, and of one the other way."""
+    names, back = [f"device_{number}" for number in range(devices)], (devices - 1) // 2
+    frames = {1: devices // 2, -1: back} if ways == "both ways" else {1: devices - 1}
+    links = [
+        {"from": names[(k + way) % devices], "to": names[k], "word_bits": 64, "values": 64, "value_bits": 16,
+         "payload_words": 17, "frame_words": 19, "frames_a_step": each, "interval_ticks": 19 * each,
+         "load": 0.19 * each}
+        for way, each in frames.items() for k in range(devices)
+    ]  # fmt: skip
+    view = made_up(devices, rows=True, unlike={k: {"ring": ways} for k in range(devices)}, links=links)
+    svg = diagram(view)
+    assert count(svg, "head") == heads
+    busiest = devices * (1 + (frames.get(-1) == frames[1]))
+    assert f"Each of the {busiest} busiest links around the ring: 64-bit words, 19 a frame, {frames[1]} frames" in svg
+    assert_apart(texts_of(svg))
+    told = text_of(render_system_report(view))
+    assert "their neighbours send it on" in told
+    assert ("links, 2 a step" in told) == (devices == 4)
+
+
 MIXED = [(0, 1, 1, 2), (0, 0, 1), (0, 1, 1, 1), (0, 1, 2, 3, 4, 4, 5), (0, 1, 2, 3, 3, 3, 4, 5)]
 
 

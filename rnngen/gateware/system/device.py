@@ -16,6 +16,7 @@ from rnngen.gateware.system.fork import Fork
 from rnngen.gateware.system.gather import Gather
 from rnngen.gateware.system.pace import Pace
 from rnngen.gateware.system.packing import Beats, StepPacker, StepUnpacker
+from rnngen.gateware.system.relay import Relay
 from rnngen.gateware.verilog import to_verilog
 from rnngen.plan.frames import StepFrame
 from rnngen.plan.layer import ceil_div
@@ -49,11 +50,25 @@ class PeerEnd:
 
     Attributes:
         port: Of the core, for the other device's h.
-        link: To it and back, for a step of either.
+        link: To it and back, for a step of either; in a ring that to and from each neighbour.
     """
 
     port: Beats
     link: LinkEnd
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A device beside this one in a ring of those that compute a part of the same layer.
+
+    Attributes:
+        name: What the names of the ports of the link to it begin with.
+        brings: Numbers of the core's ports, from 1 on, for the frames of a step that it sends, in their order.  The
+            other neighbour is sent as many frames: this device's own, then these but the last one.
+    """
+
+    name: str
+    brings: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -65,8 +80,10 @@ class DeviceShape:
         beats: Of an input step.
         pace: Cycles between the first beats of two steps that the host's side lets in, at least: the step interval
             of the system, so that no buffer behind ever fills.
-        peers: The other devices of the same layer, in the order of their units from this one on.
+        peers: The other devices of the same layer, in the order in which the core has ports for them.
         hands: The core's port for what these are given; None: they are given the results.
+        ring: The two of them that this device is linked to; empty: it is linked to all, in the order of their units
+            from its own on.
     """
 
     core: str
@@ -76,6 +93,7 @@ class DeviceShape:
     pace: int
     peers: tuple[PeerEnd, ...] = ()
     hands: Beats | None = None
+    ring: tuple[Neighbour, ...] = ()
 
     def in_name(self, number: int) -> str:
         """What the names of the ports of a link begin with that brings steps."""
@@ -90,7 +108,15 @@ class DeviceShape:
         """Its links, by what their ports' names begin with."""
         found = {self.in_name(number): end.shape for number, end in enumerate(self.takes.links)}
         found |= {self.out_name(number): end.shape for number, end in enumerate(self.gives.links)}
+        if self.ring:
+            return found | {neighbour.name: self.peers[0].link.shape for neighbour in self.ring}
         return found | {f"peer{number}": peer.link.shape for number, peer in enumerate(self.peers, start=1)}
+
+    @property
+    def rounds(self) -> list[tuple[Neighbour, Neighbour]]:
+        """Ways in which frames go round a ring: from which neighbour to which one."""
+        ways = [self.ring, self.ring[::-1]] if self.ring else []
+        return [(one, other) for one, other in ways if one.brings]
 
 
 def _numbered(prefix: str, number: int, count: int) -> str:
@@ -105,7 +131,7 @@ class DeviceTop(Elaboratable):
     link ``in_*`` or ``out_*`` (``in0_*``, ``in1_*`` .. where there are several), its PHY's words
     (``link.port.phy_ports``) and their clocks ``*_tx_clk``, ``*_rx_clk``; ``peerK_*``, likewise, to the K-th next
     device of the same layer: what the core gives, or hands to them, goes to all of these, and what they give goes to
-    the core.
+    the core.  In a ring there is a link to the next one and to the one before (``Relay``).
 
     ``up``: all its links are up.  ``failed``: one was lost; it sticks, nothing comes out any more, and the device takes
     its other link down, so that the failure reaches both ends of the system.  A reset of the whole system ends it.
@@ -146,17 +172,20 @@ class DeviceTop(Elaboratable):
         self._takes(m, core["s_axis"], [links[shape.in_name(number)] for number in range(len(shape.takes.links))])
         takers = max(1, len(shape.gives.links))
         if shape.hands is None:
-            given = _forked(m, core["m_axis"], "given", takers + len(shape.peers))
+            given = _forked(m, core["m_axis"], "given", takers + (len(shape.rounds) or len(shape.peers)))
             handed = given[takers:]
         else:
             core["m_axis_h"] = axis_signals("core_m_axis_h", shape.hands)
             given = _forked(m, core["m_axis"], "given", takers)
-            handed = _forked(m, core["m_axis_h"], "handed", len(shape.peers))
+            handed = _forked(m, core["m_axis_h"], "handed", len(shape.rounds) or len(shape.peers))
         for number, (end, beat) in enumerate(zip(shape.gives.links, given)):
             self._packed(m, end.frame, shape.gives.port, beat, links[shape.out_name(number)])
         if not shape.gives.links:
             self._to_host(m, given[0])
-        for number, (peer, beat) in enumerate(zip(shape.peers, handed), start=1):
+        if shape.ring:
+            for way, beat in zip(shape.rounds, handed):
+                self._around(m, way, beat, others, links)
+        for number, (peer, beat) in enumerate(zip(() if shape.ring else shape.peers, handed), start=1):
             self._exchange(m, peer, beat, others[f"s_axis_h{number}"], links[f"peer{number}"])
         self._core(m, core | others)
         return m
@@ -168,6 +197,29 @@ class DeviceTop(Elaboratable):
         self._packed(m, peer.link.frame, self._shape.hands or self._shape.gives.port, given, link)
         step = self._unpacked(m, peer.link.frame, peer.port, link)
         m.d.comb += [core["tdata"].eq(step.data), core["tvalid"].eq(step.valid), step.ready.eq(core["tready"])]
+
+    def _around(
+        self, m: Module, way: tuple[Neighbour, Neighbour], given: Mapping[str, Signal],
+        core: Mapping[str, Mapping[str, Signal]], links: Mapping[str, LinkPort],
+    ) -> None:  # fmt: skip
+        """What goes round a ring one way: what comes goes to the core, and on behind what this gives."""
+        (source, target), peer = way, self._shape.peers[0]
+        frame = peer.link.frame
+        relay = Relay(len(source.brings), frame)
+        m.submodules[f"relay_{source.name}"] = relay
+        comes, goes = links[source.name], links[target.name]
+        m.d.comb += [
+            relay.comes_data.eq(comes.rx_data), relay.comes_valid.eq(comes.rx_valid),
+            relay.comes_last.eq(comes.rx_last), comes.rx_ready.eq(relay.comes_ready),
+            goes.tx_data.eq(relay.goes_data), goes.tx_valid.eq(relay.goes_valid), goes.tx_length.eq(frame.words),
+            relay.goes_ready.eq(goes.tx_ready),
+        ]  # fmt: skip
+        self._packed(m, frame, self._shape.hands or self._shape.gives.port, given, relay)
+        step = self._unpacked(m, frame, peer.port, relay)
+        ports = [core[f"s_axis_h{number}"] for number in source.brings]
+        for turn, port in enumerate(ports):
+            m.d.comb += [port["tdata"].eq(step.data), port["tvalid"].eq(step.valid & (relay.turn == turn))]
+        m.d.comb += step.ready.eq(Cat(port["tready"] for port in ports).bit_select(relay.turn, 1))
 
     @property
     def _ends(self) -> tuple[tuple[str, DeviceEnd], ...]:
@@ -214,7 +266,7 @@ class DeviceTop(Elaboratable):
                 step.ready.eq(source.ready),
             ]  # fmt: skip
 
-    def _unpacked(self, m: Module, frame: StepFrame, port: Beats, link: LinkPort) -> StepUnpacker:
+    def _unpacked(self, m: Module, frame: StepFrame, port: Beats, link: LinkPort | Relay) -> StepUnpacker:
         """The steps that a link brings, as beats."""
         unpacker = StepUnpacker(frame, port)
         m.submodules += unpacker
@@ -237,7 +289,7 @@ class DeviceTop(Elaboratable):
         ]
 
     def _packed(
-        self, m: Module, frame: StepFrame, port: Beats, given: Mapping[str, Signal], link: LinkPort
+        self, m: Module, frame: StepFrame, port: Beats, given: Mapping[str, Signal], link: LinkPort | Relay
     ) -> None:
         """What a port of the core gives to a link."""
         packer = StepPacker(frame, port.lane)

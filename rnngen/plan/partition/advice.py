@@ -96,6 +96,25 @@ def linked(system: System, count: int) -> tuple[str, ...] | None:
     return _joined(system, count, ring=False)
 
 
+def ringed(system: System, count: int) -> tuple[tuple[str, ...], bool] | None:
+    """So many devices that are alike in a ring of equal links, each with a link to the one before it.
+
+    Returns:
+        Names in the order of the ring, and whether the links go both ways; None if there is no ring.
+    """
+    names = _joined(system, count, ring=True) if 2 < count <= _MOST_DEVICES else None
+    if names is None:
+        return None
+    both = _both_ways(system, names)
+    return names if both else (names[0], *names[:0:-1]), both
+
+
+def _both_ways(system: System, names: Sequence[str]) -> bool:
+    """Whether equal links go both ways round a ring."""
+    ahead = _around(names)
+    return _equal(system, [*ahead, *(pair[::-1] for pair in ahead)]) is not None
+
+
 def _joined(system: System, count: int, ring: bool) -> tuple[str, ...] | None:
     """The first devices, in the order of a ring, each linked to the next one, or to all others both ways."""
     names = [device.name for device in system.devices]
@@ -131,8 +150,7 @@ def _wirings(system: System, names: Sequence[str], direct: bool) -> list[Wires]:
     ahead = _around(names)
     one = _equal(system, ahead)
     assert one is not None, "a ring of equal links joins them"
-    both = _equal(system, [*ahead, *(pair[::-1] for pair in ahead)]) is not None
-    found = [ring_wires(len(names), one.word_bits, one.latency_cycles, both)]
+    found = [ring_wires(len(names), one.word_bits, one.latency_cycles, _both_ways(system, names))]
     return [direct_wires(len(names), one.word_bits, one.latency_cycles), *found] if direct else found
 
 

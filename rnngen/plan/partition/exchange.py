@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from rnngen.plan.layer import ceil_div
 from rnngen.plan.link import frame_latency, frame_words, payload_words
+from rnngen.plan.partition.rings import Ring
 
 PATTERNS = ("all", "reduce", "gather")
 
@@ -70,8 +71,8 @@ class Wires:
 
 def ring_wires(devices: int, word_bits: int, latency: int, both: bool) -> Wires:
     """Devices in a ring, with links one way round or both; of two devices, a link between them."""
-    others = devices - 1
-    return Wires(devices, word_bits, latency, ceil_div(others, 2) if both else others, others // 2 if both else 0)
+    ring = Ring(devices, both)
+    return Wires(devices, word_bits, latency, ring.ahead, ring.back)
 
 
 def direct_wires(devices: int, word_bits: int, latency: int) -> Wires:

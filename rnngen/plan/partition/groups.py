@@ -8,9 +8,10 @@ from dataclasses import replace
 from rnngen.config.system import Device, Link, System
 from rnngen.plan.frames import StepFrame
 from rnngen.plan.layer import ceil_div
-from rnngen.plan.partition.advice import linked
+from rnngen.plan.partition.advice import linked, ringed
 from rnngen.plan.partition.hops import Hop
 from rnngen.plan.partition.parts import PartPlan, Parts, Refusal
+from rnngen.plan.partition.rings import Ring
 from rnngen.plan.partition.shared import NOT_LINKED, Group, SharedBlock
 
 
@@ -42,7 +43,7 @@ def _to_all(system: System, group: Group, device: Device, turned: bool) -> Link 
     first = wires[0]
     if first is None:
         return None
-    inner = system.wire(*group.members[:2])
+    inner = group.wire(system)
     if turned and (inner is None or first.word_bits < inner.word_bits):
         return None  # what a device gives has the words of the links between the group's devices
     one = replace(first, source=group.name if turned else device.name, target=device.name if turned else group.name)
@@ -163,10 +164,26 @@ def _choices(system: System, block: int, blocks: int, free: tuple[str, ...]) -> 
         return
     yield from _choices(system, block + 1, blocks, free)
     for count in range(2, len(free) + 1):
-        members = linked(_only(system, free), count) or ()
-        left = tuple(name for name in free if name not in members)
-        for others in _choices(system, block + 1, blocks, left) if members else ((),):
-            yield (Group(block, members), *others)
+        for group in _joined(_only(system, free), block, count) or (Group(block, ()),):
+            left = tuple(name for name in free if name not in group.members)
+            for others in _choices(system, block + 1, blocks, left) if group.members else ((),):
+                yield (group, *others)
+
+
+def _joined(system: System, block: int, count: int) -> list[Group]:
+    """So many devices with direct links, and in a ring; of equal ones the former are taken.
+
+    Not in a ring of devices that equal links join directly: each frame would come there no earlier, and most later.
+    """
+    members, around = linked(system, count), ringed(system, count)
+    found = [] if members is None else [Group(block, members)]
+    if around is not None:
+        ring = Group(block, around[0], Ring(count, around[1]))
+        wires = [group.wire(system) for group in (*found, ring)]
+        alike = {replace(wire, source="", target="other", pins=None) for wire in wires if wire is not None}
+        if members is None or set(members) != set(ring.members) or len(alike) > 1:
+            found.append(ring)
+    return found
 
 
 def _only(system: System, names: Sequence[str]) -> System:

@@ -13,6 +13,7 @@ from functools import cached_property
 from rnngen.config.system import Link, System
 from rnngen.plan.frames import StepFrame
 from rnngen.plan.link import LINK_CYCLES, check_words, frame_words, header_words
+from rnngen.plan.partition.rings import Ring
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Hop:
         frame: The step, or the part of it that one of so many devices gives.
         sender, receiver: Ticks of a cycle at both ends.  word: Ticks of a word.
         shares: Devices that give a part of the step each, at the same time.
+        ring: Of which it is a link, the busiest one, on which frames of other devices follow this one.
     """
 
     wire: Link
@@ -32,6 +34,7 @@ class Hop:
     receiver: int
     word: int
     shares: int = 1
+    ring: Ring | None = None
 
     @property
     def words(self) -> int:
@@ -40,8 +43,17 @@ class Hop:
 
     @property
     def interval(self) -> int:
-        """Ticks that a frame takes on the link: no step interval is shorter."""
-        return self.words * self.word
+        """Ticks that the frames of a step take on the link: no step interval is shorter."""
+        return self.busy(self.frames)
+
+    @property
+    def frames(self) -> int:
+        """Frames of a step."""
+        return 1 if self.ring is None else self.ring.ahead
+
+    def busy(self, frames: int) -> int:
+        """Ticks that so many frames take on a link like this one."""
+        return frames * self.words * self.word
 
     @cached_property
     def latency(self) -> int:
@@ -101,7 +113,11 @@ class Crossing:
     def carry(self, beats: Sequence[int]) -> Carried:
         """The next step, whose output beats are given in these ticks."""
         hop = self._hop
-        words = [*beats, beats[-1] + hop.sender] if hop.frame.own_flag_word else beats
+        return self.send([*beats, beats[-1] + hop.sender] if hop.frame.own_flag_word else beats)
+
+    def send(self, words: Sequence[int]) -> Carried:
+        """The next frame, whose words are given in these ticks."""
+        hop = self._hop
         start = max(words[0] + hop.sender, self._free)
         at = start + self._header * hop.word
         for given in words:

@@ -20,12 +20,16 @@ from rnngen.plan.layer import LayerShape, ceil_div
 from rnngen.plan.memory import total_memory_bits
 from rnngen.plan.network import NetworkPlan
 from rnngen.plan.partition.hops import Carried, Crossing, Hop, hop
+from rnngen.plan.partition.rings import Ring, reading_order
 from rnngen.plan.schedule import Schedule, run_schedule, run_steps
 from rnngen.plan.search import DEFAULT_CAPACITY, Budget, plan_with_folding
 from rnngen.plan.shapes import BlockShape, block_shapes
 from rnngen.plan.timing import OPERAND_CYCLES, PIPELINES, Pipeline, pipeline_for, tail_timing
 
 Progress = Callable[[str], None]
+
+Alike = tuple[int, int, Device, Link | None, Ring | None]
+"""What the plan of devices that share a block depends on (``SharedBlock.alike``)."""
 
 _SETTLING = 6
 """Steps until a device that waits for others does so in each of them alike, at most."""
@@ -35,21 +39,35 @@ class Exchange:
     """When the words of the other devices are there, step by step: ``rows.Others``."""
 
     def __init__(self, plan: NetworkPlan, found: Hop) -> None:
-        engine = plan.sharing
+        engine, frame = plan.sharing, found.frame
         beats, self._beats_a_word = engine.device_h // plan.remote_words, engine.columns // plan.remote_words
-        self._words, self._hop = engine.device_h_words, found
-        self._crossing = Crossing(found, beats)
+        self._words, self._hop, self._parts = engine.device_h_words, found, beats // frame.beats
+        others = reading_order(engine.shape.shares, found.ring)[1:]
+        self._hops = [1 if found.ring is None else found.ring.hops(distance) for distance in others]
+        self._crossing = Crossing(found, beats + frame.own_flag_word)
 
     def __call__(self, beats: Sequence[int]) -> list[int]:
         """From output beats to the cycles from which on column words can be read, each behind its last beat in."""
-        hop = self._hop
-        first = ceil_div(self.carry(beats).there, hop.receiver)
-        first += hop.frame.own_flag_word
-        return [first + (word + 1) * self._beats_a_word for word in range(self._words)]
+        hop, frames = self._hop, self.carry(beats)
+        firsts = [ceil_div(frames[hops - 1].there, hop.receiver) + hop.frame.own_flag_word for hops in self._hops]
+        return [first + (word + 1) * self._beats_a_word for first in firsts for word in range(self._words)]
 
-    def carry(self, beats: Sequence[int]) -> Carried:
-        """The next step on a link, from its output beats."""
-        return self._crossing.carry([at * self._hop.sender for at in beats])
+    def carry(self, beats: Sequence[int]) -> tuple[Carried, ...]:
+        """The next step on a link, from its output beats: the sender's own frame, then those that it sends on."""
+        frames = [self._crossing.carry([at * self._hop.sender for at in beats])]
+        while len(frames) < self._hop.frames:
+            # All devices do the same in the same cycles: what this one sent is what came to it.
+            frames.append(self._crossing.send([frames[-1].there + at * self._hop.receiver for at in self.shown]))
+        return tuple(frames)
+
+    @property
+    def shown(self) -> list[int]:
+        """Cycles from a frame's first word delivered to each of its words, which goes on as soon as it is shown.
+
+        The core takes a word in so many beats; where the flag has a word of its own, each one when the next is there.
+        """
+        behind = self._hop.frame.own_flag_word
+        return [max(0, word - behind) * self._parts + (behind and word > 0) for word in range(self._hop.frame.words)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +96,16 @@ class PartPlan:
         """The devices."""
         return self.members or (self.device.name,)
 
+    @property
+    def ring(self) -> Ring | None:
+        """The ring that the devices exchange around; None: each with each other one, or nothing."""
+        return None if self.exchange is None else self.exchange.ring
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """The devices by their distance around from each of them on, as it multiplies what they give."""
+        return reading_order(len(self.names), self.ring)
+
     def run(self, ends: Sequence[bool], arrivals: Sequence[int] = (), pace: int = 0) -> Schedule:
         """Times of steps (``run_steps``), with what the devices exchange."""
         streams = [0] * len(ends)
@@ -99,9 +127,11 @@ class PartPlan:
 
     @cached_property
     def exchange_cycles(self) -> int:
-        """Cycles from the first to the last beat of a lone step that other devices are given."""
+        """Cycles from the first to the last word of a frame that others are given, or that is sent on to them."""
+        assert self.exchange is not None, "it is given to other devices"
         beats = run_schedule(self.plan, [1]).exchanged[0]
-        return beats[-1] - beats[0]
+        sent_on = 0 if self.ring is None else Exchange(self.plan, self.exchange).shown[-1]
+        return max(beats[-1] - beats[0], sent_on)
 
     @property
     def inputs(self) -> int:
@@ -167,7 +197,7 @@ class Parts:
         self._weights = [_weight_bits(network, index) for index in range(len(network.blocks))]
         self._plans: dict[tuple[tuple[BlockShape, ...], _Resources], NetworkPlan | str] = {}
         self._parts: dict[tuple[str, int, int], PartPlan | Refusal] = {}
-        self.shared_plans: dict[tuple[int, int, Device, Link | None], PartPlan | Refusal] = {}  # ``SharedBlock.alike``
+        self.shared_plans: dict[Alike, PartPlan | Refusal] = {}
         self._fitted: dict[tuple[str, range, StepFrame | None, StepFrame | None], PartPlan] = {}
 
     def share_plans(self, other: Parts) -> None:
@@ -275,7 +305,7 @@ class Parts:
     def memory_bits(self, blocks: range, plan: NetworkPlan, devices: int = 1) -> int:
         """Of a device with blocks, or with its rows of a block."""
         network = self.part(blocks)
-        return total_memory_bits(sliced(network, 0, devices) if devices > 1 else network, plan)
+        return total_memory_bits(sliced(network, 0, range(devices)) if devices > 1 else network, plan)
 
     def _planned(self, device: Device, blocks: range) -> NetworkPlan | str:
         """The plan; layers that are alike but for their names have the same one."""

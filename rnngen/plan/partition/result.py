@@ -110,4 +110,5 @@ class Partition:
             yield ticks, f"{devices} {names} with {part.interval} cycles{reason}"
         for hop in self.all_hops:
             ends = " to ".join(f"'{end}'" for end in hop.wire.ends)
-            yield hop.interval, f"the link from {ends} with frames of {hop.words} words"
+            frames = "frames" if hop.frames == 1 else f"{hop.frames} frames a step"
+            yield hop.interval, f"the link from {ends} with {frames} of {hop.words} words"

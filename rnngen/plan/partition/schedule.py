@@ -21,12 +21,14 @@ class SystemSchedule:
 
     Attributes:
         parts: By part, the device's own schedule in its cycles.
-        frames: By hop and step that it carries, in ticks; behind those between parts those inside them.
+        frames: By hop and step that it carries, in ticks.
+        exchanged: By part in which devices exchange something, and step, the frames of one of their links, in ticks.
         outputs: By output step, ticks of each beat at the end.
     """
 
     parts: tuple[Schedule, ...]
     frames: tuple[tuple[Carried, ...], ...]
+    exchanged: tuple[tuple[tuple[Carried, ...], ...], ...]
     outputs: tuple[tuple[int, ...], ...]
 
 
@@ -48,17 +50,17 @@ def run_system(partition: Partition, lengths: Sequence[int]) -> SystemSchedule:
             hop = partition.hops[index]
             carried.append(tuple(hop.carried(_in_ticks(times, hop.sender))))
             arrivals = [ceil_div(frame.there, hop.receiver) + hop.frame.own_flag_word for frame in carried[-1]]
-    carried += [_exchanged(part, times) for part, times in zip(partition.parts, found) if part.exchange is not None]
+    inside = [_exchanged(part, times) for part, times in zip(partition.parts, found) if part.exchange is not None]
     cycle = system.cycle_ticks(partition.parts[-1].device.name)
-    return SystemSchedule(tuple(found), tuple(carried), _in_ticks(found[-1], cycle))
+    return SystemSchedule(tuple(found), tuple(carried), tuple(inside), _in_ticks(found[-1], cycle))
 
 
 def _in_ticks(times: Schedule, cycle: int) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(at * cycle for at in beats) for beats in times.outputs)
 
 
-def _exchanged(part: PartPlan, times: Schedule) -> tuple[Carried, ...]:
-    """Steps on each of the links between the devices of a part."""
+def _exchanged(part: PartPlan, times: Schedule) -> tuple[tuple[Carried, ...], ...]:
+    """Steps on each of the links between the devices of a part, of a ring on one of the busiest."""
     assert part.exchange is not None
     exchange = Exchange(part.plan, part.exchange)
     return tuple(exchange.carry(beats) for beats in times.exchanged)

@@ -12,5 +12,5 @@ def link_shape(hop: Hop, sender: PartPlan) -> LinkShape:
     inside = hop is sender.exchange
     span = (sender.exchange_cycles if inside else sender.outputs[-1] - sender.outputs[0]) + hop.frame.words
     wire = hop.wire
-    shape = LinkShape(wire.word_bits).carrying(hop.frame.words, span).streaming(wire.latency_cycles)
+    shape = LinkShape(wire.word_bits).carrying(hop.frame.words, span).streaming(wire.latency_cycles, burst=hop.frames)
     return shape if wire.pins is None else shape.slowed(wire.pins.beats(wire.word_bits))

@@ -23,13 +23,17 @@ from rnngen.plan.network import BlockPlan, NetworkPlan
 from rnngen.plan.partition.cuts import SHARED, Cut, block_cuts
 from rnngen.plan.partition.hops import Hop, hop
 from rnngen.plan.partition.inner import group_branches, read_orders, row_engines
-from rnngen.plan.partition.parts import Exchange, PartPlan, Parts, Refusal
+from rnngen.plan.partition.parts import Alike, Exchange, PartPlan, Parts, Refusal
+from rnngen.plan.partition.rings import Ring
 from rnngen.plan.ports import port_words
 from rnngen.plan.schedule import handed_beats
 from rnngen.plan.search import Budget, plan_for_budget
 from rnngen.plan.shapes import alone
 
-NOT_LINKED = "equal links, as wide as a value, must join each of its devices, which are alike, to each other one"
+NOT_LINKED = (
+    "equal links, as wide as a value, must join each of its devices, which are alike, to each other one, or all of "
+    "them in a ring"
+)
 
 
 @dataclass(frozen=True)
@@ -38,10 +42,12 @@ class Group:
 
     Attributes:
         block: Its index.  members: Names of the devices, in the order of the outputs that they give.
+        ring: The links that they use for what they exchange; None: those from each to each other one.
     """
 
     block: int
     members: tuple[str, ...]
+    ring: Ring | None = None
 
     @property
     def name(self) -> str:
@@ -52,6 +58,11 @@ class Group:
     def blocks(self) -> range:
         """The block alone."""
         return range(self.block, self.block + 1)
+
+    def wire(self, system: System) -> Link | None:
+        """One of the links between them, which are alike: of a ring one of those that always are there."""
+        first, second = self.members[:2]
+        return system.wire(first, second) if self.ring is None else system.wire(second, first)
 
     def stands_in(self, system: System) -> Device:
         """The device in their place."""
@@ -95,11 +106,11 @@ class SharedBlock:
         return PartPlan(device, self.group.blocks, plan, memory_bits, members, self.exchange, self.kind)
 
     @property
-    def alike(self) -> tuple[int, int, Device, Link | None]:
+    def alike(self) -> Alike:
         """Equal for groups whose devices have the same plans: other devices of the same kind share the block."""
         member = replace(self._of.system.device(self.group.members[0]), name="one")
         wire = None if self.exchange is None else replace(self.exchange.wire, source="one", target="other", pins=None)
-        return self.group.block, len(self.group.members), member, wire
+        return self.group.block, len(self.group.members), member, wire, self.group.ring
 
     @cached_property
     def fastest(self) -> PartPlan | Refusal:
@@ -134,16 +145,17 @@ class SharedBlock:
         """What each device gives to each other one."""
         exchange, system = self._cut.exchange, self._of.system
         if exchange.pattern != "all":
+            if self.group.ring is not None:
+                raise ValueError(f"layers that are cut by {self.kind} exchange nothing around a ring")
             return None
-        first, second = self.group.members[:2]
-        wire = system.wire(first, second)
+        wire = self.group.wire(system)
         bits, units = exchange.value_bits, exchange.values
         if wire is None or wire.word_bits < bits:
             raise ValueError(NOT_LINKED)
         found = hop(system, wire, units, bits, 1, even_values(units, bits, wire.word_bits))
         if found.frame.words > MOST_PAYLOAD:
             raise ValueError(f"a step of {units:,} units is longer than the longest frame, of {MOST_PAYLOAD:,} words")
-        return found
+        return replace(found, ring=self.group.ring)
 
     def _device_plans(self, member: Device) -> Iterator[NetworkPlan]:
         """Plans of a device, those of the fewest issues first."""
@@ -172,7 +184,7 @@ class SharedBlock:
         remote = gcd(words, branch.last.columns)
         plan = NetworkPlan((block,), 1, 1, remote_words=remote, handed_words=words)
         there = Exchange(plan, exchange)([at * exchange.sender for at in handed_beats(plan)])
-        begins = max(there[word] - int(branch.last.first_read(place)) for place, word in branch.last.others_h)
+        begins = max(at - int(branch.last.first_read(place)) for place, at in zip(branch.last.others_h, there))
         block = replace(block, branches=(replace(branch, exchange=begins),)).with_slots(2)
         outputs = port_words(replace(block, inputs=branch.units), block.interval)
         return replace(plan, blocks=(block,), input_words=port_words(block, block.interval), output_words=outputs)

@@ -9,6 +9,7 @@ from rnngen.plan.network import BlockPlan
 from rnngen.plan.partition.hops import Carried
 from rnngen.plan.partition.parts import PartPlan
 from rnngen.plan.partition.result import Partition
+from rnngen.plan.partition.rings import Ring
 from rnngen.plan.partition.schedule import run_system
 from rnngen.plan.schedule import Schedule
 
@@ -47,7 +48,7 @@ class LinkTimes:
     """What a link does.
 
     Attributes:
-        carries: From the first word of a step's frame sent to its last one.
+        carries: From the first word of a step's frame sent to its last one; in a ring of all its frames.
         arrives: From there to its first word delivered.
     """
 
@@ -76,18 +77,30 @@ def system_times(partition: Partition, lengths: Sequence[int]) -> SystemTimes:
         given.append(taken)
     links: list[LinkTimes] = []
     counts = [len(part.names) for part in partition.parts]
-    for number, frames in enumerate(schedule.frames[: len(partition.hops)]):
-        links += [_link(frames, given[number])] * (counts[number] * counts[number + 1])
+    for number, frames in enumerate(schedule.frames):
+        links += [_link([[frame] for frame in frames], given[number])] * (counts[number] * counts[number + 1])
     shared = [number for number, part in enumerate(partition.parts) if part.exchange is not None]
-    for number, frames in zip(shared, schedule.frames[len(partition.hops) :]):
-        links += [_link(frames, given[number])] * (counts[number] * (counts[number] - 1))
+    for number, steps in zip(shared, schedule.exchanged):
+        links += _inside(steps, given[number], partition.parts[number].ring, counts[number])
     return SystemTimes(tuple(lengths), tuple(devices), tuple(links))
 
 
-def _link(frames: Sequence[Carried], lengths: Sequence[int]) -> LinkTimes:
-    steps = list(zip(frames, _places(lengths)))
-    carries = tuple(Stretch(frame.start, frame.end, *place) for frame, place in steps)
-    arrives = tuple(Stretch(frame.end, frame.there, *place) for frame, place in steps)
+def _inside(
+    steps: Sequence[Sequence[Carried]], lengths: Sequence[int], ring: Ring | None, devices: int
+) -> list[LinkTimes]:
+    """The links between devices that share a part; of a ring first those that carry most."""
+    busiest = _link(steps, lengths)
+    if ring is None:
+        return [busiest] * (devices * (devices - 1))
+    back = _link([frames[: ring.back] for frames in steps], lengths)
+    return [busiest] * devices + ([back] * devices if ring.back else [])
+
+
+def _link(steps: Sequence[Sequence[Carried]], lengths: Sequence[int]) -> LinkTimes:
+    """By step, its frames on the link."""
+    frames = [(frame, place) for frames, place in zip(steps, _places(lengths)) for frame in frames]
+    carries = tuple(Stretch(frame.start, frame.end, *place) for frame, place in frames)
+    arrives = tuple(Stretch(frame.end, frame.there, *place) for frame, place in frames)
     return LinkTimes(carries, arrives)
 
 

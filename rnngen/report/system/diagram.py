@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from itertools import pairwise, product
+from itertools import combinations, pairwise, product
 
 from rnngen.report.chart import WIDTH, arrow, figure, fitting, rectangle, text
 from rnngen.report.markup import Markup, join
@@ -138,36 +138,39 @@ def _edge(one: Point, other: Point, width: float) -> Point:
     return one[0] + width / 2 + share * dx, one[1] + BOX / 2 + share * dy
 
 
-def _wires(corners: list[Point], width: float) -> Iterator[Markup]:
-    for index, one in enumerate(corners):
-        for other in corners[index + 1 :]:
-            yield arrow([_edge(one, other, width), _edge(other, one, width)], both=True)
+def _wires(corners: list[Point], width: float, ring: str | None) -> Iterator[Markup]:
+    """From each one to each other one, or in a ring to the one before it."""
+    pairs = combinations(corners, 2) if ring is None else zip([*corners[1:], corners[0]], corners)
+    for one, other in pairs:
+        yield arrow([_edge(one, other, width), _edge(other, one, width)], both=ring != "one way")
 
 
 def _mesh(view: SystemView) -> Markup:
-    """Devices that exchange with each other one; two are side by side."""
-    devices = len(view.devices)
-    link = view.links[0]
+    """Devices that exchange with each other one, or around a ring; two are side by side."""
+    devices, alike = len(view.devices), view.inside(0)
+    link = alike[0]
     if devices == 2:
         corners, width = _grid(2)
         way, middle = _between(corners[0], corners[1], width)
         wires = [arrow(way, both=True), _link_label(link, middle)]
     elif devices <= MOST_AROUND:
         corners, width = _around(devices)
-        wires = list(_wires(corners, width))
+        wires = list(_wires(corners, width, view.ring(0)))
     else:
         corners, width = _grid(devices)
         wires = []
     boxes = [_box(view, index, corner, width) for index, corner in enumerate(corners)]
     bottom = max(y for _, y in corners) + BOX + 24
-    label = _each_link(link, f"Each of the {len(view.links)} links (one way)", bottom)
+    which = "links (one way)" if view.ring(0) is None else "busiest links around the ring"
+    label = _each_link(view, link, f"Each of the {len(alike)} {which}", bottom)
     return figure(bottom + 46, "Devices and links", *wires, *boxes, label, _legend(bottom + 24))
 
 
-def _each_link(link: Json, which: str, bottom: float) -> Markup:
+def _each_link(view: SystemView, link: Json, which: str, bottom: float) -> Markup:
     """What links that are alike carry, in a line."""
     load, said, works = _load(link)
-    each = f"{which}: {count(link, 'word_bits')}-bit words, {count(link, 'frame_words')} a frame, load"
+    frames = f"{view.frames(link)} frames a step, " if view.frames(link) > 1 else ""
+    each = f"{which}: {count(link, 'word_bits')}-bit words, {count(link, 'frame_words')} a frame, {frames}load"
     return join(
         text(MARGIN, bottom + 8, each, "tick"),
         gauge(MARGIN + 6.2 * len(each), bottom, GAUGE, load, f"each link {works}"),
@@ -182,7 +185,7 @@ def _mixed(view: SystemView) -> Markup:
     for part, members in enumerate(view.parts):
         corners = [_below(tops[part], number) for number in range(len(members))]
         boxes += [_box(view, index, corner, width) for index, corner in zip(members, corners)]
-        if view.inside(part) is not None:
+        if view.inside(part):
             arrows += [
                 arrow([(one[0] + width / 2, one[1] + BOX), (other[0] + width / 2, other[1])], both=True)
                 for one, other in pairwise(corners)
@@ -192,11 +195,11 @@ def _mixed(view: SystemView) -> Markup:
             arrows += [arrow(way) for way in ways]
             labels.append(_link_label(view.between(part), middle))
     bottom = max(_below(top, len(members))[1] for top, members in zip(tops, view.parts))
-    for part, members in enumerate(view.parts):
-        link = view.inside(part)
-        if link is not None:
-            label = _each_link(link, f"Each of the {len(members) * (len(members) - 1)} links inside a layer", bottom)
-            labels.append(label)
+    for part in range(len(view.parts)):
+        alike = view.inside(part)
+        if alike:
+            which = "links" if view.ring(part) is None else "busiest links"
+            labels.append(_each_link(view, alike[0], f"Each of the {len(alike)} {which} inside a layer", bottom))
     first, last = tops[0], tops[-1]
     ends = [
         text(first[0] - 6, first[1] + BOX / 2 + 4, "input", "tick", "end"),

@@ -156,6 +156,8 @@ _SHARED = {
 }
 """What crosses between devices that share a layer, by how it is cut."""
 
+_AROUND = " Where they are in a ring, their neighbours send it on."
+
 
 def _host(view: SystemView) -> Markup:
     """Where steps come in and results leave."""
@@ -163,7 +165,8 @@ def _host(view: SystemView) -> Markup:
     told = "The host gives every step to {} and takes the results from {}.".format(*ends)
     if view.shares_all:
         told = "The host gives every step to all devices and takes each one's units."
-    return note(told, _SHARED.get(str(lookup(view.document, "cut")), ""))
+    around = any(view.ring(part) for part in range(len(view.parts)))
+    return note(told, _SHARED.get(str(lookup(view.document, "cut")), ""), _AROUND if around else None)
 
 
 def _timeline_note(view: SystemView) -> Markup:

@@ -85,24 +85,37 @@ def loads(view: SystemView) -> Markup:
     )
 
 
+def _kinds(view: SystemView) -> list[tuple[str, Json]]:
+    """What each row of links is called, and one of its links: of those that are alike, where all share a layer."""
+    if not view.shares_all:
+        return [(f"{lookup(link, 'from')} to {lookup(link, 'to')}", link) for link in view.links]
+    frames = [view.frames(link) for link in view.links]
+    first = {each: frames.index(each) for each in frames}
+    return [(f"each of {frames.count(each)}", view.links[index]) for each, index in first.items()]
+
+
 def links(view: SystemView) -> Markup | None:
     """Of those in use: what they carry, and how much of their time."""
     if not view.links:
         return None
-    alike = view.shares_all
+    alike, several = view.shares_all, any(view.frames(link) > 1 for link in view.links)
     rows: list[Sequence[Content]] = [
         (
-            f"each of {len(view.links)}" if alike else f"{lookup(link, 'from')} to {lookup(link, 'to')}",
+            name,
             f"{count(link, 'word_bits')} bits",
             f"{count(link, 'values')} of {count(link, 'value_bits')} bits",
-            f"{count(link, 'frame_words')} words, {count(link, 'payload_words')} of them payload",
+            (f"{view.frames(link)} of " if several else "")
+            + f"{count(link, 'frame_words')} words, {count(link, 'payload_words')} of them payload",
             view.time(number(link, "interval_ticks")),
             view.time(number(link, "hop_ticks")),
             percent(number(link, "load") or 0.0),
         )
-        for link in view.links[: 1 if alike else None]
+        for name, link in _kinds(view)
     ]
-    head = ("link", "word", "values a step", "frame", "frame takes", "from last word out to first use", "load")
+    frame = ("values a step", "frame", "frame takes")
+    if several:
+        frame = ("values of a frame", "frames a step", "they take")
+    head = ("link", "word", *frame, "from last word out to first use", "load")
     told = (
         "From last word out to first use: of a lone step, from the sender's last output word to the first words of it "
         "that another device can multiply. "

@@ -42,7 +42,11 @@ def rows(view: SystemView) -> list[Row]:
         if not view.shares_all:
             found += _links_from(view, str(lookup(device, "name")))
     if view.shares_all and view.links:
-        found.append(_link_row("each link", view.times.links[0]))
+        kinds: dict[int, LinkTimes] = {}
+        for link, times in zip(view.links, view.times.links):
+            kinds.setdefault(view.frames(link), times)
+        for frames, times in kinds.items():
+            found.append(_link_row("each link" if len(kinds) == 1 else f"links, {frames} a step", times))
     return found
 
 

@@ -58,10 +58,20 @@ class SystemView:
         """Whether no devices share a layer."""
         return len(self.parts) == len(self.devices)
 
-    def inside(self, part: int) -> Json | None:
-        """A link between devices that share a part, which are alike; None where there are none."""
+    def inside(self, part: int) -> list[Json]:
+        """The links between devices that share a part, in a ring those that carry most; these are alike."""
         names = {lookup(self.devices[index], "name") for index in self.parts[part]}
-        return next((link for link in self.links if {lookup(link, "from"), lookup(link, "to")} <= names), None)
+        found = [link for link in self.links if {lookup(link, "from"), lookup(link, "to")} <= names]
+        return [link for link in found if self.frames(link) == self.frames(found[0])]
+
+    def ring(self, part: int) -> str | None:
+        """How links go round the devices that share a part: both ways or one way; None where there is no ring."""
+        found = lookup(self.devices[self.parts[part][0]], "ring")
+        return None if found is None else str(found)
+
+    def frames(self, link: Json) -> int:
+        """Frames of a step on a link."""
+        return int(number(link, "frames_a_step") or 1)
 
     def between(self, part: int) -> Json:
         """A link from the devices of a part to those of the next one, which are alike."""
