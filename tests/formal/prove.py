@@ -56,10 +56,12 @@ def tools(work: Path) -> dict[str, str]:
 def proved(
     work: Path, shape: LinkShape, depth: int, trained: bool, **settings: int
 ) -> tuple[bool, str]:
-    """Whether every assertion holds for ``depth`` cycles, and what sby wrote.
+    """Whether every assertion holds in the first ``depth`` - 1 cycles, and what sby wrote.
 
-    All cycles are one question: z3 answers it sooner than one for each cycle.  ``trained``: both ends are up from the
-    first cycle on.  ``settings``: the harness's parameters.
+    An assertion at a clock's edge is seen in the cycle after the one that it is about, so the last cycle asks nothing
+    new.  All cycles are one question: z3 answers it sooner than one for each cycle.
+
+    ``trained``: both ends are up from the first cycle on.  ``settings``: the harness's parameters.
     """
     (work / "link_proof.v").write_text(HARNESS.read_text())
     (work / "link_core.v").write_text(core_text(shape, trained))

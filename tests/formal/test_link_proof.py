@@ -1,6 +1,7 @@
 """The link layer's own gateware, proved for a number of cycles whatever the line does (link_proof.v).
 
-The question grows fast with the cycles: z3 answered 14 cycles in 10 s, 17 in some minutes, and 23 not in ten.
+The question grows fast with the cycles: z3 answered a depth of 14 in 10 s, 17 in some minutes, and 23 not in ten.  A
+depth of n asks for n - 1 cycles (``proved``).
 """
 
 from __future__ import annotations
