@@ -24,6 +24,7 @@ class Hop:
         frame: The step, or the part of it that one of so many devices gives.
         sender, receiver: Ticks of a cycle at both ends.  word: Ticks of a word.
         shares: Devices that give a part of the step each, at the same time.
+        own_clock: Ticks of a cycle of the link's clock, where that is not the sender's.
     """
 
     wire: Link
@@ -32,6 +33,7 @@ class Hop:
     receiver: int
     word: int
     shares: int = 1
+    own_clock: int | None = None
 
     @property
     def words(self) -> int:
@@ -120,4 +122,5 @@ def hop(system: System, wire: Link, values: int, value_bits: int, shares: int = 
     """
     sender, receiver = (system.cycle_ticks(end) for end in wire.ends)
     frame = StepFrame(values // shares, value_bits, wire.word_bits, most)
-    return Hop(wire, frame, sender, receiver, system.word_ticks(wire), shares)
+    own = None if wire.clock_hz is None else system.ticks_hz // wire.clock_hz
+    return Hop(wire, frame, sender, receiver, system.word_ticks(wire), shares, None if own == sender else own)
