@@ -19,7 +19,7 @@ from rnngen.flow.partition import PartitionOptions, partition
 from rnngen.flow.simulate_system import Faults, SystemReport, simulate_system
 from rnngen.verify.apart import ApartResult, Process, run_apart
 from rnngen.verify.course import Course
-from rnngen.verify.simulator import Progress, RunOptions
+from rnngen.verify.simulator import Progress
 from tests.flow.test_clocks import clocked, made
 from tests.flow.test_rows import mesh
 

@@ -12,6 +12,7 @@ from functools import cached_property
 
 from rnngen.config.system import Link, System
 from rnngen.plan.frames import StepFrame
+from rnngen.plan.layer import ceil_div
 from rnngen.plan.link import LINK_CYCLES, check_words, frame_words, header_words
 
 
@@ -44,6 +45,11 @@ class Hop:
     def interval(self) -> int:
         """Ticks that a frame takes on the link: no step interval is shorter."""
         return self.words * self.word
+
+    @property
+    def word_cycles(self) -> int:
+        """Cycles of the slower end that the PHY is busy with a word, at most."""
+        return ceil_div(self.word, max(self.sender, self.receiver))
 
     @cached_property
     def latency(self) -> int:

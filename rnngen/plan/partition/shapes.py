@@ -13,4 +13,6 @@ def link_shape(hop: Hop, sender: PartPlan) -> LinkShape:
     span = (sender.exchange_cycles if inside else sender.outputs[-1] - sender.outputs[0]) + hop.frame.words
     wire = hop.wire
     shape = LinkShape(wire.word_bits).carrying(hop.frame.words, span).streaming(wire.latency_cycles)
-    return shape if wire.pins is None else shape.slowed(wire.pins.beats(wire.word_bits))
+    if wire.pins is not None:
+        return shape.slowed(wire.pins.beats(wire.word_bits))
+    return shape.slowed(hop.word_cycles) if hop.word_cycles > 1 else shape
