@@ -157,8 +157,9 @@ def test_clocks_that_differ(clocks: tuple[int, ...], tmp_path: Path) -> None:
     _, apart = assert_same(design, 5)
     assert apart.comparison.within_bounds, apart.comparison.sentence
     held: Faults = {"m_axis_tready": [(150, 0), (171, 1)]}
-    for faults in ({**SOME, **held}, {"hold_1": [(150, 1), (333, 0)]}):
-        assert_same(design, 5, faults=faults, start_faults={"line_0_bit_errors": [(20, 2**32 // 99), (333, 0)]})
+    start: Faults = {"line_0_bit_errors": [(20, 2**32 // 99), (333, 0)], "hold_1": [(0, 1), (47, 0)]}
+    for faults in ({**SOME, **held}, {"back_0_down": [(200, 1), (333, 0)]}):
+        assert_same(design, 5, faults=faults, start_faults=start)
 
 
 def test_devices_of_one_clock_before_one_of_another(tmp_path: Path) -> None:
