@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from rnngen.cli.main import main
-from rnngen.config.system import Device, Host, Link, System, chain
+from rnngen.config.system import Device, Link, chain
 from rnngen.emit.system import SystemDesign
 from rnngen.errors import DataError, ToolError
 from rnngen.flow import simulate_apart
@@ -160,17 +160,6 @@ def test_clocks_that_differ(clocks: tuple[int, ...], tmp_path: Path) -> None:
     start: Faults = {"line_0_bit_errors": [(20, 2**32 // 99), (333, 0)], "hold_1": [(0, 1), (47, 0)]}
     for faults in ({**SOME, **held}, {"back_0_down": [(200, 1), (333, 0)]}):
         assert_same(design, 5, faults=faults, start_faults=start)
-
-
-def test_devices_of_one_clock_before_one_of_another(tmp_path: Path) -> None:
-    """Two devices share the host's steps, and a slower one behind them may hold them back."""
-    links = [Link("d0", "d1", 64, 6), Link("d0", "d2", 64, 6), Link("d1", "d2", 64, 6)]
-    devices = Device("d0", 10**8, 16), Device("d1", 10**8, 16), Device("d2", 9 * 10**7, 32)
-    system = System(devices, tuple(links), Host(output="d2"))
-    design = partition(stack(2), system, tmp_path / "d", PartitionOptions(cut="rows"))
-    assert [len(part.names) for part in design.partition.parts] == [2, 1]
-    _, apart = assert_same(design, 5)
-    assert apart.comparison.within_bounds, apart.comparison.sentence
 
 
 def test_the_command(pair: SystemDesign, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from rnngen.config.system import Device, Host, Link, System, chain
+from rnngen.config.system import Device, Host, Link, chain
 from rnngen.emit.system import SystemDesign
 from rnngen.errors import DataError
-from rnngen.flow import PartitionOptions, partition, simulate_system
+from rnngen.flow import partition, simulate_system
 from tests.flow.test_clocks import check
-from tests.flow.test_rows import mesh, recurrent
 
 pytestmark = pytest.mark.verilator
 
@@ -43,25 +42,12 @@ def test_any_rate(word_bits: int, rate: Fraction, tmp_path: Path) -> None:
     assert report.times.step_interval == design.partition.interval_ticks >= words
 
 
-@pytest.mark.parametrize(
-    ("clocks", "link"),
-    [((100, 100), 62_500), ((100, 100), 125_000), ((100, 90), 80_000), ((100, 100), 100_010)],
-    ids=["slower", "faster", "all differ", "100 ppm"],
-)
-def test_any_clock(clocks: tuple[int, ...], link: int, tmp_path: Path) -> None:
-    design = made(tmp_path / "d", Link("x", "y", 64, 16, clock_hz=link * 1000), clocks)
+def test_a_slower_clock(tmp_path: Path) -> None:
+    design = made(tmp_path / "d", Link("x", "y", 64, 16, clock_hz=62_500_000))
     report = simulate_system(design, steps=STEPS)
     check(design, report)
     assert report.times.step_interval is not None
     assert report.times.step_interval <= design.partition.interval_ticks + design.system.cycle_ticks("d1") / (STEPS - 1)
-
-
-def test_devices_that_exchange_h_over_slow_links(tmp_path: Path) -> None:
-    system = mesh(2, 64)
-    slow = System(system.devices, tuple(Link(*link.ends, 64, 6, Fraction(1, 3)) for link in system.links))
-    design = partition(recurrent("lstm", 24, 32), slow, tmp_path / "d", PartitionOptions(cut="rows"))
-    report = simulate_system(design, steps=STEPS)
-    assert report.comparison.within_bounds, report.comparison.sentence
 
 
 @pytest.mark.parametrize("link", [Link("x", "y", 32, 16, Fraction(3, 10)), Link("x", "y", 64, 16, clock_hz=62_500_000)])
