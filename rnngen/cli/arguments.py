@@ -199,7 +199,7 @@ def make_parser() -> argparse.ArgumentParser:
     simulate.add_argument("--output", metavar="Y.npy", type=Path, help="where the circuit's output goes")
     simulate.add_argument("--steps", metavar="N", type=int, help="steps of each sequence")
     simulate.add_argument("--lengths", metavar="L.npy", type=Path, help="steps of each sequence, where they differ")
-    simulate.add_argument("--apart", action="store_true", help="of a system: each device in a process of its own")
+    simulate.add_argument("--apart", action="store_true", help="of a system: a process for each device; no --stall")
     simulate.add_argument("--stall", metavar="P", type=float, default=0.0, help="probability of a pause, both ports")
     simulate.add_argument(
         "--gap", metavar="CYCLES", type=int, default=0, help="sparse input: cycles between the arrivals of steps"

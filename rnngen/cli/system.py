@@ -45,7 +45,7 @@ def lines(figures: dict[str, Any]) -> list[str]:
     if figures["cycle_exact"]:
         how = "in every bit and every cycle"
     elif figures["within_bounds"]:
-        how = "in every bit, and no output came later than planned (clocks differ: the plan is a bound)"
+        how = "in every bit, and no output came later than planned (clocks or links differ: the plan is a bound)"
     else:
         how = "in every bit (cycles not compared)"
     return [

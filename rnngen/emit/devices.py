@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations, product
 from typing import Any
 
 from rnngen.config.system import System
 from rnngen.gateware.board_link import BoardLink
 from rnngen.gateware.board_ulx3s import link_dict
-from rnngen.gateware.system.bench_top import BenchShape, Line
+from rnngen.gateware.system.bench_top import BenchShape, Line, LineClock
 from rnngen.gateware.system.device import DeviceEnd, DeviceShape, LinkEnd, Neighbour, PeerEnd
 from rnngen.gateware.system.packing import Beats
 from rnngen.gateware.top import word_lane_bits
 from rnngen.ir.quantised import QuantisedNetwork
 from rnngen.plan.partition import Partition, PartPlan
+from rnngen.plan.partition.hops import Hop
 from rnngen.plan.partition.rings import Ring
 from rnngen.plan.partition.schedule import pace
 from rnngen.plan.partition.shapes import link_shape
@@ -145,11 +147,21 @@ def _lines(partition: Partition, shapes: Sequence[DeviceShape]) -> tuple[Line, .
     for hop, senders, receivers in zip(partition.hops, groups, groups[1:]):
         for (left, sender), (right, receiver) in product(enumerate(senders), enumerate(receivers)):
             prefixes = shapes[sender].out_name(right), shapes[receiver].in_name(left)
-            lines.append(Line(sender, prefixes[0], receiver, prefixes[1], hop.wire.latency_cycles))
+            lines.append(_worded(Line(sender, prefixes[0], receiver, prefixes[1], hop.wire.latency_cycles), hop))
     for part, members in zip(partition.parts, groups):
         if part.exchange is not None:
-            lines += _peer_lines(members, part.exchange.wire.latency_cycles, part.ring)
+            found = _peer_lines(members, part.exchange.wire.latency_cycles, part.ring)
+            lines += [_worded(line, part.exchange) for line in found]
     return tuple(lines)
+
+
+def _worded(line: Line, hop: Hop) -> Line:
+    """A line with the words that its PHYs take; in a clock of its own its latency is no longer than it was."""
+    own = hop.own_clock
+    if own is None:
+        return replace(line, rate=hop.wire.rate.as_integer_ratio())
+    clock = LineClock(own, (own >= hop.receiver, own >= hop.sender))
+    return replace(line, latency=line.latency * hop.sender // own, clock=clock)
 
 
 def _peer_lines(members: Sequence[int], latency: int, ring: Ring | None) -> list[Line]:

@@ -22,7 +22,7 @@ from rnngen.flow.simulate import SIMULATION_FILE, Progress
 from rnngen.flow.simulate_apart import run_devices_apart
 from rnngen.flow.stimulus import GivenInput, given_input, port_of, stimulus_of
 from rnngen.flow.system_bench import TRAINING_CYCLES, VISIBLE, bench_files
-from rnngen.gateware.system.bench_top import CHANNEL_CYCLES, FAULTS, BenchShape, clock_name
+from rnngen.gateware.system.bench_top import CHANNEL_CYCLES, FAULTS, BenchShape, line_clock_name
 from rnngen.plan.partition.schedule import SystemSchedule, pace, run_system
 from rnngen.verify.compare import Comparison, compare
 from rnngen.verify.compile import CompileOptions, optimisation_for
@@ -119,12 +119,12 @@ def simulate_system(
             of the device that gives the results; it is 1 before.  With faults neither cycles nor bounds are compared.
         start_faults: The same, in cycles from the end of the reset on, while no link is up yet.
         stall: As for ``simulate``.
-        apart: Each device in a simulation of its own, in a process of its own, for systems that are too large for one;
-            without faults, with equal clocks, and with the same result.
+        apart: Each device in a simulation of its own, in a process of its own, for systems that are too large for one,
+            and with the same result; without ``stall``.
 
     Raises:
-        DesignError: if the folder holds no sound system.  DataError: if x, steps or a fault is wrong, or clocks differ
-            and devices are to be apart.
+        DesignError: if the folder holds no sound system.  DataError: if x, steps or a fault is wrong, or devices are to
+            be apart whose links are too short for that.
         ToolError: if Verilator, a compiler or make is missing or fails.
     """
     if not 0.0 <= stall < 1.0:
@@ -137,11 +137,12 @@ def simulate_system(
     progress(f"emulating {len(given.lengths)} sequences, {sum(given.lengths)} steps")
     output = run_lengths(system.quantised, given.values, given.lengths).output
     schedule = run_system(system.partition, given.lengths)
+    options = _options(system, shape, schedule, disturbance)
     if apart:
-        _check_apart(system, disturbance)
-        result = run_devices_apart(system, shape, given, schedule, progress)
+        _check_apart(disturbance)
+        result = run_devices_apart(system, shape, given, options, disturbance.any, progress)
     else:
-        result = _run(system, shape, given, schedule, disturbance, progress)
+        result = _run(system, shape, given, options, progress)
     comparison = _compare(system, given, output, None if disturbance.any else schedule, result)
     times = _times(system, result)
     failed = tuple(result.watched.values())
@@ -153,23 +154,21 @@ def simulate_system(
 def _check(system: SystemDesign) -> None:
     for hop in system.partition.all_hops:
         wire = hop.wire
-        if wire.latency_cycles < CHANNEL_CYCLES:
+        latency = wire.latency_cycles * hop.sender
+        if latency < CHANNEL_CYCLES * (hop.own_clock or hop.sender):
             raise DataError(
-                f"A link in simulation has a latency of at least {CHANNEL_CYCLES} cycles, not "
-                f"{wire.latency_cycles}, as that from '{wire.source}' to '{wire.target}'; describe it so."
-            )
-        if wire.rate != 1 or wire.clock_hz not in (None, system.partition.system.ticks_hz // hop.sender):
-            raise DataError(
-                f"A link in simulation takes a word in each cycle of its sender, but that from '{wire.source}' to "
-                f"'{wire.target}' has a rate or a clock of its own; leave these out."
+                f"A link in simulation has a latency of at least {CHANNEL_CYCLES} cycles of its own, not "
+                f"{latency / (hop.own_clock or hop.sender):.3g}, as that from '{wire.source}' to '{wire.target}'; "
+                f"describe it so."
             )
 
 
-def _check_apart(system: SystemDesign, disturbance: _Disturbance) -> None:
-    if disturbance.any:
-        raise DataError("Faults and pauses are for a simulation of all devices in one process; leave --apart away.")
-    if not system.partition.one_clock:
-        raise DataError("Devices of different clocks are simulated in one process; leave --apart away.")
+def _check_apart(disturbance: _Disturbance) -> None:
+    if disturbance.stall:
+        raise DataError(
+            "Pauses of another maker's client (--stall) are for a simulation of all devices in one process; leave "
+            "--apart away."
+        )
 
 
 def _cores(system: SystemDesign) -> list[str]:
@@ -180,12 +179,10 @@ def _run(
     system: SystemDesign,
     shape: BenchShape,
     given: GivenInput,
-    schedule: SystemSchedule,
-    disturbance: _Disturbance,
+    options: RunOptions,
     progress: Progress,
 ) -> RunResult:
     """The bench on all devices' files in one folder."""
-    options = _options(system, shape, schedule, disturbance)
     with tempfile.TemporaryDirectory(prefix="rnngen-") as name:
         sources = bench_files(system.designs, shape, BENCH, Path(name))
         stimulus = stimulus_of(system.designs[0], given, [])
@@ -206,7 +203,8 @@ def _options(
         reported = report_cycles(shape) * max(ticks) // ticks[0]
         limit = training + int(20 * planned / (1.0 - stall) ** 2) + disturbance.last + reported
     # Devices of one clock have one port for it.
-    clocks = {clock_name(0 if shape.one_clock else index): each for index, each in enumerate(ticks)}
+    clocks = {shape.device_clock(index): each for index, each in enumerate(ticks)}
+    clocks |= {line_clock_name(k): line.clock.ticks for k, line in enumerate(shape.lines) if line.clock is not None}
     return RunOptions(
         expected_beats=sum(len(beats) for beats in outputs),
         client="axi" if stall else "fast",
@@ -214,7 +212,7 @@ def _options(
         time_limit_cycles=limit,
         drain_cycles=_SURPLUS_CYCLES if disturbance.any else RunOptions.drain_cycles,
         clocks=tuple(clocks.items()),
-        output_clock=clock_name(0 if shape.one_clock else shape.outputs[0]),
+        output_clock=shape.device_clock(shape.outputs[0]),
         inputs=disturbance.inputs,
         start_events=disturbance.start,
         events=disturbance.events,

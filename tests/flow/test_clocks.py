@@ -116,8 +116,8 @@ def test_the_command_says_what_was_compared(tmp_path: Path, capsys: pytest.Captu
     assert main(["simulate", str(tmp_path / "d"), "--steps", "9"]) == 0
     said = capsys.readouterr().out
     assert (
-        "2 devices = emulator in every bit, and no output came later than planned (clocks differ: the plan is a "
-        "bound): 18 steps."
+        "2 devices = emulator in every bit, and no output came later than planned (clocks or links differ: the "
+        "plan is a bound): 18 steps."
     ) in said
     assert "Step interval 0.3111 us; the first step takes 1.3" in said  # 28 cycles at 90 MHz
     assert main(["simulate", str(tmp_path / "d"), "--steps", "9", "--stall", "0.3"]) == 0

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, ClockDomain, Const, Elaboratable, Instance, Module, Signal, Value
+from amaranth.hdl import Cat, ClockDomain, Const, DomainRenamer, Elaboratable, Instance, Module, Signal, Value
 
 from rnngen.gateware.control import AXIL_INPUTS
 from rnngen.gateware.system.device import DeviceShape, axis_signals
 from rnngen.gateware.system.fork import Fork
 from rnngen.gateware.system.packing import Beats
+from rnngen.gateware.system.rate import Rate
 from rnngen.gateware.verilog import to_verilog
 
 FAULTS = {
@@ -20,12 +21,28 @@ FAULTS = {
 
 
 @dataclass(frozen=True)
+class LineClock:
+    """A line's own clock (``line_clock_name``).
+
+    Attributes:
+        ticks: Of a cycle.
+        heard: Whether words come in it at the right end, and at the left one; where not, in the clock of the device
+            there, which is slower.
+    """
+
+    ticks: int
+    heard: tuple[bool, bool]
+
+
+@dataclass(frozen=True)
 class Line:
     """What joins two devices, both ways.
 
     Attributes:
         left, right: Devices.  left_link, right_link: What the names of their ports begin with.
-        latency: Cycles of each direction, in the sender's clock.
+        latency: Cycles of each direction, in the sender's clock or the line's own.
+        rate: Words that a PHY takes in so many cycles.
+        clock: Of the line's own; None: of the sender.
     """
 
     left: int
@@ -33,6 +50,8 @@ class Line:
     right: int
     right_link: str
     latency: int
+    rate: tuple[int, int] = (1, 1)
+    clock: LineClock | None = None
 
 
 @dataclass(frozen=True)
@@ -44,8 +63,8 @@ class BenchShape:
         lines: Between them.
         inputs: Devices that the host gives every step.  outputs: Devices whose beats, side by side, are the results.
         one_clock: All devices run from ``aclk``; else each from its own (``clock_name``).
-        here: Devices in the module; None: all.  What those elsewhere send comes in ports, and leaves in some.
-        window: Cycles that it is under way until it comes in, which the line's end here is shorter by.
+        here: Devices in the module; None: all.  What those elsewhere send comes in ports, and leaves in some; all that
+            a line takes longer than ``CHANNEL_CYCLES`` has passed until it comes in.
     """
 
     devices: tuple[DeviceShape, ...]
@@ -55,7 +74,6 @@ class BenchShape:
     outputs: tuple[int, ...]
     one_clock: bool = True
     here: tuple[int, ...] | None = None
-    window: int = 0
 
     @property
     def inside(self) -> tuple[int, ...]:
@@ -65,12 +83,20 @@ class BenchShape:
     @property
     def ways(self) -> tuple[Way, ...]:
         """Directions of lines with an end in the module."""
-        found = []
-        for index, line in enumerate(self.lines):
-            left, right = (line.left, line.left_link), (line.right, line.right_link)
-            found.append(Way(f"line_{index}", *left, *right, line.latency, 2 * index + 1))
-            found.append(Way(f"back_{index}", *right, *left, line.latency, 2 * index + 2))
+        found = [way for index in range(len(self.lines)) for way in self._both(index)]
         return tuple(way for way in found if {way.source, way.target} & set(self.inside))
+
+    def _both(self, index: int) -> Iterator[Way]:
+        """Directions of a line."""
+        line = self.lines[index]
+        left, right = (line.left, line.left_link), (line.right, line.right_link)
+        for number, (name, source, target) in enumerate((("line", left, right), ("back", right, left))):
+            sends, hears = (self.device_clock(place) for place, _ in (source, target))
+            if line.clock is not None:
+                sends = line_clock_name(index)
+                hears = sends if line.clock.heard[number] else hears
+            seed = 2 * index + 1 + number
+            yield Way(f"{name}_{index}", *source, *target, line.latency, seed, line.rate, sends, hears)
 
     def word_bits(self, way: Way) -> int:
         """Of a word."""
@@ -84,6 +110,20 @@ class BenchShape:
         """Whether it leaves in ports."""
         return way.target not in self.inside
 
+    def faults(self, way: Way) -> Mapping[str, int]:
+        """Inputs that spoil its words, and their bits."""
+        return FAULTS | {LOST: 1} if self.comes(way) else FAULTS
+
+    def device_clock(self, index: int) -> str:
+        """Port of a device's clock."""
+        return clock_name(0 if self.one_clock else index)
+
+    @property
+    def clocks(self) -> tuple[str, ...]:
+        """Ports of all clocks."""
+        devices = [self.device_clock(index) for index in range(len(self.devices))]
+        return tuple(dict.fromkeys([*devices, *(way.clock for way in self.ways)]))
+
 
 @dataclass(frozen=True)
 class Way:
@@ -91,7 +131,8 @@ class Way:
 
     Attributes:
         source, target: Devices.  source_link, target_link: What the names of their ports begin with.
-        latency: Cycles.  seed: Of what happens to its words.
+        latency: Cycles.  seed: Of what happens to its words.  rate: Words taken in so many cycles.
+        clock, heard: Ports of the clocks in which words are sent, and come.
     """
 
     name: str
@@ -101,10 +142,17 @@ class Way:
     target_link: str
     latency: int
     seed: int
+    rate: tuple[int, int]
+    clock: str
+    heard: str
 
 
 SENT = ("data", "start", "valid")
 """What a device sends on a line; of ``Way`` w the ports ``w_tx_data`` .. in a module that has one of its ends."""
+
+
+LOST = "lost"
+"""Beside ``FAULTS``, of what comes in ports, which is late: words are lost that were sent while the line was down."""
 
 
 CHANNEL_CYCLES = 2
@@ -114,6 +162,11 @@ CHANNEL_CYCLES = 2
 def clock_name(index: int) -> str:
     """Port for the clock of a device."""
     return f"aclk_{index}" if index else "aclk"
+
+
+def line_clock_name(index: int) -> str:
+    """Port for the clock of a line that has one."""
+    return f"line_{index}_clk"
 
 
 class BenchTop(Elaboratable):
@@ -126,14 +179,12 @@ class BenchTop(Elaboratable):
 
     def __init__(self, shape: BenchShape) -> None:
         self._shape = shape
-        count = len(shape.devices)
-        self.aclk, self.aresetn, self.up = Signal(name=clock_name(0)), Signal(name="aresetn"), Signal(name="up")
-        clocks = [] if shape.one_clock else [Signal(name=clock_name(k)) for k in range(1, count)]
-        self._clocks = [self.aclk, *(clocks or [self.aclk] * (count - 1))]
+        self._clocks = {name: Signal(name=name) for name in shape.clocks}
+        self.aclk, self.aresetn, self.up = self._clocks[clock_name(0)], Signal(name="aresetn"), Signal(name="up")
         self._failed = {k: Signal(name=f"failed_{k}") for k in shape.inside}
         self._hold = {k: Signal(name=f"hold_{k}") for k in shape.inside}
         self._faults = {
-            way.name: {name: Signal(bits, name=f"{way.name}_{name}") for name, bits in FAULTS.items()}
+            way.name: {name: Signal(bits, name=f"{way.name}_{name}") for name, bits in shape.faults(way).items()}
             for way in shape.ways
             if not shape.leaves(way)
         }
@@ -145,7 +196,6 @@ class BenchTop(Elaboratable):
         self._inputs = [index for index in shape.inputs if index in shape.inside]
         self._outputs = [index for index in shape.outputs if index in shape.inside]
         self._source, self._sink = self._streams()
-        self._clock_ports = [self.aclk, *clocks]
 
     def _streams(self) -> tuple[dict[str, Signal], dict[str, Signal]]:
         """The host's side, as far as it is here."""
@@ -163,7 +213,7 @@ class BenchTop(Elaboratable):
         lines = [signal for line in (*self._faults.values(), *self._sent.values()) for signal in line.values()]
         streams = [*self._source.values(), *self._sink.values()]
         devices = [*self._failed.values(), *self._hold.values()]
-        return [*self._clock_ports, self.aresetn, *streams, self.up, *devices, *lines]
+        return [*self._clocks.values(), self.aresetn, *streams, self.up, *devices, *lines]
 
     def elaborate(self, platform: object) -> Module:
         """Amaranth's hook: builds the circuit."""
@@ -175,7 +225,7 @@ class BenchTop(Elaboratable):
         connections: dict[int, dict[str, Value]] = {}
         for index, up in ups.items():
             ports: dict[str, Value] = {
-                "i_aclk": self._clocks[index],
+                "i_aclk": self._clocks[self._shape.device_clock(index)],
                 "i_aresetn": self.aresetn & ~self._hold[index],
                 "o_up": up,
                 "o_failed": self._failed[index],
@@ -228,29 +278,43 @@ class BenchTop(Elaboratable):
         shape, bits = self._shape, self._shape.word_bits(way)
         sent = self._sent.get(way.name) or _words(f"{way.name}_tx", bits)
         if not shape.comes(way):
-            prefix, clock = way.source_link, self._clocks[way.source]
-            connections[way.source].update({f"o_{prefix}_tx_{name}": sent[name] for name in SENT})
-            connections[way.source].update({f"i_{prefix}_tx_ready": Const(1, 1), f"i_{prefix}_tx_clk": clock})
+            connections[way.source].update(self._sender(m, way, sent))
         if shape.leaves(way):
             return
-        prefix, clock = way.target_link, self._clocks[way.target]
+        prefix, clock = way.target_link, self._clocks[way.heard]
         taken = _words(f"{way.name}_rx", bits)
         up = Signal(name=f"{way.name}_up")
         connections[way.target].update({f"i_{prefix}_rx_{name}": taken[name] for name in SENT})
         connections[way.target].update({f"i_{prefix}_rx_clk": clock, f"i_{prefix}_up": up})
+        faults, late = self._faults[way.name], shape.comes(way)
+        m.d.comb += up.eq(~faults["down"])
         m.submodules[way.name] = Instance(
             "rnn_link_channel",
             p_WIDTH=bits,
             i_rst=~self.aresetn,
             i_seed=Const(way.seed, 64),
-            i_latency=Const(way.latency - (shape.window if shape.comes(way) else 0), 16),
-            **{f"i_{name}": signal for name, signal in self._faults[way.name].items()},
-            o_up=up,
-            i_tx_clk=clock if shape.comes(way) else self._clocks[way.source],
+            i_latency=Const(CHANNEL_CYCLES if late else way.latency, 16),
+            **{f"i_{name}": faults[LOST if late and name == "down" else name] for name in FAULTS},
+            i_tx_clk=self._clocks[way.clock],
             **{f"i_tx_{name}": signal for name, signal in sent.items()},
             i_rx_clk=clock,
             **{f"o_rx_{name}": signal for name, signal in taken.items()},
         )
+
+
+    def _sender(self, m: Module, way: Way, sent: Mapping[str, Signal]) -> dict[str, Value]:
+        """A device's connections to what it sends on; words that wait for the PHY are not sent yet."""
+        prefix, clock = way.source_link, self._clocks[way.clock]
+        given, ready = sent, Const(1, 1)
+        if way.rate != (1, 1):
+            given = _words(f"{way.name}_given", self._shape.word_bits(way))
+            m.domains += (domain := ClockDomain(f"{way.name}_sends"))
+            m.submodules[f"{way.name}_rate"] = rate = DomainRenamer(domain.name)(Rate(*way.rate))
+            ready = rate.ready
+            m.d.comb += [domain.clk.eq(clock), domain.rst.eq(~self.aresetn), rate.valid.eq(given["valid"])]
+            m.d.comb += [sent[name].eq(given[name] & ready if name == "valid" else given[name]) for name in SENT]
+        ports = {f"o_{prefix}_tx_{name}": given[name] for name in SENT}
+        return {**ports, f"i_{prefix}_tx_ready": ready, f"i_{prefix}_tx_clk": clock}
 
 
 def _words(prefix: str, bits: int) -> dict[str, Signal]:

@@ -12,6 +12,7 @@ from functools import cached_property
 
 from rnngen.config.system import Link, System
 from rnngen.plan.frames import StepFrame
+from rnngen.plan.layer import ceil_div
 from rnngen.plan.link import LINK_CYCLES, check_words, frame_words, header_words
 from rnngen.plan.partition.rings import Ring
 
@@ -26,6 +27,7 @@ class Hop:
         sender, receiver: Ticks of a cycle at both ends.  word: Ticks of a word.
         shares: Devices that give a part of the step each, at the same time.
         ring: Of which it is a link, the busiest one, on which frames of other devices follow this one.
+        own_clock: Ticks of a cycle of the link's clock, where that is not the sender's.
     """
 
     wire: Link
@@ -35,6 +37,7 @@ class Hop:
     word: int
     shares: int = 1
     ring: Ring | None = None
+    own_clock: int | None = None
 
     @property
     def words(self) -> int:
@@ -54,6 +57,11 @@ class Hop:
     def busy(self, frames: int) -> int:
         """Ticks that so many frames take on a link like this one."""
         return frames * self.words * self.word
+
+    @property
+    def word_cycles(self) -> int:
+        """Cycles of the slower end that the PHY is busy with a word, at most."""
+        return ceil_div(self.word, max(self.sender, self.receiver))
 
     @cached_property
     def latency(self) -> int:
@@ -136,4 +144,5 @@ def hop(system: System, wire: Link, values: int, value_bits: int, shares: int = 
     """
     sender, receiver = (system.cycle_ticks(end) for end in wire.ends)
     frame = StepFrame(values // shares, value_bits, wire.word_bits, most)
-    return Hop(wire, frame, sender, receiver, system.word_ticks(wire), shares)
+    own = None if wire.clock_hz is None else system.ticks_hz // wire.clock_hz
+    return Hop(wire, frame, sender, receiver, system.word_ticks(wire), shares, None if own == sender else own)

@@ -79,8 +79,8 @@ class Partition:
 
     @property
     def is_exact(self) -> bool:
-        """Whether latencies are exact: one clock, and no board's own on the way; else they are bounds from above."""
-        return self.one_clock and all(hop.wire.pins is None for hop in self.hops)
+        """Whether latencies are exact: one clock, and a word a cycle on all links; else they are bounds from above."""
+        return self.one_clock and all(hop.wire.rate == 1 and hop.own_clock is None for hop in self.all_hops)
 
     @property
     def one_clock(self) -> bool:
