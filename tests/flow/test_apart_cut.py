@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from rnngen.config.system import Device, Link, System, chain
+from rnngen.config.system import Device, Host, Link, System, chain
 from rnngen.emit.design import Design, read_design, write_design
 from rnngen.emit.system import SystemDesign, read_system
 from rnngen.emulate.network import run_values
@@ -86,7 +86,7 @@ def test_a_long_run_over_bad_lines(tmp_path: Path) -> None:
         ("lstm", (40, 16), 100, 32, 3),  # frames bind: a value a word
         ("gru", (12, 24), 48, 32, 9),
         ("gru", (7, 13), 3, 64, 40),  # gates in turn
-        ("rnn", (64, 20), 16, 128, 16),  # products of x bind
+        ("rnn", (64, 20), 16, 64, 16),  # products of x bind
     ],
 )
 def test_any_cell(
@@ -117,7 +117,7 @@ def test_a_layer_in_the_middle_of_a_network(tmp_path: Path) -> None:
     assert design.partition.apart == (1,)
     layers = [[layer.name for layer in each.quantised.layers] for each in design.designs]
     assert len(layers) == 3
-    assert [name for names in layers for name in names] == ["one", "two.x", "two", "head"]
+    assert [name for names in layers for name in names] == ["one.l0", "two.l0.x", "two.l0", "head"]
     x = np.random.default_rng(5).uniform(-1.0, 1.0, (4, 5, 6))
     report = simulate_system(read_system(design.folder), x)
     assert report.comparison.cycle_exact, report.comparison.sentence
@@ -129,7 +129,9 @@ def test_two_layers_apart(tmp_path: Path) -> None:
     """A device in the middle has the h of one and the x of the other."""
     torch.manual_seed(6)
     model = torch.nn.LSTM(16, 16, num_layers=2, batch_first=True)
-    design = partition(model, in_a_row(3, 24), tmp_path / "d", APART)
+    devices = [Device(f"d{number}", 10**8, multipliers) for number, multipliers in enumerate((16, 40, 24))]
+    system = chain(devices, Link("x", "y", 64, 6), Host("d0", "d2"))
+    design = partition(model, system, tmp_path / "d", APART)
     names = [[layer.name for layer in each.quantised.layers] for each in design.designs]
     assert names == [["l0.x"], ["l0", "l1.x"], ["l1"]]
     assert_as_planned(design, 7)
@@ -148,8 +150,8 @@ def test_a_chain_weighs_it_unasked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "change", "said"),
     [
-        (torch.nn.Linear(3, 4), {}, "layer 'linear' multiplies no h"),
-        (torch.nn.LSTM(3, 4, proj_size=2), {}, "layer 'l0' has two stages (projected, factorised or grouped)"),
+        (torch.nn.LSTM(3, 4, bidirectional=True), {}, "layer 'l0' works on whole stored sequences"),
+        (torch.nn.LSTM(3, 4, proj_size=2), {}, "layer 'l0.projection' has two stages (projected, factorised or grouped)"),
         (torch.nn.LSTM(3, 4), {"state_access": True}, "states are given to whole layers"),
         (torch.nn.LSTM(3, 4), {"loadable": True}, "sums of x have as many bits as these weights need, so that no "
                                                   "others can be loaded"),
