@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from rnngen.config.system import Device, Link, System, chain
+from rnngen.config.system import Device, Host, Link, System, chain
 from rnngen.emit.design import Design, read_design, write_design
 from rnngen.emit.system import SystemDesign, read_system
 from rnngen.emulate.network import run_values
@@ -21,7 +21,7 @@ from rnngen.passes.quantise import quantise
 from rnngen.plan.branch import BranchPlan
 from rnngen.plan.engine import EnginePlan
 from rnngen.plan.network import BlockPlan
-from rnngen.plan.schedule import with_buffers
+from rnngen.plan.schedule import settled_interval, with_buffers
 from rnngen.plan.shapes import block_shapes
 from tests.flow.test_rows import assert_as_planned, recurrent
 from tests.random_networks import make_input, make_network
@@ -86,7 +86,7 @@ def test_a_long_run_over_bad_lines(tmp_path: Path) -> None:
         ("lstm", (40, 16), 100, 32, 3),  # frames bind: a value a word
         ("gru", (12, 24), 48, 32, 9),
         ("gru", (7, 13), 3, 64, 40),  # gates in turn
-        ("rnn", (64, 20), 16, 128, 16),  # products of x bind
+        ("rnn", (64, 20), 16, 64, 16),  # products of x bind
     ],
 )
 def test_any_cell(
@@ -117,7 +117,7 @@ def test_a_layer_in_the_middle_of_a_network(tmp_path: Path) -> None:
     assert design.partition.apart == (1,)
     layers = [[layer.name for layer in each.quantised.layers] for each in design.designs]
     assert len(layers) == 3
-    assert [name for names in layers for name in names] == ["one", "two.x", "two", "head"]
+    assert [name for names in layers for name in names] == ["one.l0", "two.l0.x", "two.l0", "head"]
     x = np.random.default_rng(5).uniform(-1.0, 1.0, (4, 5, 6))
     report = simulate_system(read_system(design.folder), x)
     assert report.comparison.cycle_exact, report.comparison.sentence
@@ -129,7 +129,9 @@ def test_two_layers_apart(tmp_path: Path) -> None:
     """A device in the middle has the h of one and the x of the other."""
     torch.manual_seed(6)
     model = torch.nn.LSTM(16, 16, num_layers=2, batch_first=True)
-    design = partition(model, in_a_row(3, 24), tmp_path / "d", APART)
+    devices = [Device(f"d{number}", 10**8, multipliers) for number, multipliers in enumerate((16, 40, 24))]
+    system = chain(devices, Link("x", "y", 64, 6), Host("d0", "d2"))
+    design = partition(model, system, tmp_path / "d", APART)
     names = [[layer.name for layer in each.quantised.layers] for each in design.designs]
     assert names == [["l0.x"], ["l0", "l1.x"], ["l1"]]
     assert_as_planned(design, 7)
@@ -148,8 +150,9 @@ def test_a_chain_weighs_it_unasked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "change", "said"),
     [
-        (torch.nn.Linear(3, 4), {}, "layer 'linear' multiplies no h"),
-        (torch.nn.LSTM(3, 4, proj_size=2), {}, "layer 'l0' has two stages (projected, factorised or grouped)"),
+        (torch.nn.LSTM(3, 4, bidirectional=True), {}, "layer 'l0' works on whole stored sequences"),
+        (torch.nn.LSTM(3, 4, proj_size=2), {}, "layer 'l0.projection' has two stages (projected, factorised or "
+                                               "grouped)"),
         (torch.nn.LSTM(3, 4), {"state_access": True}, "states are given to whole layers"),
         (torch.nn.LSTM(3, 4), {"loadable": True}, "sums of x have as many bits as these weights need, so that no "
                                                   "others can be loaded"),
@@ -180,11 +183,14 @@ class Lanes:
     elements: int
 
 
-def on_one_device(folder: Path, cell: str, inputs: int, units: int, lanes: Lanes, slots: int = 0) -> Design:
+def on_one_device(
+    folder: Path, cell: str, inputs: int, units: int, lanes: Lanes, x_lanes: tuple[int, int], slots: int
+) -> Design:
     """Both halves, one behind the other; float layers that say the same.
 
     Args:
-        slots: Steps of the buffer between them; 0: as many as the interval needs.
+        x_lanes: Rows and columns of the engine of x.
+        slots: Steps of the buffer between them, which then binds; 0: as many as the interval needs.
     """
     network = make_network(7, inputs, ((cell, units),))
     halves = halved(quantise(network, 8, 16), (0,))
@@ -197,7 +203,7 @@ def on_one_device(folder: Path, cell: str, inputs: int, units: int, lanes: Lanes
     blocks = tuple(replace(block, source=number) for number, block in enumerate(halves.blocks))
     x_shape, h_shape = (shape.layers[0] for shape in block_shapes(halves))
     engines = (
-        EnginePlan(x_shape, 3, min(2, inputs), 1),
+        EnginePlan(x_shape, *x_lanes, 1),
         EnginePlan(h_shape, lanes.rows, lanes.columns, lanes.elements, turns=lanes.turns),
     )
     plan = with_buffers([BlockPlan((BranchPlan(((engine,),)),)) for engine in engines], 1, lanes.elements)
@@ -207,27 +213,28 @@ def on_one_device(folder: Path, cell: str, inputs: int, units: int, lanes: Lanes
         clock_hz=10**8, board=None,
     )  # fmt: skip
     assert read_design(folder).plan == plan
+    assert not slots or settled_interval(plan) > plan.interval
     return design
 
 
 @pytest.mark.parametrize(
-    ("cell", "inputs", "units", "lanes", "slots"),
+    ("cell", "inputs", "units", "lanes", "x_lanes", "slots"),
     [
-        ("lstm", 2, 9, Lanes(1, 4, 3, 2), 2),  # three tiles, the last one of a unit; the buffer between them binds
-        ("lstm", 4, 10, Lanes(4, 6, 5, 3), 0),  # a gate at a time
-        ("lstm", 3, 7, Lanes(2, 7, 2, 2), 0),  # one tile, whose last group is not full
-        ("gru", 5, 8, Lanes(1, 4, 2, 1), 2),
-        ("gru", 3, 7, Lanes(3, 3, 7, 3), 0),
-        ("rnn_tanh", 6, 12, Lanes(1, 6, 4, 2), 2),
-        ("rnn_relu", 3, 5, Lanes(1, 5, 5, 5), 0),  # all of h in a cycle
+        ("lstm", 2, 9, Lanes(1, 4, 3, 2), (3, 2), 0),  # three tiles, the last one of a unit
+        ("lstm", 4, 10, Lanes(4, 6, 5, 3), (3, 2), 0),  # a gate at a time
+        ("lstm", 3, 7, Lanes(2, 7, 2, 2), (3, 2), 0),  # one tile, whose last group is not full
+        ("gru", 5, 8, Lanes(1, 4, 2, 1), (3, 2), 0),
+        ("gru", 3, 7, Lanes(3, 3, 7, 3), (3, 2), 0),
+        ("rnn_tanh", 6, 12, Lanes(1, 6, 4, 2), (1, 3), 2),  # two steps between them are too few
+        ("rnn_relu", 3, 5, Lanes(1, 5, 5, 5), (3, 2), 0),  # all of h in a cycle
     ],
 )
-def test_one_device(cell: str, inputs: int, units: int, lanes: Lanes, slots: int, tmp_path: Path) -> None:
-    design = on_one_device(tmp_path / "d", cell, inputs, units, lanes, slots)
+def test_one_device(
+    cell: str, inputs: int, units: int, lanes: Lanes, x_lanes: tuple[int, int], slots: int, tmp_path: Path
+) -> None:
+    design = on_one_device(tmp_path / "d", cell, inputs, units, lanes, x_lanes, slots)
     x = make_input(design.network, 3, 3, 5)
     report = simulate(design.folder, x)
     assert report.comparison.cycle_exact, report.comparison.sentence
     network = make_network(7, inputs, ((cell, units),))
-    assert np.array_equal(
-        run_values(quantise(network, 8, 16), x).output, run_values(design.quantised, x).output
-    )
+    assert np.array_equal(run_values(quantise(network, 8, 16), x).output, run_values(design.quantised, x).output)
