@@ -145,4 +145,4 @@ def hop(system: System, wire: Link, values: int, value_bits: int, shares: int = 
     sender, receiver = (system.cycle_ticks(end) for end in wire.ends)
     frame = StepFrame(values // shares, value_bits, wire.word_bits, most)
     own = None if wire.clock_hz is None else system.ticks_hz // wire.clock_hz
-    return Hop(wire, frame, sender, receiver, system.word_ticks(wire), shares, None if own == sender else own)
+    return Hop(wire, frame, sender, receiver, system.word_ticks(wire), shares, own_clock=None if own == sender else own)

@@ -43,10 +43,10 @@ def rows(view: SystemView) -> list[Row]:
             found += _links_from(view, str(lookup(device, "name")))
     if view.shares_all and view.links:
         kinds: dict[int, LinkTimes] = {}
-        for link, times in zip(view.links, view.times.links):
-            kinds.setdefault(view.frames(link), times)
-        for frames, times in kinds.items():
-            found.append(_link_row("each link" if len(kinds) == 1 else f"links, {frames} a step", times))
+        for link, carried in zip(view.links, view.times.links):
+            kinds.setdefault(view.frames(link), carried)
+        for frames, carried in kinds.items():
+            found.append(_link_row("each link" if len(kinds) == 1 else f"links, {frames} a step", carried))
     return found
 
 
