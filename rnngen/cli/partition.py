@@ -80,6 +80,7 @@ def lines(design: SystemDesign) -> list[str]:
     return [
         *_devices(document),
         *_links(document),
+        *_paths(document),
         f"Step interval {_time(document, 'step_interval_ticks')} (planned); what binds: {document['binds']}.",
         f"Latency {_time(document, 'latency_first_output_ticks')} to the first and "
         f"{_time(document, 'latency_last_output_ticks')} to the last output word{exact}.",
@@ -125,6 +126,18 @@ def _links(document: Mapping[str, Any]) -> list[str]:
             )
         )
     return table(rows)
+
+
+def _paths(document: Mapping[str, Any]) -> list[str]:
+    """Ways over devices between two that compute one part behind the other, and the one back to the host."""
+    found, parts = [], document["devices"][-1]["part"] + 1
+    for number, (source, *between, target) in enumerate(document.get("paths", ())):
+        over = f" over {' and '.join(between)}" if between else ""
+        if number == parts - 1:
+            found.append(f"Results go from {source} back to {target}, where the host is{over}.")
+        elif between:
+            found.append(f"What {source} gives goes to {target}{over}.")
+    return found
 
 
 def _time(document: Mapping[str, Any], key: str) -> str:

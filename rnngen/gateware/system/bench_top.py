@@ -153,7 +153,7 @@ class BenchTop(Elaboratable):
         if self._inputs:
             source = axis_signals("s_axis", devices[self._inputs[0]].takes.port)
         if self._outputs:
-            one = devices[self._outputs[0]].gives.port
+            one = _results(devices[self._outputs[0]])
             sink = axis_signals("m_axis", Beats(one.words * len(self._outputs), one.lane))
         return source, sink
 
@@ -211,7 +211,7 @@ class BenchTop(Elaboratable):
     def _to_host(self, m: Module, connections: Mapping[int, dict[str, Value]]) -> None:
         """Results of all devices that give some, side by side."""
         outputs = self._outputs
-        streams = [axis_signals(f"from_{index}", self._shape.devices[index].gives.port) for index in outputs]
+        streams = [axis_signals(f"from_{index}", _results(self._shape.devices[index])) for index in outputs]
         there = Signal(name="all_there")
         m.d.comb += [
             there.eq(Cat(stream["tvalid"] for stream in streams).all()),
@@ -251,6 +251,12 @@ class BenchTop(Elaboratable):
             i_rx_clk=clock,
             **{f"o_rx_{name}": signal for name, signal in taken.items()},
         )
+
+
+def _results(device: DeviceShape) -> Beats:
+    """The host's port of a device that gives results."""
+    assert device.results is not None, "results leave there"
+    return device.results
 
 
 def _words(prefix: str, bits: int) -> dict[str, Signal]:

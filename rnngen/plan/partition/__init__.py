@@ -2,7 +2,7 @@
 
 from rnngen.plan.partition.advice import Advice, inner_cuts
 from rnngen.plan.partition.groups import GroupParts, groups_of
-from rnngen.plan.partition.hops import Hop
+from rnngen.plan.partition.hops import Hop, Route
 from rnngen.plan.partition.parts import PartPlan, Parts, Refusal
 from rnngen.plan.partition.result import GOALS, Partition
 from rnngen.plan.partition.search import Loser, Other, SearchResult, best_partition, best_with, naive_partition
@@ -10,6 +10,6 @@ from rnngen.plan.partition.shared import Group, SharedBlock, member_plan
 
 __all__ = [
     "GOALS", "Advice", "Group", "GroupParts", "Hop", "Loser", "Other", "PartPlan", "Partition", "Parts", "Refusal",
-    "SearchResult", "SharedBlock", "best_partition", "best_with", "groups_of", "inner_cuts", "member_plan",
+    "Route", "SearchResult", "SharedBlock", "best_partition", "best_with", "groups_of", "inner_cuts", "member_plan",
     "naive_partition",
 ]  # fmt: skip
