@@ -84,6 +84,7 @@ class Choice:
     Attributes:
         network: Name of the whole network.  goal: What was made shortest first.
         others: Cuts that lost.  inner: Cuts inside the layer that binds, as planned.
+        weighed_all: Whether all ways over devices that only give on were weighed.
     """
 
     network: str
@@ -91,6 +92,7 @@ class Choice:
     partition: Partition
     others: tuple[Other, ...] = ()
     inner: tuple[Advice, ...] = ()
+    weighed_all: bool = True
 
 
 def write_system(folder: Path, choice: Choice, write: WriteDesign) -> SystemDesign:
@@ -133,6 +135,7 @@ def _document(choice: Choice, designs: Sequence[Design]) -> dict[str, Any]:
         "devices": devices,
         "links": link_dicts(partition),
         **paths_dict(partition),
+        **({} if choice.weighed_all else {"weighed_all": False}),
         "unused": [device.name for device in system.devices if device.name not in used],
         "others": [other_dict(other) for other in choice.others],
         "inner_cuts": [advice_dict(advice) for advice in choice.inner],

@@ -133,7 +133,7 @@ def _best(parts: Parts, options: PartitionOptions, state: bool) -> SearchResult:
         if isinstance(found, str):
             raise whole
         return SearchResult(found, (Loser(1, str(whole)),))
-    return whole if isinstance(found, str) else SearchResult(found, (whole.best,))
+    return whole if isinstance(found, str) else replace(whole, best=found, others=(whole.best,))
 
 
 def _best_shared(parts: Parts, options: PartitionOptions, beaten: Partition | None) -> Partition | str:
@@ -213,7 +213,7 @@ def _written(
         return _write_part(folder, piece, own, parts, options, calibration, around[top], described[top])
 
     inner = tuple(inner_cuts(parts, best))
-    return write_system(target, Choice(name, options.goal, best, found.others, inner), write)
+    return write_system(target, Choice(name, options.goal, best, found.others, inner, found.weighed_all), write)
 
 
 def _pieces(network: Network, quantised: QuantisedNetwork, best: Partition, name: str) -> list[Part]:

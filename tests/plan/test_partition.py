@@ -18,7 +18,7 @@ from rnngen.passes.cut import part_of
 from rnngen.passes.quantise import quantise
 from rnngen.plan.memory import total_memory_bits
 from rnngen.plan.network import NetworkPlan
-from rnngen.plan.partition import Loser, Partition, Parts, best_partition
+from rnngen.plan.partition import Loser, Partition, Parts, best_partition, search
 from rnngen.plan.partition.routes import Routes, wires_of
 from rnngen.plan.partition.schedule import run_system, settled_ticks
 from rnngen.plan.schedule import run_schedule, settled_interval
@@ -371,6 +371,18 @@ def test_random_systems_with_the_host_anywhere(seed: int) -> None:
         return
 
 
+def test_more_ways_than_are_weighed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of too many ways over other devices none is taken, and that is said; those back to the host are weighed still."""
+    network = network_of(CHAIN)
+    system = chain([device(letter, 4 + 3 * number) for number, letter in enumerate("abcd")], LINK, Host("a", "a"))
+    assert best_partition(Parts(network, system)).weighed_all
+    monkeypatch.setattr(search, "MOST_ROUTED", 20)
+    found = best_partition(Parts(network, system))
+    assert not found.weighed_all
+    assert found.best.back is not None
+    assert all(len(route.hops) == 1 for route in found.best.hops)
+
+
 def test_a_way_back_by_hand() -> None:
     """What a forwarded frame adds: the PHY, all words of the frame and 10 cycles, and nothing for being given on."""
     network = network_of((("lstm", 8),) * 3, 8)
@@ -526,8 +538,15 @@ def test_why_there_is_no_cut() -> None:
     )
     assert found == (Loser(2, no_way),)
     idle = chain(EQUAL, LINK, Host("a", "c"))
-    said = "device 'b' would only give on what others compute, which is not offered"
+    said = "device 'c' would only give on what others compute, which is not offered"
     assert Loser(2, said) in best_partition(Parts(network, idle)).others
+    there = System(tuple(EQUAL), (replace(LINK, source="a", target="b"), Link("b", "c", 64, 16, both=False)),
+                   Host("a", "a"))  # fmt: skip
+    found = best_partition(Parts(network, there))
+    assert len(found.best.parts) == 2
+    assert Loser(3, no_way) in found.others
+    with pytest.raises(PlanError, match=r"\(over 1: devices 'b' and 'c' would only give on what others compute, "):
+        best_partition(Parts(network_of((("lstm", 6),)), idle))
 
 
 @pytest.mark.parametrize(

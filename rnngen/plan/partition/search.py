@@ -35,7 +35,7 @@ _NO_WAY = (
 )
 _MOST_WAYS = 300_000
 """Partial cuts that a search weighs at most."""
-_MOST_ROUTED = 60_000
+MOST_ROUTED = 10_000
 """The same where results may go over devices between two parts; beyond that only those of the last part do."""
 
 
@@ -69,10 +69,12 @@ class SearchResult:
     Attributes:
         best: The best cut of all.
         others: The best cut over one device, and over one less and one more than the best has, or why there is none.
+        weighed_all: Whether all ways over other devices were weighed, or only direct ones and those back to the host.
     """
 
     best: Partition
     others: tuple[Other, ...]
+    weighed_all: bool = True
 
 
 @dataclass(frozen=True)
@@ -134,9 +136,10 @@ def best_partition(parts: Parts, goal: str = "interval") -> SearchResult:
     if best is None:
         reasons = "; ".join(f"over {one.devices}: {one.reason}" for one in search.losers())
         raise PlanError(f"The network fits the system on no number of devices ({reasons}).")
-    count = len(best.parts)
+    count, weighed_all = len(best.parts), search.weighed_all
     near = sorted({number for number in (1, count - 1, count + 1) if 1 <= number <= search.most and number != count})
-    return SearchResult(best, tuple(_best_of_all(search, number) or search.loser(number) for number in near))
+    others = tuple(_best_of_all(search, number) or search.loser(number) for number in near)
+    return SearchResult(best, others, weighed_all)
 
 
 def _best_of_all(search: _Search, count: int | None = None) -> Partition | None:
@@ -144,11 +147,11 @@ def _best_of_all(search: _Search, count: int | None = None) -> Partition | None:
     direct = search.best(count)
     if not search.has_ways_over:
         return direct
-    for reach in (Reach.ALL, Reach.LAST):
+    for reach in (Reach.ALL, Reach.LAST)[not search.weighed_all :]:
         try:
             return search.best(count, reach, direct) or direct
         except TooManyWays:
-            continue
+            search.weighed_all = False
     return direct
 
 
@@ -169,6 +172,7 @@ class _Search:
         self._blocks = len(parts.network.blocks)
         self.most = min(len(self._devices), self._blocks)
         self._routes, self._reach = Routes(parts), Reach.NONE
+        self.weighed_all = True
         self._forwarders: dict[int, int] = {}  # by devices of a cut that was left out, those that would only forward
         self._rests: dict[tuple[int, int], tuple[int, int]] = {}
         self._refused: dict[tuple[int, bool], Refusal] = {}  # by devices so far, and whether it is the last one
@@ -189,14 +193,16 @@ class _Search:
             TooManyWays: if there are too many to weigh.
         """
         self._reach = reach
-        most = _MOST_ROUTED if reach is Reach.ALL else _MOST_WAYS
+        most = MOST_ROUTED if reach is Reach.ALL else _MOST_WAYS
         bound = None if beaten is None else (*beaten.key(self._goal), len(beaten.parts))
         waiting: list[tuple[tuple[int, ...], int, _Way]] = []
         order = numbers()
         kept: dict[_State, list[tuple[int, int]]] = defaultdict(list)
 
         def push(way: _Way) -> None:
-            heappush(waiting, (self._rank(way), next(order), way))
+            rank = self._rank(way)
+            if bound is None or rank < bound:
+                heappush(waiting, (rank, next(order), way))
 
         for state in self._starts():
             push(_Way(state, (), 0, 0))
@@ -206,9 +212,7 @@ class _Search:
                     f"A search over {len(self._devices)} devices weighs more than {most:,} partial cuts; "
                     f"describe fewer links, a chain or a ring."
                 )
-            rank, _, way = heappop(waiting)
-            if bound is not None and rank >= bound:
-                return None
+            way = heappop(waiting)[2]
             if way.before is None:
                 if not _is_beaten(kept[way.state], way):
                     for placed in self._placed(way, count):
