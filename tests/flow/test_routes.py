@@ -25,11 +25,14 @@ from rnngen.flow import (
     simulate_boards,
     simulate_system,
 )
+from rnngen.flow.report_system import system_view
 from rnngen.flow.simulate_system import SystemReport
 from rnngen.gateware.board_ulx3s import inside
 from rnngen.host import Accelerator, SocketTransport
+from rnngen.report.system.diagram import diagram
 from tests.flow.test_boards import LAYERS, SYSTEM, layers, system_of
 from tests.flow.test_system import ONE_IN_A_THOUSAND, Odd
+from tests.report.test_system import assert_apart, texts_of
 
 LATENCY = 16
 MIDST = 400
@@ -153,6 +156,7 @@ def test_what_the_report_shows(three: SystemDesign) -> None:
     ):  # fmt: skip
         assert shown in page, shown
     assert page.count("output</text>") == 1
+    assert_apart(texts_of(diagram(system_view(three, None, ()))))
 
 
 def test_a_board_with_both_ends_of_the_host(tmp_path: Path) -> None:

@@ -116,14 +116,20 @@ def _chain(view: SystemView) -> Markup:
         text(first[0] - 6, first[1] + BOX / 2 - 8, "input", "tick", "end"),
         *(_back(view, corners, width) if view.back else _output(last, width)),
     ]
-    names = [str(lookup(device, "name")) for device in view.devices]
-    paths = view.paths or [list(pair) for pair in pairwise(names)]
-    for path, one, other in zip(paths, corners, corners[1:]):
+    for (link, over), one, other in zip(_chain_links(view), corners, corners[1:]):
         way, middle = _between(one, other, width)
-        parts += [arrow(way), _link_label(view.link(*path[:2]), middle, path[1:-1])]
+        parts += [arrow(way), _link_label(link, middle, over)]
     parts += [_box(view, index, corner, width) for index, corner in enumerate(corners)]
     bottom = last[1] + BOX + (48 if view.back else 24)
     return figure(bottom + 20, "Devices and links", *parts, _legend(bottom))
+
+
+def _chain_links(view: SystemView) -> list[tuple[Json, list[str]]]:
+    """From each device to the next one: its link, and the devices that its results go over."""
+    if view.paths:
+        between = view.paths[: len(view.parts) - 1]
+        return [(view.link(path[0], path[1]), path[1:-1]) for path in between]
+    return [(link, []) for link in view.links]
 
 
 def _output(last: Point, width: float) -> list[Markup]:
