@@ -269,7 +269,7 @@ def test_narrow_values(word_bits: int, tmp_path: Path) -> None:
 @pytest.mark.verilator
 def test_unlike_clocks(tmp_path: Path) -> None:
     """No output comes later than planned."""
-    devices = [Device("a", 10**8, 40), Device("b", 80 * 10**6, 40), Device("c", 125 * 10**6, 40)]
+    devices = [Device("a", 10**8, 12), Device("b", 80 * 10**6, 12), Device("c", 125 * 10**6, 12)]
     system = chain(devices, Link("x", "y", 64, LATENCY), Host("a", "a"))
     design = partition(stack(3), system, tmp_path / "d", LAYERS)
     assert design.document["latency_is"] == "bound"
