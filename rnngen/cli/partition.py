@@ -14,11 +14,16 @@ from rnngen.emit.system import SystemDesign
 from rnngen.flow.partition import CUTS, PartitionOptions, partition
 from rnngen.frontend import ImportOptions
 from rnngen.plan.partition import GOALS
+from rnngen.plan.partition.search import MOST_ROUTED
 
 SUMMARY = "cut a network over several devices and generate an accelerator for each"
 
 Say = Callable[[str], None]
 _EVERY_SECONDS = 2.0
+_NOT_ALL = (
+    f"Ways over devices between two parts were left out after {MOST_ROUTED:,} partial cuts; the cut is the best of "
+    "those over links that join parts directly."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,10 +85,12 @@ def lines(design: SystemDesign) -> list[str]:
     return [
         *_devices(document),
         *_links(document),
+        *_paths(document),
         f"Step interval {_time(document, 'step_interval_ticks')} (planned); what binds: {document['binds']}.",
         f"Latency {_time(document, 'latency_first_output_ticks')} to the first and "
         f"{_time(document, 'latency_last_output_ticks')} to the last output word{exact}.",
         *([f"Not used: {', '.join(document['unused'])}."] if document["unused"] else []),
+        *([_NOT_ALL] if "weighed_all" in document else []),
         *(_other(document, other) for other in document["others"]),
         *(_inner(advice) for advice in document["inner_cuts"]),
         f"System: {design.folder}",
@@ -126,6 +133,18 @@ def _links(document: Mapping[str, Any]) -> list[str]:
             )
         )
     return table(rows)
+
+
+def _paths(document: Mapping[str, Any]) -> list[str]:
+    """Ways over devices between two that compute one part behind the other, and the one back to the host."""
+    found, parts = [], document["devices"][-1]["part"] + 1
+    for number, (source, *between, target) in enumerate(document.get("paths", ())):
+        over = f" over {' and '.join(between)}" if between else ""
+        if number == parts - 1:
+            found.append(f"Results go{over} from {source} back to {target}, where the host is.")
+        elif between:
+            found.append(f"What {source} gives goes{over} to {target}.")
+    return found
 
 
 def _time(document: Mapping[str, Any], key: str) -> str:

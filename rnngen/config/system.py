@@ -214,6 +214,14 @@ class System:
         """The link from one device to another; None if there is none."""
         return self._wires.get((source, target))
 
+    def is_both(self, wire: Link) -> bool:
+        """Whether the link of a wire goes the other way, too, or one over the same pins does."""
+        back = self.wire(wire.target, wire.source)
+        if back is None:
+            return False
+        turned = wire.pins is not None and back.pins == wire.pins.turned
+        return turned or any(link.both for link in self.links if wire in link.wires)
+
     @cached_property
     def _wires(self) -> dict[tuple[str, str], Link]:
         return {wire.ends: wire for wire in self.wires}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import combinations, product
+from itertools import combinations
 from typing import Any
 
 from rnngen.config.system import System
+from rnngen.emit.wiring import Wiring
 from rnngen.gateware.board_link import BoardLink
 from rnngen.gateware.board_ulx3s import link_dict
 from rnngen.gateware.system.bench_top import BenchShape, Line, LineClock
@@ -19,7 +20,7 @@ from rnngen.plan.partition import Partition, PartPlan
 from rnngen.plan.partition.hops import Hop
 from rnngen.plan.partition.rings import Ring
 from rnngen.plan.partition.schedule import pace
-from rnngen.plan.partition.shapes import link_shape
+from rnngen.plan.partition.shapes import given, link_shape
 
 
 def device_name(core: str) -> str:
@@ -35,37 +36,34 @@ def device_shapes(
     Args:
         networks: Of each part.  cores: Names of the modules that compute them.
     """
-    let_in = pace(partition)
+    let_in, wiring = pace(partition), Wiring(partition)
     shapes: list[DeviceShape] = []
-    for index, part in enumerate(partition.parts):
+    for part in partition.parts:
         for _ in part.names:
             place = len(shapes)
             takes, gives = _ports(part, networks[place])
-            ends = DeviceEnd(takes, _links_in(partition, index)), DeviceEnd(gives, _links_out(partition, index))
+            ends = DeviceEnd(takes, wiring.takes(place)), DeviceEnd(gives, wiring.gives(place))
             hands = _hands(part, networks[place])
             peers = _peers(part, hands or gives)
             ring = () if part.ring is None else _neighbours(part.ring)
-            shapes.append(DeviceShape(cores[place], *ends, part.plan.input_beats, let_in, peers, hands, ring))
+            shapes.append(
+                DeviceShape(
+                    cores[place], *ends, part.plan.input_beats, let_in, peers, hands, ring,
+                    _back(wiring.back(place), networks[-1]), wiring.forwards(place), wiring.others(place),
+                )
+            )  # fmt: skip
     return tuple(shapes)
 
 
-def _links_in(partition: Partition, index: int) -> tuple[LinkEnd, ...]:
-    """From each device of the part before; none: the host is there."""
-    if index == 0:
-        return ()
-    return (_link_end(partition, index - 1),) * len(partition.parts[index - 1].names)
+def _back(link: LinkEnd | None, network: QuantisedNetwork) -> DeviceEnd | None:
+    """Results of the last device at the host's: a word of the link a beat, as they are given there.
 
-
-def _links_out(partition: Partition, index: int) -> tuple[LinkEnd, ...]:
-    """To each device of the part behind; none: the host is there."""
-    if index + 1 == len(partition.parts):
-        return ()
-    return (_link_end(partition, index),) * len(partition.parts[index + 1].names)
-
-
-def _link_end(partition: Partition, hop: int) -> LinkEnd:
-    found = partition.hops[hop]
-    return LinkEnd(link_shape(found, partition.parts[hop]), found.frame)
+    Args:
+        network: Of the last device.
+    """
+    if link is None:
+        return None
+    return DeviceEnd(Beats(link.frame.values_a_word, word_lane_bits(network.output_format.width)), (link,))
 
 
 def _hands(part: PartPlan, network: QuantisedNetwork) -> Beats | None:
@@ -79,7 +77,7 @@ def _peers(part: PartPlan, gives: Beats) -> tuple[PeerEnd, ...]:
     """The other devices that share a part."""
     if part.exchange is None:
         return ()
-    link = LinkEnd(link_shape(part.exchange, part), part.exchange.frame)
+    link = LinkEnd(link_shape([given(part.exchange, part)]), part.exchange.frame)
     return (PeerEnd(Beats(part.plan.remote_words, gives.lane), link),) * (len(part.names) - 1)
 
 
@@ -103,22 +101,30 @@ def bench_shape(partition: Partition, networks: Sequence[QuantisedNetwork], core
     """The system in simulation: one clock for all where all clocks are equal."""
     shapes = device_shapes(partition, networks, cores)
     modules = tuple(map(device_name, cores))
-    groups = _groups(partition)
-    return BenchShape(shapes, modules, _lines(partition, shapes), groups[0], groups[-1], partition.one_clock)
+    wiring = Wiring(partition)
+    return BenchShape(shapes, modules, _lines(partition), wiring.groups[0], wiring.outputs, partition.one_clock)
 
 
 def device_descriptions(partition: Partition, shapes: Sequence[DeviceShape]) -> tuple[dict[str, Any], ...]:
     """The devices in design.json: top, links and host, so that the folder of each is enough for its bitstream."""
-    names, groups, lines = partition.names, _groups(partition), _lines(partition, shapes)
+    names, wiring, lines = partition.names, Wiring(partition), _lines(partition)
     clocks = [partition.whole.device(name).clock_hz for name in names]
     found = []
     for place, shape in enumerate(shapes):
         ends = [(line.left_link, line.right) for line in lines if line.left == place]
         ends += [(line.right_link, line.left) for line in lines if line.right == place]
         links = [_link(partition.whole, name, (names[place], names[other]), clocks[other]) for name, other in ends]
-        host = {"input": place in groups[0], "output": place in groups[-1]}
+        host: dict[str, Any] = {"input": place in wiring.groups[0], "output": place in wiring.outputs}
+        if shape.back is not None:
+            host["results"] = _results_port(shape.back)
         found.append({"name": names[place], "top": device_name(shape.core), "host": host, "links": links})
     return tuple(found)
+
+
+def _results_port(back: DeviceEnd) -> dict[str, int]:
+    """The host's port for results of another device, as in ``ports.m_axis``."""
+    port, frame = back.port, back.links[0].frame
+    return {"tdata_bits": port.lane * port.words, "beats_per_step": frame.beats}
 
 
 def _link(system: System, name: str, ends: tuple[str, str], clock_hz: int) -> dict[str, Any]:
@@ -134,21 +140,11 @@ def _link(system: System, name: str, ends: tuple[str, str], clock_hz: int) -> di
     return link_dict(name, ends[1], found.word_bits, link)
 
 
-def _groups(partition: Partition) -> list[tuple[int, ...]]:
-    """Places of the devices of each part."""
-    places = {name: number for number, name in enumerate(partition.names)}
-    return [tuple(places[name] for name in part.names) for part in partition.parts]
-
-
-def _lines(partition: Partition, shapes: Sequence[DeviceShape]) -> tuple[Line, ...]:
+def _lines(partition: Partition) -> tuple[Line, ...]:
     """What joins the devices."""
-    groups = _groups(partition)
-    lines: list[Line] = []
-    for hop, senders, receivers in zip(partition.hops, groups, groups[1:]):
-        for (left, sender), (right, receiver) in product(enumerate(senders), enumerate(receivers)):
-            prefixes = shapes[sender].out_name(right), shapes[receiver].in_name(left)
-            lines.append(_worded(Line(sender, prefixes[0], receiver, prefixes[1], hop.wire.latency_cycles), hop))
-    for part, members in zip(partition.parts, groups):
+    wiring = Wiring(partition)
+    lines = [_worded(joint.line, joint.flows[0].hop) for joint in wiring.joints]
+    for part, members in zip(partition.parts, wiring.groups):
         if part.exchange is not None:
             found = _peer_lines(members, part.exchange.wire.latency_cycles, part.ring)
             lines += [_worded(line, part.exchange) for line in found]

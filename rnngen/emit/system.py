@@ -19,6 +19,7 @@ from rnngen.emit.system_document import (
     other_dict,
     partition_dict,
     parts_of,
+    paths_dict,
     read_described,
     read_partition,
     rings_of,
@@ -87,6 +88,7 @@ class Choice:
     Attributes:
         network: Name of the whole network.  goal: What was made shortest first.
         others: Cuts that lost.  inner: Cuts inside the layer that binds, as planned.
+        weighed_all: Whether all ways over devices that only give on were weighed.
     """
 
     network: str
@@ -94,6 +96,7 @@ class Choice:
     partition: Partition
     others: tuple[Other, ...] = ()
     inner: tuple[Advice, ...] = ()
+    weighed_all: bool = True
 
 
 def write_system(folder: Path, choice: Choice, write: WriteDesign) -> SystemDesign:
@@ -131,10 +134,12 @@ def _document(choice: Choice, designs: Sequence[Design]) -> dict[str, Any]:
         "goal": choice.goal,
         "ticks_hz": system.ticks_hz,
         **partition_dict(partition),
-        "host": {"input": list(partition.parts[0].names), "output": list(partition.parts[-1].names)},
+        "host": {"input": list(partition.parts[0].names), "output": list(partition.outputs)},
         **_ports(partition, designs),
         "devices": devices,
         "links": link_dicts(partition),
+        **paths_dict(partition),
+        **({} if choice.weighed_all else {"weighed_all": False}),
         "unused": [device.name for device in system.devices if device.name not in used],
         "others": [other_dict(other) for other in choice.others],
         "inner_cuts": [advice_dict(advice) for advice in choice.inner],

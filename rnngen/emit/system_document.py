@@ -16,6 +16,7 @@ from rnngen.plan.memory import total_memory_bits
 from rnngen.plan.partition import Advice, Group, GroupParts, Hop, Loser, Other, Partition, PartPlan, Parts, SharedBlock
 from rnngen.plan.partition.cuts import X_AND_H
 from rnngen.plan.partition.rings import Ring
+from rnngen.plan.partition.routes import named_route
 
 
 def system_dict(system: System) -> dict[str, Any]:
@@ -92,15 +93,24 @@ _WAYS = {True: "both ways", False: "one way"}
 
 
 def link_dicts(partition: Partition) -> list[dict[str, Any]]:
-    """The links in use: those between two parts, then those inside parts."""
-    found = []
-    for number, (one, between) in enumerate(zip(partition.parts, partition.hops)):
-        for ends in product(one.names, partition.parts[number + 1].names):
-            found.append(_link_dict(partition, between, ends) | {"hop_ticks": partition.hop_ticks[number]})
+    """The links in use: those between two parts, way by way, then those inside parts."""
+    found: list[dict[str, Any]] = []
+    for number, route in enumerate(partition.routes):
+        ticks = partition.back_ticks if route is partition.back else partition.hop_ticks[number]
+        if len(route.hops) > 1 or route is partition.back:
+            found += [_link_dict(partition, hop, hop.wire.ends) | {"hop_ticks": ticks} for hop in route.hops]
+            continue
+        for ends in product(partition.parts[number].names, partition.parts[number + 1].names):
+            found.append(_link_dict(partition, route.hops[0], ends) | {"hop_ticks": ticks})
     for part in partition.parts:
         if part.exchange is not None:
             found += [_link_dict(partition, part.exchange, *link) for link in links_inside(part)]
     return found
+
+
+def paths_dict(partition: Partition) -> dict[str, Any]:
+    """Devices on the way from each part to the next one, and then to the host's, where not all ways are one link."""
+    return {} if partition.is_direct else {"paths": [list(route.names) for route in partition.routes]}
 
 
 def links_inside(part: PartPlan) -> list[tuple[tuple[str, str], int]]:
@@ -196,12 +206,11 @@ def read_partition(
     plans = [
         _part(parts, made.get(index), each, blocks[index], designs[each[0]]) for index, each in enumerate(names)
     ]
-    hops = []
-    for one, other in zip(plans, plans[1:]):
-        wire = parts.system.wire(one.device.name, other.device.name)
-        assert wire is not None, "a cut goes over links of its system"
-        hops.append(parts.hop(wire, one.blocks.stop))
-    return Partition(parts.system, tuple(plans), tuple(hops), system)
+    devices = [plan.device.name for plan in plans]
+    paths = document.get("paths") or zip(devices, devices[1:])
+    routes = [named_route(parts, tuple(path), plan.blocks.stop) for path, plan in zip(paths, plans)]
+    back = routes.pop() if len(routes) == len(plans) else None
+    return Partition(parts.system, tuple(plans), tuple(routes), system, back=back)
 
 
 def _part(

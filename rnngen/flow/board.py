@@ -60,8 +60,8 @@ def simulate_boards(
         with simulate_boards("design") as boards, SocketTransport(boards.socket) as transport:
             y = Accelerator(transport, system.document, outputs=system.quantised.output_size).run(x)
 
-    What is written goes to the first board's serial port, what is read comes from the last one's.  All boards have one
-    clock, and cables take no time.
+    What is written goes to the first board's serial port, what is read comes from that of the board that gives results.
+    All boards have one clock, and cables take no time.
 
     Raises:
         DesignError: if the folder holds no sound system, a device has no board, or a link goes over no pins.

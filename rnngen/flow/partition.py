@@ -138,7 +138,7 @@ def _best(parts: Parts, options: PartitionOptions, state: bool) -> SearchResult:
         if isinstance(found, str):
             raise whole
         return SearchResult(found, (Loser(1, str(whole)),))
-    return whole if isinstance(found, str) else SearchResult(found, (whole.best,))
+    return whole if isinstance(found, str) else replace(whole, best=found, others=(whole.best,))
 
 
 def _best_inside(parts: Parts, options: PartitionOptions, beaten: Partition | None) -> Partition | str:
@@ -237,7 +237,7 @@ def _written(
         return _write_part(folder, piece, own, parts, options, calibration, around[top], described[top])
 
     inner = tuple(inner_cuts(parts, best))
-    return write_system(target, Choice(name, options.goal, best, others, inner), write)
+    return write_system(target, Choice(name, options.goal, best, others, inner, found.weighed_all), write)
 
 
 def _pieces(network: Network, quantised: QuantisedNetwork, best: Partition, name: str) -> list[Part]:

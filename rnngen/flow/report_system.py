@@ -56,7 +56,7 @@ def first_steps(partition: Partition) -> tuple[SystemTimes, int]:
     while True:
         times = system_times(partition, [each] * count if by_ends else [count])
         taken = times.devices[0].takes
-        end = next(given.end for given in times.devices[-1].gives if (given.sequence, given.step) == last)
+        end = next(given.end for given in times.results if (given.sequence, given.step) == last)
         if taken[-1].end >= end or len(taken) > _MOST_STEPS:
             return times, min(end, taken[-1].end)
         count *= 2

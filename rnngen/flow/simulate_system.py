@@ -269,7 +269,7 @@ def _compare(
     port, order = _sink(system)
     cycles = latest = None
     if schedule is not None and system.partition.is_exact:
-        cycles = np.array(schedule.parts[-1].outputs).ravel() + FIRST_INPUT_CYCLE
+        cycles = np.array(schedule.outputs).ravel() // _cycle_ticks(system)[0] + FIRST_INPUT_CYCLE
     elif schedule is not None:
         latest = np.array(schedule.outputs).ravel() + FIRST_INPUT_CYCLE * _cycle_ticks(system)[0]
     lengths = (1,) * len(given.lengths) if system.quantised.one_step else given.lengths

@@ -155,11 +155,11 @@ def test_what_the_command_says(model: Path, system: Path, tmp_path: Path, capsys
     assert lines[7] == f"Step interval {interval:.2f} us (planned); what binds: {document['binds']}."
     assert lines[8].startswith("Latency ")
     assert lines[8].endswith(" to the last output word, at most, as clocks differ.")
-    no_way = (
-        "no links as wide as a value that take a step in a frame of up to 4,095 words lead over so many devices from "
-        "where the input enters to where results leave"
-    )
-    assert [f"Over 1 device: none, as {no_way}.", f"Over 2 devices: none, as {no_way}."] == lines[9:11]
+    idle = "would only give on what others compute, which is not offered"
+    assert lines[9:11] == [
+        f"Over 1 device: none, as devices 'middle' and 'right' {idle}.",
+        f"Over 2 devices: none, as device 'middle' {idle}.",
+    ]
     assert lines[-1] == f"System: {target}"
     assert sorted(path.name for path in target.iterdir()) == ["left", "middle", "right", "system.json"]
     assert [device["top"] for device in document["devices"]] == ["lstm_left", "lstm_middle", "lstm_right"]

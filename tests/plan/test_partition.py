@@ -18,7 +18,8 @@ from rnngen.passes.cut import part_of
 from rnngen.passes.quantise import quantise
 from rnngen.plan.memory import total_memory_bits
 from rnngen.plan.network import NetworkPlan
-from rnngen.plan.partition import Loser, Partition, Parts, best_partition
+from rnngen.plan.partition import Loser, Partition, Parts, best_partition, search
+from rnngen.plan.partition.routes import Routes, wires_of
 from rnngen.plan.partition.schedule import run_system, settled_ticks
 from rnngen.plan.schedule import run_schedule, settled_interval
 from rnngen.plan.search import Budget, plan_with_folding
@@ -46,14 +47,29 @@ class Misfit(Exception):
     """The device cannot take the blocks."""
 
 
+PLANNED: dict[tuple[int, range, Device], tuple[QuantisedNetwork, NetworkPlan] | None] = {}
+
+
 def planned(network: QuantisedNetwork, blocks: range, on: Device) -> tuple[QuantisedNetwork, NetworkPlan]:
+    key = id(network), blocks, on
+    if key not in PLANNED:
+        PLANNED[key] = planned_anew(network, blocks, on)
+    found = PLANNED[key]
+    if found is None:
+        raise Misfit
+    return found
+
+
+def planned_anew(
+    network: QuantisedNetwork, blocks: range, on: Device
+) -> tuple[QuantisedNetwork, NetworkPlan] | None:
     part = part_of(network, blocks)
     try:
         plan = plan_with_folding(block_shapes(part), Budget(on.multipliers, on.dsps), PIPELINES["balanced"])
-    except PlanError as error:
-        raise Misfit from error
+    except PlanError:
+        return None
     if on.memory_bits is not None and total_memory_bits(part, plan) > on.memory_bits:
-        raise Misfit
+        return None
     return part, plan
 
 
@@ -88,58 +104,122 @@ OVERHEAD = {64: (1, 1), 32: (2, 1), 16: (4, 2)}
 """Words of header and CRC."""
 
 
-def played_hop(system: System, wire: Link, sender: tuple[QuantisedNetwork, NetworkPlan],
-               receiver: tuple[QuantisedNetwork, NetworkPlan]) -> Fraction:  # fmt: skip
-    """Seconds from the last output beat of a lone step to its last input beat."""
+def crossed(system: System, wire: Link, given: Sequence[Fraction]) -> Fraction:
+    """Seconds at which a frame's first word is delivered whose words are given at these."""
     slow, fast = (Fraction(1, system.device(end).clock_hz) for end in wire.ends)  # cycles of sender and receiver
-    each = Fraction(1, wire.clock_hz) if wire.clock_hz else slow / wire.rate
-    each = max(each, slow, fast)
+    each = seconds_a_word(system, wire)
     slowest = max(slow, fast, each if wire.clock_hz else slow)
-    beats = [at * slow for at in run_schedule(sender[1], [1]).outputs[0]]
-    words, own_flag = frame_of(wire, sender[0])
-    given = beats + [beats[-1] + slow] * own_flag
-    assert len(given) == words
     header, check = OVERHEAD[wire.word_bits]
     sent = given[0] + slow + header * each  # when the first word of the payload may go
     for at in given:
         sent = max(sent, at + slow) + each
-    there = sent + (check - 1) * each + wire.latency_cycles * slow + 10 * slowest
-    inputs = receiver[1].input_beats
-    return there + (own_flag + inputs - 1) * fast - beats[-1]
+    return sent + (check - 1) * each + wire.latency_cycles * slow + 10 * slowest
+
+
+def seconds_a_word(system: System, wire: Link) -> Fraction:
+    slow, fast = (Fraction(1, system.device(end).clock_hz) for end in wire.ends)
+    return max(Fraction(1, wire.clock_hz) if wire.clock_hz else slow / wire.rate, slow, fast)
+
+
+def played_way(system: System, path: Sequence[Link], part: QuantisedNetwork, beats: Sequence[Fraction],
+               inputs: int | None) -> Fraction:  # fmt: skip
+    """Seconds from the last output beat of a lone step to its last input beat; inputs: beats, None: one a word."""
+    words, own_flag = frame_of(path[0], part)
+    cycle = Fraction(1, system.device(path[0].source).clock_hz)
+    given = [*beats, *[beats[-1] + cycle] * own_flag]
+    assert len(given) == words
+    for wire in path:
+        there, cycle = crossed(system, wire, given), Fraction(1, system.device(wire.target).clock_hz)
+        given = [there + word * cycle for word in range(words)]
+    inputs = words - own_flag if inputs is None else inputs
+    return there + (own_flag + inputs - 1) * cycle - beats[-1]
+
+
+def fits(wire: Link, part: QuantisedNetwork) -> bool:
+    return part.output_format.width <= wire.word_bits and frame_of(wire, part)[0] <= 4095
+
+
+def simple_paths(wires: Sequence[Link], done: tuple[Link, ...], here: str, target: str) -> Iterator[tuple[Link, ...]]:
+    """Every way from a device on that meets none twice, over links with words of one width."""
+    met = {wire.source for wire in done}
+    for wire in wires:
+        if wire.source == here and wire.target not in met and wire.word_bits == (done or (wire,))[0].word_bits:
+            if wire.target == target:
+                yield *done, wire
+            else:
+                yield from simple_paths(wires, (*done, wire), wire.target, target)
+
+
+def chosen_path(
+    system: System, free: Sequence[Link], part: QuantisedNetwork, source: str, target: str
+) -> tuple[Link, ...]:
+    """The link between both where there is one that is free, else the way that a frame in a row is soonest over."""
+    wires = [wire for wire in free if fits(wire, part)]
+    straight = [(wire,) for wire in wires if wire.ends == (source, target)]
+    if straight:
+        return straight[0]
+    places = [device.name for device in system.devices]
+
+    def key(path: tuple[Link, ...]) -> tuple[Fraction, int, list[int]]:
+        time = Fraction(0)
+        for wire in path:
+            cycle = Fraction(1, system.device(wire.source).clock_hz)
+            time += crossed(system, wire, [word * cycle for word in range(frame_of(wire, part)[0])])
+        return time, len(path), [places.index(wire.target) for wire in path]
+
+    found = sorted(simple_paths(wires, (), source, target), key=key)
+    if not found:
+        raise Misfit
+    return found[0]
+
+
+def chosen_paths(
+    network: QuantisedNetwork, system: System, names: Sequence[str], ends: Sequence[int]
+) -> list[tuple[Link, ...]]:
+    """Ways from part to part, and back to the host; each link is taken once, and who is on a way computes a part."""
+    free, found = list(system.wires), []
+    output = system.host.output
+    receivers = [*names[1:], *([] if output in (None, names[-1]) else [output])]
+    for source, target, start, end in zip(names, receivers, (0, *ends), ends):
+        assert target is not None
+        path = chosen_path(system, free, part_of(network, range(start, end)), source, target)
+        if any(wire.target not in names for wire in path):
+            raise Misfit
+        free = [wire for wire in free if wire not in path]
+        found.append(path)
+    return found
 
 
 def played(
     network: QuantisedNetwork, system: System, names: Sequence[str], ends: Sequence[int]
 ) -> tuple[Fraction, ...]:
     """Interval and latency of an assignment."""
+    paths = chosen_paths(network, system, names, ends)
     devices = [system.device(name) for name in names]
     parts = [planned(network, range(a, b), on) for a, b, on in zip((0, *ends), ends, devices)]
-    wires = [next(wire for wire in system.wires if wire.ends == pair) for pair in zip(names, names[1:])]
-    if any(part.output_format.width > wire.word_bits for (part, _), wire in zip(parts, wires)):
-        raise Misfit
-    parts = [with_ports(part, *around) for part, around in zip(parts, zip((None, *wires), (*wires, None)))]
+    wires = [path[0] for path in paths] + [None] * (len(names) - len(paths))
+    parts = [with_ports(part, *around) for part, around in zip(parts, zip((None, *wires), wires))]
     interval = max(Fraction(plan.interval, on.clock_hz) for (_, plan), on in zip(parts, devices))
     latency = Fraction(0)
     for (_, plan), on in zip(parts, devices):
         times = run_schedule(plan, [1])
         latency += Fraction(times.outputs[0][-1] - times.inputs[0][-1], on.clock_hz)
-    for wire, sender, receiver in zip(wires, parts, parts[1:]):
-        each = Fraction(1, wire.clock_hz) if wire.clock_hz else 1 / (wire.rate * system.device(wire.source).clock_hz)
-        each = max(each, *(Fraction(1, system.device(end).clock_hz) for end in wire.ends))
-        interval = max(interval, (frame_of(wire, sender[0])[0] + sum(OVERHEAD[wire.word_bits])) * each)
-        latency += played_hop(system, wire, sender, receiver)
+    takers = [*(plan.input_beats for _, plan in parts[1:]), None]
+    for path, (part, plan), inputs, on in zip(paths, parts, takers, devices):
+        for wire in path:
+            words = frame_of(wire, part)[0] + sum(OVERHEAD[wire.word_bits])
+            interval = max(interval, words * seconds_a_word(system, wire))
+        beats = [Fraction(at, on.clock_hz) for at in run_schedule(plan, [1]).outputs[0]]
+        latency += played_way(system, path, part, beats, inputs)
     return interval, latency
 
 
 def assignments(network: QuantisedNetwork, system: System) -> Iterator[tuple[tuple[str, ...], tuple[int, ...]]]:
     names = [device.name for device in system.devices]
-    ends = {wire.ends for wire in system.wires}
     blocks = len(network.blocks)
     for count in range(1, min(len(names), blocks) + 1):
         for order in permutations(names, count):
-            if any(pair not in ends for pair in zip(order, order[1:])):
-                continue
-            if system.host.input not in (None, order[0]) or system.host.output not in (None, order[-1]):
+            if system.host.input not in (None, order[0]):
                 continue
             for places in combinations(range(1, blocks), count - 1):
                 yield order, (*places, blocks)
@@ -202,6 +282,23 @@ SYSTEMS = {
     "little memory": chain(
         [device("a", 40, 100, 400_000), device("b", 10, 100, 200_000), device("c", 20, 100, 100_000)], LINK
     ),
+    "the host at one end": chain(EQUAL, LINK, Host("a", "a")),
+    "the host in the middle": chain(UNEQUAL, LINK, Host("b", "b")),
+    "the host at one device of a ring, one way": ring(UNEQUAL, replace(LINK, both=False), Host("b", "b")),
+    "a star": System(
+        (*UNEQUAL, device("m", 14)), tuple(replace(LINK, source="m", target=name) for name in "abc")
+    ),
+    "a star, the host at a leaf": System(
+        (*EQUAL, device("m", 24)), tuple(replace(LINK, source="m", target=name) for name in "abc"),
+        Host("a", "a"),
+    ),
+    "two ways round": System(
+        (*UNEQUAL, device("d", 18)),
+        (
+            Link("a", "b", 32, 30), Link("b", "c", 32, 3), Link("a", "d", 64, 11), Link("d", "c", 64, 20),
+        ),
+        Host("a", "c"),
+    ),
     "no memory": chain([device("a", 40, 100, 900), device("b", 10, 100, 900)], LINK),
     "any graph": System(
         tuple(UNEQUAL),
@@ -257,6 +354,65 @@ def test_random_networks_on_random_systems(seed: int) -> None:
     except PlanError:  # one-way links lead nowhere
         return
     check_optimal(network, system)
+
+
+@pytest.mark.parametrize("seed", range(12, 20))
+def test_random_systems_with_the_host_anywhere(seed: int) -> None:
+    """Results come back to the host, and parts lie on devices that no link joins."""
+    random = Random(seed)
+    network = network_of((("lstm", 6), ("gru", 9), ("linear", 5)))
+    while True:
+        try:
+            system = random_system(random)
+            names = [one.name for one in system.devices]
+            check_optimal(network, replace(system, host=Host(random.choice([None, *names]), random.choice(names))))
+        except PlanError:  # one-way links lead nowhere
+            continue
+        return
+
+
+def test_more_ways_than_are_weighed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of too many ways over other devices none is taken, and that is said; those back to the host are weighed still."""
+    network = network_of(CHAIN)
+    system = chain([device(letter, 4 + 3 * number) for number, letter in enumerate("abcd")], LINK, Host("a", "a"))
+    assert best_partition(Parts(network, system)).weighed_all
+    monkeypatch.setattr(search, "MOST_ROUTED", 20)
+    found = best_partition(Parts(network, system))
+    assert not found.weighed_all
+    assert found.best.back is not None
+    assert all(len(route.hops) == 1 for route in found.best.hops)
+
+
+def test_a_way_back_by_hand() -> None:
+    """What a forwarded frame adds: the PHY, all words of the frame and 10 cycles, and nothing for being given on."""
+    network = network_of((("lstm", 8),) * 3, 8)
+    system = chain([device(name, 64) for name in "abc"], LINK, Host("a", "a"))
+    cut = best_partition(Parts(network, system)).best
+    assert [route.names for route in cut.routes] == [("a", "b"), ("b", "c"), ("c", "b", "a")]
+    assert cut.back is not None
+    # 8 values of 16 bits and the flag: 3 words, 5 with header and check; from the last word given to the first one.
+    first = 16 + 1 + 2 + 1 + 10
+    assert cut.hops[0].latency == first
+    assert cut.back.latency == first + 16 + 5 + 10
+    first_beat, last_beat = cut.parts[-1].outputs
+    assert last_beat - first_beat == 2  # two values are written in a cycle; the header takes the empty one
+    assert cut.back_ticks == cut.back.latency - 1 + 1 + 1  # then the flag is waited for, and two words are given
+    assert cut.interval_ticks == cut.parts[0].interval
+    assert cut.first_latency_ticks == cut.latency_ticks - 1
+
+
+def test_links_of_two_directions_take_a_step_each_way() -> None:
+    """A chain of four with the host at one end: an order that comes over a link twice the same way is none."""
+    system = chain([device(name, 24) for name in "abcd"], LINK, Host("a", "a"))
+    routes = Routes(Parts(network_of(CHAIN), system))
+    a, b, c, d = range(4)
+    back = routes.path(d, a, 4, 0)
+    assert back is not None
+    assert [routes.route(back, 4).names] == [("d", "c", "b", "a")]
+    ahead = routes.path(a, c, 1, 0)
+    assert ahead is not None
+    assert routes.path(b, d, 1, wires_of(ahead)) is None
+    assert routes.path(c, a, 1, wires_of(ahead)) is not None
 
 
 def test_a_chain_of_two_by_hand() -> None:
@@ -316,6 +472,7 @@ def test_the_cycle_model_of_the_system_reaches_the_figures(name: str) -> None:
             assert ticks == steps * cut.interval_ticks
         else:  # each device begins with a cycle of its own: less than one at each hop, and at the end
             spare = sum(cut.system.cycle_ticks(part.device.name) for part in cut.parts)
+            spare += 0 if cut.back is None else cut.back.receiver
             assert cut.latency_ticks <= took < cut.latency_ticks + spare
             assert abs(ticks - steps * cut.interval_ticks) <= spare
 
@@ -373,13 +530,23 @@ def test_why_there_is_no_cut() -> None:
         f"has 2,000 bits and the weights alone need {8 * (first + others):,}; over 2: device 'a' cannot take "
         f"'l0': its memory has 2,000 bits and the weights alone need {8 * first:,})."
     )
-    apart = chain(EQUAL, LINK, Host("a", "a"))
+    apart = chain(EQUAL, replace(LINK, word_bits=8), Host("a", "a"))
     found = best_partition(Parts(network, apart)).others
     no_way = (
         "no links as wide as a value that take a step in a frame of up to 4,095 words lead over so many devices from "
         "where the input enters to where results leave"
     )
     assert found == (Loser(2, no_way),)
+    idle = chain(EQUAL, LINK, Host("a", "c"))
+    said = "device 'c' would only give on what others compute, which is not offered"
+    assert Loser(2, said) in best_partition(Parts(network, idle)).others
+    there = System(tuple(EQUAL), (replace(LINK, source="a", target="b"), Link("b", "c", 64, 16, both=False)),
+                   Host("a", "a"))  # fmt: skip
+    found = best_partition(Parts(network, there))
+    assert len(found.best.parts) == 2
+    assert Loser(3, no_way) in found.others
+    with pytest.raises(PlanError, match=r"\(over 1: devices 'b' and 'c' would only give on what others compute, "):
+        best_partition(Parts(network_of((("lstm", 6),)), idle))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -399,6 +400,26 @@ def test_long_names_are_cut() -> None:
     svg = diagram(view)
     assert_apart(texts_of(svg))
     assert re.search(r">a_device_with_a_\w*…</text>", svg)
+
+
+@pytest.mark.parametrize("devices", [2, 3, 6])
+def test_ways_over_devices_are_drawn(devices: int) -> None:
+    """The second device's results go over the first one, and the last one's all the way back to that."""
+    view = made_up(devices)
+    names = [str(device["name"]) for device in view.devices]
+    paths = [list(pair) for pair in zip(names, names[1:])]
+    links = [{**link, "from": one, "to": other} for link, (one, other) in zip(view.links, paths)]
+    if devices > 2:
+        paths[1] = [names[1], names[0], names[2]]
+        links[1] = {**links[1], "to": names[0]}
+    view = replace(view, document={**view.document, "links": links, "paths": [*paths, names[::-1]]})
+    svg = diagram(view)
+    assert_apart(texts_of(svg))
+    assert f"results back to {names[0]}" in svg
+    assert svg.count(">output</text>") == 1
+    assert (f">over {names[0]}</text>" in svg) == (devices > 2)
+    told = f"What {names[1]} gives to {names[2]} goes over {names[0]}." if devices > 2 else "takes the results from"
+    assert told in text_of(render_system_report(view))
 
 
 def test_bars_are_where_their_ticks_are() -> None:

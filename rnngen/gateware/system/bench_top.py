@@ -203,7 +203,7 @@ class BenchTop(Elaboratable):
         if self._inputs:
             source = axis_signals("s_axis", devices[self._inputs[0]].takes.port)
         if self._outputs:
-            one = devices[self._outputs[0]].gives.port
+            one = _results(devices[self._outputs[0]])
             sink = axis_signals("m_axis", Beats(one.words * len(self._outputs), one.lane))
         return source, sink
 
@@ -261,7 +261,7 @@ class BenchTop(Elaboratable):
     def _to_host(self, m: Module, connections: Mapping[int, dict[str, Value]]) -> None:
         """Results of all devices that give some, side by side."""
         outputs = self._outputs
-        streams = [axis_signals(f"from_{index}", self._shape.devices[index].gives.port) for index in outputs]
+        streams = [axis_signals(f"from_{index}", _results(self._shape.devices[index])) for index in outputs]
         there = Signal(name="all_there")
         m.d.comb += [
             there.eq(Cat(stream["tvalid"] for stream in streams).all()),
@@ -315,6 +315,12 @@ class BenchTop(Elaboratable):
             m.d.comb += [sent[name].eq(given[name] & ready if name == "valid" else given[name]) for name in SENT]
         ports = {f"o_{prefix}_tx_{name}": given[name] for name in SENT}
         return {**ports, f"i_{prefix}_tx_ready": ready, f"i_{prefix}_tx_clk": clock}
+
+
+def _results(device: DeviceShape) -> Beats:
+    """The host's port of a device that gives results."""
+    assert device.results is not None, "results leave there"
+    return device.results
 
 
 def _words(prefix: str, bits: int) -> dict[str, Signal]:

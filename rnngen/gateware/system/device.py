@@ -13,6 +13,7 @@ from rnngen.config.link import LinkShape
 from rnngen.gateware.control import AXIL_INPUTS, AXIL_OUTPUTS
 from rnngen.gateware.link.port import LinkPort, phy_ports
 from rnngen.gateware.system.fork import Fork
+from rnngen.gateware.system.forward import Forward, forward
 from rnngen.gateware.system.gather import Gather
 from rnngen.gateware.system.pace import Pace
 from rnngen.gateware.system.packing import Beats, StepPacker, StepUnpacker
@@ -24,10 +25,15 @@ from rnngen.plan.layer import ceil_div
 
 @dataclass(frozen=True)
 class LinkEnd:
-    """One end of a link, and what crosses it."""
+    """One end of a link, and what crosses it.
+
+    Attributes:
+        name: What the names of its ports begin with; empty: what the side of the core says.
+    """
 
     shape: LinkShape
     frame: StepFrame
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,9 @@ class DeviceShape:
         hands: The core's port for what these are given; None: they are given the results.
         ring: The two of them that this device is linked to; empty: it is linked to all, in the order of their units
             from its own on.
+        back: A link that brings results of another device for the host, and the host's port; the core's own go on.
+        forwards: What goes from a link to another one.  others: Links for that alone, by what their ports' names begin
+            with.
     """
 
     core: str
@@ -94,20 +103,32 @@ class DeviceShape:
     peers: tuple[PeerEnd, ...] = ()
     hands: Beats | None = None
     ring: tuple[Neighbour, ...] = ()
+    back: DeviceEnd | None = None
+    forwards: tuple[Forward, ...] = ()
+    others: tuple[tuple[str, LinkShape], ...] = ()
 
     def in_name(self, number: int) -> str:
         """What the names of the ports of a link begin with that brings steps."""
-        return _numbered("in", number, len(self.takes.links))
+        return self.takes.links[number].name or numbered("in", number, len(self.takes.links))
 
     def out_name(self, number: int) -> str:
         """What the names of the ports of a link begin with that takes steps away."""
-        return _numbered("out", number, len(self.gives.links))
+        return self.gives.links[number].name or numbered("out", number, len(self.gives.links))
+
+    @property
+    def results(self) -> Beats | None:
+        """The host's port for results; None: they leave the system elsewhere."""
+        if self.back is not None:
+            return self.back.port
+        return None if self.gives.links else self.gives.port
 
     @property
     def links(self) -> dict[str, LinkShape]:
         """Its links, by what their ports' names begin with."""
         found = {self.in_name(number): end.shape for number, end in enumerate(self.takes.links)}
         found |= {self.out_name(number): end.shape for number, end in enumerate(self.gives.links)}
+        found |= {end.name: end.shape for end in (self.back.links if self.back is not None else ())}
+        found |= dict(self.others)
         if self.ring:
             return found | {neighbour.name: self.peers[0].link.shape for neighbour in self.ring}
         return found | {f"peer{number}": peer.link.shape for number, peer in enumerate(self.peers, start=1)}
@@ -119,7 +140,7 @@ class DeviceShape:
         return [(one, other) for one, other in ways if one.brings]
 
 
-def _numbered(prefix: str, number: int, count: int) -> str:
+def numbered(prefix: str, number: int, count: int) -> str:
     """Links of one side have numbers where there are several."""
     return prefix if count == 1 else f"{prefix}{number}"
 
@@ -131,7 +152,9 @@ class DeviceTop(Elaboratable):
     link ``in_*`` or ``out_*`` (``in0_*``, ``in1_*`` .. where there are several), its PHY's words
     (``link.port.phy_ports``) and their clocks ``*_tx_clk``, ``*_rx_clk``; ``peerK_*``, likewise, to the K-th next
     device of the same layer: what the core gives, or hands to them, goes to all of these, and what they give goes to
-    the core.  In a ring there is a link to the next one and to the one before (``Relay``).
+    the core.  In a ring there is a link to the next one and to the one before (``Relay``).  A link may bring steps in
+    one direction and take others away in the other one; what a device gives on from a link to another one never meets
+    its core.  ``back_*``: a link that only brings results for the host; ``viaK_*``: one only for what is given on.
 
     ``up``: all its links are up.  ``failed``: one was lost; it sticks, nothing comes out any more, and the device takes
     its other link down, so that the failure reaches both ends of the system.  A reset of the whole system ends it.
@@ -144,11 +167,8 @@ class DeviceTop(Elaboratable):
         self._axil = {
             name: Signal(width, name=f"s_axil_{name}") for name, width in (AXIL_INPUTS | AXIL_OUTPUTS).items()
         }
-        self._host = {
-            prefix: axis_signals(prefix, end.port)
-            for prefix, end in (("s_axis", shape.takes), ("m_axis", shape.gives))
-            if not end.links
-        }
+        sides = {"s_axis": None if shape.takes.links else shape.takes.port, "m_axis": shape.results}
+        self._host = {prefix: axis_signals(prefix, port) for prefix, port in sides.items() if port is not None}
         self._phys = {prefix: _phy(prefix, link) for prefix, link in shape.links.items()}
 
     @property
@@ -180,7 +200,11 @@ class DeviceTop(Elaboratable):
             handed = _forked(m, core["m_axis_h"], "handed", len(shape.rounds) or len(shape.peers))
         for number, (end, beat) in enumerate(zip(shape.gives.links, given)):
             self._packed(m, end.frame, shape.gives.port, beat, links[shape.out_name(number)])
-        if not shape.gives.links:
+        for each in shape.forwards:
+            forward(m, each.frame, links[each.source], links[each.target])
+        if shape.back is not None:
+            self._to_host(m, self._from_other(m, shape.back, links))
+        elif not shape.gives.links:
             self._to_host(m, given[0])
         if shape.ring:
             for way, beat in zip(shape.rounds, handed):
@@ -266,9 +290,17 @@ class DeviceTop(Elaboratable):
                 step.ready.eq(source.ready),
             ]  # fmt: skip
 
-    def _unpacked(self, m: Module, frame: StepFrame, port: Beats, link: LinkPort | Relay) -> StepUnpacker:
+    def _from_other(self, m: Module, back: DeviceEnd, links: Mapping[str, LinkPort]) -> Mapping[str, Signal]:
+        """Another device's results as its core gives them."""
+        (end,) = back.links
+        step = self._unpacked(m, end.frame, back.port, links[end.name], whole=True)
+        return {"tdata": step.data, "tvalid": step.valid, "tready": step.ready, "tlast": step.last}
+
+    def _unpacked(
+        self, m: Module, frame: StepFrame, port: Beats, link: LinkPort | Relay, whole: bool = False
+    ) -> StepUnpacker:
         """The steps that a link brings, as beats."""
-        unpacker = StepUnpacker(frame, port)
+        unpacker = StepUnpacker(frame, port, whole)
         m.submodules += unpacker
         m.d.comb += [
             unpacker.rx_data.eq(link.rx_data),

@@ -90,10 +90,14 @@ class StepUnpacker(wiring.Component):
     Ports:
         rx_data, rx_valid, rx_ready, rx_last: From the link.
         data, valid, ready, last: The core's input.
+
+    Args:
+        whole: Lanes are whole, as a core's output has them: values are sign-extended, and lanes behind the last value
+            are zero.  Else a lane holds a value at its low end, and nothing reads what is above or behind.
     """
 
-    def __init__(self, frame: StepFrame, port: Beats) -> None:
-        self._frame, self._port = frame, port
+    def __init__(self, frame: StepFrame, port: Beats, whole: bool = False) -> None:
+        self._frame, self._port, self._whole = frame, port, whole
         super().__init__(
             {
                 "rx_data": In(frame.word_bits),
@@ -138,6 +142,8 @@ class StepUnpacker(wiring.Component):
         ends = Signal()
         values = [word[k * frame.width : (k + 1) * frame.width] for k in range(frame.values_a_word)]
         lanes = Cat(*(_lane(value, port.lane) for value in values))
+        if self._whole:
+            lanes = Cat(*(self._whole_lane(number, value) for number, value in enumerate(values)))
         m.d.comb += [
             ends.eq(place == Mux(self.rx_last, last_part, parts - 1)),
             self.data.eq(lanes.word_select(place, port.lane * port.words)),
@@ -147,6 +153,12 @@ class StepUnpacker(wiring.Component):
         ]
         with m.If(self.valid & self.ready):
             m.d.sync += place.eq(Mux(ends, 0, place + 1))
+
+
+    def _whole_lane(self, number: int, value: Value) -> Value:
+        """A value sign-extended to its lane; zero in a step's last word where there is none."""
+        lane = Cat(value, value[-1].replicate(self._port.lane - len(value)))
+        return Mux(self.rx_last, 0, lane) if number >= self._frame.last_values else lane
 
 
 def _lane(value: Value, bits: int) -> Value:

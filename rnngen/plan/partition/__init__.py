@@ -3,7 +3,7 @@
 from rnngen.plan.partition.advice import Advice, inner_cuts
 from rnngen.plan.partition.apart import ApartParts, best_apart, better_apart
 from rnngen.plan.partition.groups import GroupParts, groups_of
-from rnngen.plan.partition.hops import Hop
+from rnngen.plan.partition.hops import Hop, Route
 from rnngen.plan.partition.parts import PartPlan, Parts, Refusal
 from rnngen.plan.partition.result import GOALS, Partition
 from rnngen.plan.partition.search import Loser, Other, SearchResult, best_partition, best_with, naive_partition
@@ -11,6 +11,6 @@ from rnngen.plan.partition.shared import Group, SharedBlock, member_plan
 
 __all__ = [
     "GOALS", "Advice", "ApartParts", "Group", "GroupParts", "Hop", "Loser", "Other", "PartPlan", "Partition", "Parts",
-    "Refusal", "SearchResult", "SharedBlock", "best_apart", "best_partition", "best_with", "better_apart", "groups_of",
-    "inner_cuts", "member_plan", "naive_partition",
+    "Refusal", "Route", "SearchResult", "SharedBlock", "best_apart", "best_partition", "best_with", "better_apart",
+    "groups_of", "inner_cuts", "member_plan", "naive_partition",
 ]  # fmt: skip

@@ -86,10 +86,73 @@ class Hop:
         """
         return [carried.there for carried in self.carried(outputs)]
 
+    def taken(self, there: int) -> list[int]:
+        """Ticks in which the words of values are taken that are delivered from a tick on, one in each cycle."""
+        return [there + word * self.receiver for word in range(self.frame.beats)]
+
     def carried(self, outputs: Sequence[Sequence[int]]) -> list[Carried]:
         """``delivered``, and when each step is on the link."""
         crossing = Crossing(self)
         return [crossing.carry(beats) for beats in outputs]
+
+
+@dataclass(frozen=True)
+class Route:
+    """A step's results on their way to another device: over a link, or over several, one behind the other.
+
+    A device between two links gives a frame on unchanged, a word in each of its cycles, once all of it is there; from
+    the cycle in which its first word is delivered the next link counts as from one that a core gives.
+    """
+
+    hops: tuple[Hop, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The devices on the way, both ends included."""
+        return self.hops[0].wire.source, *(hop.wire.target for hop in self.hops)
+
+    @property
+    def frame(self) -> StepFrame:
+        """The step, the same on all links."""
+        return self.hops[0].frame
+
+    @property
+    def words(self) -> int:
+        """Of a frame on a link, header and CRC included."""
+        return self.hops[0].words
+
+    @property
+    def sender(self) -> int:
+        """Ticks of a cycle of the device that gives the results."""
+        return self.hops[0].sender
+
+    @property
+    def receiver(self) -> int:
+        """Ticks of a cycle of the device that they are for."""
+        return self.hops[-1].receiver
+
+    @property
+    def interval(self) -> int:
+        """Ticks that a frame takes on the slowest link: no step interval is shorter."""
+        return max(hop.interval for hop in self.hops)
+
+    @cached_property
+    def latency(self) -> int:
+        """Ticks from the last word given to the first one delivered, where words are given in a row."""
+        words = [index * self.sender for index in range(self.frame.beats)]
+        return self.delivered([words])[0] - words[-1]
+
+    def delivered(self, outputs: Sequence[Sequence[int]]) -> list[int]:
+        """Ticks in which each step's first word is delivered at the end, the others behind it (``Hop.delivered``)."""
+        return [carried.there for carried in self.carried(outputs)[-1]]
+
+    def carried(self, outputs: Sequence[Sequence[int]]) -> list[list[Carried]]:
+        """By link, when each step is on it."""
+        found: list[list[Carried]] = []
+        for hop in self.hops:
+            found.append(hop.carried(outputs))
+            outputs = [hop.taken(frame.there) for frame in found[-1]]
+        return found
 
 
 @dataclass(frozen=True)

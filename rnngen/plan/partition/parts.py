@@ -19,7 +19,7 @@ from rnngen.plan.frames import StepFrame, fitted
 from rnngen.plan.layer import LayerShape, ceil_div
 from rnngen.plan.memory import total_memory_bits
 from rnngen.plan.network import NetworkPlan
-from rnngen.plan.partition.hops import Carried, Crossing, Hop, hop
+from rnngen.plan.partition.hops import Carried, Crossing, Hop, Route, hop
 from rnngen.plan.partition.rings import Ring, reading_order
 from rnngen.plan.schedule import Schedule, run_schedule, run_steps
 from rnngen.plan.search import DEFAULT_CAPACITY, Budget, plan_with_folding
@@ -359,15 +359,15 @@ def _named_branch(branch: BranchPlan, stages: Sequence[Sequence[LayerShape]]) ->
     return replace(branch, stages=tuple(made))
 
 
-def giving(found: Hop, sender: PartPlan) -> int:
+def giving(found: Route, sender: PartPlan) -> int:
     """Ticks from a lone step's last output beat to its first word delivered."""
     last = sender.outputs[-1] * found.sender
     return found.delivered([[at * found.sender for at in sender.outputs]])[0] - last
 
 
-def taking(found: Hop, receiver: PartPlan) -> int:
-    """Ticks from a step's first word delivered to its last input beat.
+def taking(found: Route, beats: int) -> int:
+    """Ticks from a step's first word delivered to its last beat, of so many.
 
     A flag that is a word of its own comes behind the last beat, which waits for it, and so do all before it.
     """
-    return (found.frame.own_flag_word + receiver.inputs - 1) * found.receiver
+    return (found.frame.own_flag_word + beats - 1) * found.receiver

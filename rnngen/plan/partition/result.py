@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import cached_property
 
 from rnngen.config.system import System
-from rnngen.plan.partition.hops import Hop
+from rnngen.plan.partition.hops import Hop, Route
 from rnngen.plan.partition.parts import PartPlan, giving, taking
 
 GOALS = ("interval", "latency")
@@ -20,16 +20,18 @@ class Partition:
 
     Attributes:
         system: With a device in the place of those that share a part.
-        parts: Devices in use with their blocks.  hops: The links between them.
+        parts: Devices in use with their blocks.  hops: The ways between them.
         whole: The system as it is.
         apart: Blocks of the network whose x and h are on different devices; parts count them as two.
+        back: The way of the results to the host's device; None: the last part's devices give them to the host.
     """
 
     system: System
     parts: tuple[PartPlan, ...]
-    hops: tuple[Hop, ...]
+    hops: tuple[Route, ...]
     whole: System
     apart: tuple[int, ...] = ()
+    back: Route | None = None
 
     @cached_property
     def interval_ticks(self) -> int:
@@ -37,9 +39,25 @@ class Partition:
         return max(*self.device_ticks, *(found.interval for found in self.all_hops), 0)
 
     @property
+    def routes(self) -> tuple[Route, ...]:
+        """The ways between parts, and the one to the host's device, where there is one."""
+        return self.hops if self.back is None else (*self.hops, self.back)
+
+    @property
     def all_hops(self) -> tuple[Hop, ...]:
-        """Between parts, and inside them."""
-        return *self.hops, *(part.exchange for part in self.parts if part.exchange is not None)
+        """Links between parts, way by way, and inside them."""
+        between = (hop for route in self.routes for hop in route.hops)
+        return *between, *(part.exchange for part in self.parts if part.exchange is not None)
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether every way is one link, and results need none to the host."""
+        return self.back is None and all(len(route.hops) == 1 for route in self.hops)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Devices that give results to the host."""
+        return self.parts[-1].names if self.back is None else self.back.names[-1:]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -55,20 +73,27 @@ class Partition:
     def hop_ticks(self) -> tuple[int, ...]:
         """From a lone step's last output beat of each part to its last input beat at the next one."""
         return tuple(
-            giving(hop, sender) + taking(hop, receiver)
+            giving(hop, sender) + taking(hop, receiver.inputs)
             for sender, hop, receiver in zip(self.parts, self.hops, self.parts[1:])
         )
 
     @cached_property
+    def back_ticks(self) -> int:
+        """From a lone step's last output beat of the last part to the last one that the host is given."""
+        return 0 if self.back is None else giving(self.back, self.parts[-1]) + taking(self.back, self.back.frame.beats)
+
+    @cached_property
     def latency_ticks(self) -> int:
         """From a lone step's last input beat to its last output beat."""
-        return sum(self.hop_ticks) + sum(
+        return sum(self.hop_ticks) + self.back_ticks + sum(
             part.outputs[-1] * self.system.cycle_ticks(part.device.name) for part in self.parts
         )
 
     @property
     def first_latency_ticks(self) -> int:
         """The same to its first output beat."""
+        if self.back is not None:
+            return self.latency_ticks - (self.back.frame.beats - 1) * self.back.receiver
         last = self.parts[-1]
         spread = last.outputs[-1] - last.outputs[0]
         return self.latency_ticks - spread * self.system.cycle_ticks(last.device.name)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rnngen.plan.layer import ceil_div
-from rnngen.plan.partition.hops import Carried
+from rnngen.plan.partition.hops import Carried, Route
 from rnngen.plan.partition.parts import Exchange, PartPlan
 from rnngen.plan.partition.result import Partition
 from rnngen.plan.schedule import Schedule
@@ -21,9 +21,9 @@ class SystemSchedule:
 
     Attributes:
         parts: By part, the device's own schedule in its cycles.
-        frames: By hop and step that it carries, in ticks.
+        frames: By link between parts, or on the way to the host, and step that it carries, in ticks.
         exchanged: By part in which devices exchange something, and step, the frames of one of their links, in ticks.
-        outputs: By output step, ticks of each beat at the end.
+        outputs: By output step, ticks of each beat that the host is given.
     """
 
     parts: tuple[Schedule, ...]
@@ -48,11 +48,20 @@ def run_system(partition: Partition, lengths: Sequence[int]) -> SystemSchedule:
             lengths = [1] * len(lengths)
         if index < len(partition.hops):
             hop = partition.hops[index]
-            carried.append(tuple(hop.carried(_in_ticks(times, hop.sender))))
+            carried += map(tuple, hop.carried(_in_ticks(times, hop.sender)))
             arrivals = [ceil_div(frame.there, hop.receiver) + hop.frame.own_flag_word for frame in carried[-1]]
     inside = [_exchanged(part, times) for part, times in zip(partition.parts, found) if part.exchange is not None]
-    cycle = system.cycle_ticks(partition.parts[-1].device.name)
-    return SystemSchedule(tuple(found), tuple(carried), tuple(inside), _in_ticks(found[-1], cycle))
+    outputs = _in_ticks(found[-1], system.cycle_ticks(partition.parts[-1].device.name))
+    if partition.back is not None:
+        carried += map(tuple, partition.back.carried(outputs))
+        outputs = tuple(tuple(_given_back(partition.back, frame)) for frame in carried[-1])
+    return SystemSchedule(tuple(found), tuple(carried), tuple(inside), outputs)
+
+
+def _given_back(back: Route, frame: Carried) -> list[int]:
+    """Ticks of a step's beats at the host's device, each a word."""
+    first = ceil_div(frame.there, back.receiver) + back.frame.own_flag_word
+    return back.hops[-1].taken(first * back.receiver)
 
 
 def _in_ticks(times: Schedule, cycle: int) -> tuple[tuple[int, ...], ...]:

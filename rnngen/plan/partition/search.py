@@ -5,6 +5,9 @@ so the newest part of a cut counts with what it takes at least until the cut com
 to come counts with products over multipliers of the devices that are left.  As nothing ever counts more than it takes,
 the first whole cut that comes first is the best.  Of partial cuts that go on in the same way those are dropped that
 another one beats in interval and latency.
+
+First over links that lead straight from one part to the next one, the last part where results leave; then, against
+what that found, with ways over devices between them (``routes``), which are many more.
 """
 
 from __future__ import annotations
@@ -12,17 +15,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from functools import cached_property
 from heapq import heappop, heappush
 from itertools import count as numbers
 
-from rnngen.config.system import Device, Link, System
+from rnngen.config.system import Device, System
 from rnngen.errors import PlanError
 from rnngen.plan.layer import ceil_div
 from rnngen.plan.link import MOST_PAYLOAD
-from rnngen.plan.partition.hops import Hop
+from rnngen.plan.partition.hops import Route
 from rnngen.plan.partition.parts import PartPlan, Parts, Refusal, giving, taking
 from rnngen.plan.partition.result import Partition
+from rnngen.plan.partition.routes import Path, Routes, wires_of
 
 _NO_WAY = (
     f"no links as wide as a value that take a step in a frame of up to {MOST_PAYLOAD:,} words lead over so many "
@@ -30,6 +35,20 @@ _NO_WAY = (
 )
 _MOST_WAYS = 300_000
 """Partial cuts that a search weighs at most."""
+MOST_ROUTED = 10_000
+"""The same where results may go over devices between two parts; beyond that only those of the last part do."""
+
+
+class Reach(Enum):
+    """Which results may go over devices that do not take them: none, those of the last part, or all."""
+
+    NONE = 0
+    LAST = 1
+    ALL = 2
+
+
+class TooManyWays(PlanError):
+    """A search weighed as many partial cuts as it may."""
 
 
 @dataclass(frozen=True)
@@ -50,29 +69,39 @@ class SearchResult:
     Attributes:
         best: The best cut of all.
         others: The best cut over one device, and over one less and one more than the best has, or why there is none.
+        weighed_all: Whether all ways over other devices were weighed, or only direct ones and those back to the host.
     """
 
     best: Partition
     others: tuple[Other, ...]
+    weighed_all: bool = True
 
 
 @dataclass(frozen=True)
 class _Place:
-    """Blocks on a device, and how they came there."""
+    """Blocks on a device, and over which links their input came there; none: the host is there."""
 
     device: int
     blocks: range
-    wire: Link | None
+    path: Path
 
 
 @dataclass(frozen=True)
 class _State:
-    """Where partial cuts go on: devices in use as bits, the newest one, the link to it, and blocks done before it."""
+    """Where partial cuts go on.
+
+    Attributes:
+        used: Devices in use, as bits.  device: The newest one.  path: The links to it.  done: Blocks before it.
+        taken: Links of all ways so far, as bits, where other ways may need them.
+        passed: Devices on these ways that are not in use, as bits.
+    """
 
     used: int
     device: int
-    wire: Link | None
+    path: Path
     done: int
+    taken: int = 0
+    passed: int = 0
 
 
 @dataclass(frozen=True)
@@ -103,13 +132,31 @@ def best_partition(parts: Parts, goal: str = "interval") -> SearchResult:
         PlanError: if the network fits no way, saying what is in the way; or there are too many ways to weigh.
     """
     search = _Search(parts, goal)
-    best = search.best()
+    best = _best_of_all(search)
     if best is None:
         reasons = "; ".join(f"over {one.devices}: {one.reason}" for one in search.losers())
         raise PlanError(f"The network fits the system on no number of devices ({reasons}).")
-    count = len(best.parts)
+    count, weighed_all = len(best.parts), search.weighed_all
     near = sorted({number for number in (1, count - 1, count + 1) if 1 <= number <= search.most and number != count})
-    return SearchResult(best, tuple(search.best(number) or search.loser(number) for number in near))
+    others = tuple(_best_of_all(search, number) or search.loser(number) for number in near)
+    return SearchResult(best, others, weighed_all)
+
+
+def _best_of_all(
+    search: _Search, count: int | None = None, below: tuple[int, ...] | None = None
+) -> Partition | None:
+    """The best cut, over so many devices, whichever way results take, below some figures; None if there is none."""
+    direct = search.best(count, below=below)
+    if not search.has_ways_over:
+        return direct
+    if direct is not None:
+        below = (*direct.key(search.goal), len(direct.parts))
+    for reach in (Reach.ALL, Reach.LAST)[not search.weighed_all :]:
+        try:
+            return search.best(count, reach, below) or direct
+        except TooManyWays:
+            search.weighed_all = False
+    return direct
 
 
 def best_with(parts: Parts, devices: Sequence[str], goal: str = "interval") -> Partition | str:
@@ -129,7 +176,7 @@ def best_below(parts: Parts, goal: str, below: tuple[int, int] | None) -> Partit
         PlanError: if there are too many ways to weigh.
     """
     search = _Search(parts, goal)
-    found = search.best(below=below)
+    found = _best_of_all(search, below=below)
     if found is not None:
         return found
     if below is not None:
@@ -139,39 +186,54 @@ def best_below(parts: Parts, goal: str, below: tuple[int, int] | None) -> Partit
 
 class _Search:
     def __init__(self, parts: Parts, goal: str, uses: Sequence[str] = ()) -> None:
-        self._parts, self._goal = parts, goal
+        self._parts, self.goal = parts, goal
         self._system, self._devices = parts.system, parts.system.devices
         self._blocks = len(parts.network.blocks)
         self.most = min(len(self._devices), self._blocks)
-        self._hops: dict[tuple[Link, int], Hop] = {}
+        self._routes, self._reach = Routes(parts), Reach.NONE
+        self.weighed_all = True
+        self._forwarders: dict[int, int] = {}  # by devices of a cut that was left out, those that would only forward
         self._rests: dict[tuple[int, int], tuple[int, int]] = {}
         self._refused: dict[tuple[int, bool], Refusal] = {}  # by devices so far, and whether it is the last one
-        self._out: dict[str, list[tuple[int, Link]]] = defaultdict(list)
-        index = {device.name: number for number, device in enumerate(self._devices)}
-        self._uses = sum(1 << index[name] for name in uses)  # devices, as bits, that every cut must use
-        for wire in self._system.wires:
-            self._out[wire.source].append((index[wire.target], wire))
+        self._index = {device.name: number for number, device in enumerate(self._devices)}
+        self._uses = sum(1 << self._index[name] for name in uses)  # devices, as bits, that every cut must use
 
-    def best(self, count: int | None = None, below: tuple[int, int] | None = None) -> Partition | None:
-        """The best cut, over so many devices, of figures (``Partition.key``) below others; None if there is none."""
+    @property
+    def has_ways_over(self) -> bool:
+        """Whether results may have to go over devices that do not take them, or back to the host's."""
+        return self._system.host.output is not None or not self._routes.is_mesh
+
+    def best(
+        self, count: int | None = None, reach: Reach = Reach.NONE, below: tuple[int, ...] | None = None
+    ) -> Partition | None:
+        """The best cut, over so many devices; None if there is none.
+
+        Args:
+            below: What its figures (``Partition.key``), and with them its devices, must be below.
+
+        Raises:
+            TooManyWays: if there are too many to weigh.
+        """
+        self._reach = reach
+        most = MOST_ROUTED if reach is Reach.ALL else _MOST_WAYS
         waiting: list[tuple[tuple[int, ...], int, _Way]] = []
         order = numbers()
         kept: dict[_State, list[tuple[int, int]]] = defaultdict(list)
 
         def push(way: _Way) -> None:
-            heappush(waiting, (self._rank(way), next(order), way))
+            rank = self._rank(way)
+            if below is None or rank < below:
+                heappush(waiting, (rank, next(order), way))
 
         for state in self._starts():
             push(_Way(state, (), 0, 0))
         while waiting:
-            if next(order) > _MOST_WAYS:
-                raise PlanError(
-                    f"A search over {len(self._devices)} devices weighs more than {_MOST_WAYS:,} partial cuts; "
+            if next(order) > most:
+                raise TooManyWays(
+                    f"A search over {len(self._devices)} devices weighs more than {most:,} partial cuts; "
                     f"describe fewer links, a chain or a ring."
                 )
-            rank, _, way = heappop(waiting)
-            if below is not None and rank[:2] >= below:
-                return None
+            way = heappop(waiting)[2]
             if way.before is None:
                 if not _is_beaten(kept[way.state], way):
                     for placed in self._placed(way, count):
@@ -182,7 +244,7 @@ class _Search:
                 if planned is not None:
                     push(planned)
             elif way.places[-1].blocks.stop == self._blocks:
-                if way.state.used & self._uses == self._uses:
+                if way.state.used & self._uses == self._uses and self._all_compute(way):
                     return self._partition(way)
             else:
                 for sent in self._sent(way):
@@ -197,10 +259,49 @@ class _Search:
         """Why there is no cut over so many devices."""
         keys = [(count, True), *((number, False) for number in range(count - 1, 0, -1))]
         said = next((self._refused[key] for key in keys if key in self._refused), None)
+        if said is None and count in self._forwarders:
+            return Loser(count, self._only_forwards(self._forwarders[count]))
         if said is None:
             return Loser(count, _NO_WAY)
         names = self._names(said.blocks)
         return Loser(count, f"device '{said.device}' cannot take {names}: {said.reason.rstrip('.')}")
+
+    def _only_forwards(self, devices: int) -> str:
+        """Why a cut is left out in which these devices compute nothing."""
+        names = [f"'{device.name}'" for number, device in enumerate(self._devices) if devices >> number & 1]
+        what = "device" if len(names) == 1 else "devices"
+        return f"{what} {' and '.join(names)} would only give on what others compute, which is not offered"
+
+    def _all_compute(self, way: _Way) -> bool:
+        """Whether each device that results pass computes a part, too."""
+        back = self._back(way.places[-1], way.state)
+        idle = (way.state.passed | (0 if back is None else self._passed(back))) & ~way.state.used
+        if idle:
+            self._forwarders.setdefault(way.state.used.bit_count(), idle)
+        return not idle
+
+    def _passed(self, path: Path) -> int:
+        """Devices that a way passes, the last one included, as it is in use for a part or must be for the host."""
+        return self._routes.between(path) | 1 << self._routes.target(path)
+
+    def _back(self, place: _Place, state: _State) -> Path | None:
+        """The way of the last part's results to the host's device; None where they leave."""
+        output = self._system.host.output
+        if output in (None, self._devices[place.device].name):
+            return None
+        found = self._routes.path(place.device, self._index[str(output)], self._blocks, state.taken)
+        assert found is not None, "no part is the last one without a way to the host"
+        return found
+
+    def _ends(self, place: _Place, state: _State) -> bool:
+        """Whether results of the last part can come to the host."""
+        output = self._system.host.output
+        if output in (None, self._devices[place.device].name):
+            return True
+        target = self._index[str(output)]
+        return self._reach is not Reach.NONE and (
+            self._routes.path(place.device, target, self._blocks, state.taken) is not None
+        )
 
     def _names(self, blocks: Sequence[int]) -> str:
         network = self._parts.network
@@ -215,8 +316,8 @@ class _Search:
     def _starts(self) -> Iterator[_State]:
         host = self._system.host.input
         for number, device in enumerate(self._devices):
-            if host in (None, device.name) and self._is_next(0, number):
-                yield _State(1 << number, number, None, 0)
+            if host in (None, device.name) and self._is_next(_State(0, number, (), 0), number):
+                yield _State(1 << number, number, (), 0)
 
     def _rank(self, way: _Way) -> tuple[int, int, int]:
         """What is minimised, with what is to come at least; then devices in use."""
@@ -224,7 +325,7 @@ class _Search:
         used = way.state.used if way.before else way.state.used & ~(1 << way.state.device)
         interval, latency = self._rest(used, done)
         figures = max(way.interval, interval), way.latency + latency
-        return (*(figures if self._goal == "interval" else figures[::-1]), way.state.used.bit_count())
+        return (*(figures if self.goal == "interval" else figures[::-1]), way.state.used.bit_count())
 
     def _rest(self, used: int, done: int) -> tuple[int, int]:
         """What the blocks that are left take at least on the devices that are left: interval and latency in ticks."""
@@ -254,11 +355,12 @@ class _Search:
         last = self._blocks if count is None else self._blocks - (count - number)
         for end in range(state.done + 1, last + 1):
             is_end = end == self._blocks
-            if is_end and (output not in (None, device.name) or count not in (None, number)):
+            place = _Place(state.device, range(state.done, end), state.path)
+            if is_end and (count not in (None, number) or not self._ends(place, state)):
                 continue
-            if not is_end and (output == device.name or count == number):
+            if not is_end and ((output == device.name and self._reach is Reach.NONE) or count == number):
                 continue  # results leave here, or it is the last device
-            grown = self._grown(way, _Place(state.device, range(state.done, end), state.wire))
+            grown = self._grown(way, place)
             if grown is not None:
                 yield grown
 
@@ -279,46 +381,55 @@ class _Search:
             interval = self._parts.least_interval(device, place.blocks) * cycle
             latency = interval + self._parts.least_ways(device, place.blocks) * cycle
         else:
-            through = self._least_through(place)
+            through = self._least_through(place, way.state)
             if through is None:
                 return None
             interval, latency = through
         longest = max(way.interval, interval)
         return _Way(way.state, (*way.places, place), longest, way.latency + latency, way, found is not None)
 
-    def _least_through(self, place: _Place) -> tuple[int, int] | None:
+    def _least_through(self, place: _Place, state: _State) -> tuple[int, int] | None:
         """The least interval and the least latency of ``_through`` over whatever may follow; None: nothing may."""
         if place.blocks.stop == self._blocks:
-            return self._through(place, None)
-        ways = [way for _, onward in self._onward(place) if (way := self._through(place, onward)) is not None]
+            return self._through(place, self._back(place, state))
+        paths = self._onward(place, state)
+        ways = [way for path in paths if (way := self._through(place, path)) is not None]
         return (min(interval for interval, _ in ways), min(latency for _, latency in ways)) if ways else None
 
-    def _through(self, place: _Place, onward: Hop | None) -> tuple[int, int] | None:
-        """Ticks of a part's step interval, the link behind it included, and from the first word delivered, or the
+    def _through(self, place: _Place, path: Path | None) -> tuple[int, int] | None:
+        """Ticks of a part's step interval, the links behind it included, and from the first word delivered, or the
         host's last input beat, to the same behind the part; None if its memory has no room for ports like these.
 
         Args:
-            onward: To where; None: to the host, to the last output beat.
+            path: To where; None: to the host, to the last output beat, as of a way to the host's device.
         """
         part = self._plan(place)
         assert part is not None
-        before = None if place.wire is None else self._hop(place.wire, place.blocks.start)
+        before = self._routes.route(place.path, place.blocks.start) if place.path else None
+        onward = None if path is None else self._routes.route(path, place.blocks.stop)
         frames = (None if one is None else one.frame for one in (before, onward))
         part = self._parts.between(part, *frames)
         if part.device.memory_bits is not None and part.memory_bits > part.device.memory_bits:
             return None
         cycle = self._system.cycle_ticks(part.device.name)
-        ticks = part.outputs[-1] * cycle + (0 if before is None else taking(before, part))
+        ticks = part.outputs[-1] * cycle + (0 if before is None else taking(before, part.inputs))
         if onward is None:
             return part.interval * cycle, ticks
+        if place.blocks.stop == self._blocks:
+            ticks += taking(onward, onward.frame.beats)
         return max(part.interval * cycle, onward.interval), ticks + giving(onward, part)
 
-    def _onward(self, place: _Place) -> Iterator[tuple[int, Hop]]:
-        """Links that take a part's results on, and the devices that they lead to."""
+    def _onward(self, place: _Place, state: _State) -> Iterator[Path]:
+        """Ways that take a part's results on."""
         end = place.blocks.stop
-        for target, wire in self._out[self._devices[place.device].name]:
-            if self._parts.value_bits(end - 1) <= wire.word_bits and self._hop(wire, end).frame.words <= MOST_PAYLOAD:
-                yield target, self._hop(wire, end)
+        if self._reach is not Reach.ALL:
+            yield from self._routes.links(place.device, end)
+            return
+        for target in range(len(self._devices)):
+            if not state.used >> target & 1 and self._is_next(state, target):
+                path = self._routes.path(place.device, target, end, state.taken)
+                if path is not None:
+                    yield path
 
     def _note(self, refusal: Refusal, count: int) -> None:
         """Keeps the most telling refusal: of the fewest blocks."""
@@ -328,24 +439,26 @@ class _Search:
             self._refused[key] = refusal
 
     def _sent(self, way: _Way) -> Iterator[_Way]:
-        """Over each link to another device."""
-        place, before, used = way.places[-1], way.before, way.state.used
+        """Over each way to another device."""
+        place, before, state = way.places[-1], way.before, way.state
         assert before is not None
-        for target, onward in self._onward(place):
-            through = self._through(place, onward)
-            if through is not None and not used >> target & 1 and self._is_next(used, target):
-                after = _State(used | 1 << target, target, onward.wire, place.blocks.stop)
+        for path in self._onward(place, state):
+            target, through = self._routes.target(path), self._through(place, path)
+            if through is not None and not state.used >> target & 1 and self._is_next(state, target):
+                used = state.used | 1 << target
+                after = _State(used, target, path, place.blocks.stop, *self._kept(state, path, used))
                 yield _Way(after, way.places, max(before.interval, through[0]), before.latency + through[1])
 
-    def _hop(self, wire: Link, end: int) -> Hop:
-        """The results of the blocks before ``end`` on a link."""
-        if (wire, end) not in self._hops:
-            self._hops[wire, end] = self._parts.hop(wire, end)
-        return self._hops[wire, end]
+    def _kept(self, state: _State, path: Path, used: int) -> tuple[int, int]:
+        """Links that are taken, and devices that are passed, behind another way; none where no way may need them."""
+        if self._reach is Reach.NONE or self._routes.is_mesh:
+            return 0, 0
+        return state.taken | wires_of(path), (state.passed | self._routes.between(path)) & ~used
 
-    def _is_next(self, used: int, number: int) -> bool:
+    def _is_next(self, state: _State, number: int) -> bool:
         """Of devices that could change places the first one that is free is taken, for the others are as good."""
-        return all(used >> other & 1 for other in self._alike[number])
+        met = state.used | state.passed
+        return bool(met >> number & 1) or all(met >> other & 1 for other in self._alike[number])
 
     @cached_property
     def _alike(self) -> list[list[int]]:
@@ -357,14 +470,15 @@ class _Search:
         return found
 
     def _partition(self, way: _Way) -> Partition:
-        plans, hops = [], []
+        plans, routes = [], []
         for place in way.places:
             plan = self._plan(place)
             assert plan is not None
             plans.append(plan)
-            if place.wire is not None:
-                hops.append(self._hop(place.wire, place.blocks.start))
-        return joined(self._parts, plans, hops)
+            if place.path:
+                routes.append(self._routes.route(place.path, place.blocks.start))
+        back = self._back(way.places[-1], way.state)
+        return joined(self._parts, plans, routes, None if back is None else self._routes.route(back, self._blocks))
 
 
 def _is_beaten(kept: list[tuple[int, int]], way: _Way) -> bool:
@@ -404,17 +518,19 @@ def naive_partition(parts: Parts, order: Sequence[Device]) -> Partition | Refusa
         if isinstance(plan, Refusal):
             return plan
         plans.append(plan)
-    hops = []
+    routes = []
     for sender, receiver in zip(plans, plans[1:]):
         wire = parts.system.wire(sender.device.name, receiver.device.name)
         if wire is None:
             raise PlanError(f"No link leads from '{sender.device.name}' to '{receiver.device.name}'.")
-        hops.append(parts.hop(wire, sender.blocks.stop))
-    return joined(parts, plans, hops)
+        routes.append(Route((parts.hop(wire, sender.blocks.stop),)))
+    return joined(parts, plans, routes)
 
 
-def joined(parts: Parts, plans: Sequence[PartPlan], hops: Sequence[Hop]) -> Partition:
+def joined(
+    parts: Parts, plans: Sequence[PartPlan], routes: Sequence[Route], back: Route | None = None
+) -> Partition:
     """Parts with their ports fitted to the links between them."""
-    frames = [None, *(hop.frame for hop in hops), None]
+    frames = [None, *(route.frame for route in routes), None if back is None else back.frame]
     fitted = (parts.between(plan, frames[index], frames[index + 1]) for index, plan in enumerate(plans))
-    return Partition(parts.system, tuple(fitted), tuple(hops), parts.whole)
+    return Partition(parts.system, tuple(fitted), tuple(routes), parts.whole, back=back)

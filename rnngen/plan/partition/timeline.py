@@ -58,11 +58,22 @@ class LinkTimes:
 
 @dataclass(frozen=True)
 class SystemTimes:
-    """Of a run: devices and links in the order of system.json.  ``lengths``: Of the sequences that were sent."""
+    """Of a run: devices and links in the order of system.json.
+
+    Attributes:
+        lengths: Of the sequences that were sent.
+        back: What another device than the last one gives the host; None: the last one does.
+    """
 
     lengths: tuple[int, ...]
     devices: tuple[DeviceTimes, ...]
     links: tuple[LinkTimes, ...]
+    back: tuple[Stretch, ...] | None = None
+
+    @property
+    def results(self) -> tuple[Stretch, ...]:
+        """Steps given to the host."""
+        return self.devices[-1].gives if self.back is None else self.back
 
 
 def system_times(partition: Partition, lengths: Sequence[int]) -> SystemTimes:
@@ -76,13 +87,19 @@ def system_times(partition: Partition, lengths: Sequence[int]) -> SystemTimes:
         devices += [made] * len(part.names)
         given.append(taken)
     links: list[LinkTimes] = []
+    frames = iter(schedule.frames)
     counts = [len(part.names) for part in partition.parts]
-    for number, frames in enumerate(schedule.frames):
-        links += [_link([[frame] for frame in frames], given[number])] * (counts[number] * counts[number + 1])
+    for number, route in enumerate(partition.routes):
+        takers = counts[number + 1] if number + 1 < len(counts) else 1
+        for _ in route.hops:
+            links += [_link([[frame] for frame in next(frames)], given[number])] * (counts[number] * takers)
     shared = [number for number, part in enumerate(partition.parts) if part.exchange is not None]
     for number, steps in zip(shared, schedule.exchanged):
         links += _inside(steps, given[number], partition.parts[number].ring, counts[number])
-    return SystemTimes(tuple(lengths), tuple(devices), tuple(links))
+    back = None
+    if partition.back is not None:
+        back = _beats(schedule.outputs, _places(given[-1]), 1, partition.back.receiver)
+    return SystemTimes(tuple(lengths), tuple(devices), tuple(links), back)
 
 
 def _inside(
@@ -142,8 +159,10 @@ def _places(lengths: Iterable[int]) -> list[Place]:
     return [(sequence, step) for sequence, length in enumerate(lengths) for step in range(length)]
 
 
-def _beats(steps: Sequence[Sequence[int]], places: Sequence[Place], cycle: int) -> tuple[Stretch, ...]:
-    return tuple(_stretch(beats[0], beats[-1] + 1, place, cycle) for beats, place in zip(steps, places))
+def _beats(
+    steps: Sequence[Sequence[int]], places: Sequence[Place], cycle: int, beat: int = 1
+) -> tuple[Stretch, ...]:
+    return tuple(_stretch(beats[0], beats[-1] + beat, place, cycle) for beats, place in zip(steps, places))
 
 
 def _stretch(start: int, end: int, place: Place, cycle: int) -> Stretch:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations, pairwise, product
 
 from rnngen.report.chart import WIDTH, arrow, figure, fitting, rectangle, text
@@ -57,8 +57,8 @@ def _box(view: SystemView, index: int, at: Point, width: float) -> Markup:
     return join(*parts)
 
 
-def _link_label(link: Json, middle: Point) -> Markup:
-    """What a link carries, above and below an arrow's middle."""
+def _link_label(link: Json, middle: Point, over: Sequence[str] = ()) -> Markup:
+    """What a link carries, above and below an arrow's middle; ``over``: devices that give it on."""
     load, said, works = _load(link)
     x, y = middle
     title = f"{lookup(link, 'from')} to {lookup(link, 'to')} {works}"
@@ -67,7 +67,13 @@ def _link_label(link: Json, middle: Point) -> Markup:
         text(x, y - 9, f"{count(link, 'frame_words')} a frame", "tick", "middle"),
         gauge(x - GAUGE / 2, y + 9, GAUGE, load, title),
         text(x, y + 31, said, "tick", "middle"),
+        text(x, y + 45, fitting(_over(over), GAP - 4, 6.2), "tick", "middle") if over else None,
     )
+
+
+def _over(between: Sequence[str]) -> str:
+    """Devices that give on what others compute."""
+    return f"over {', '.join(between)}"
 
 
 def _legend(y: float) -> Markup:
@@ -108,15 +114,46 @@ def _chain(view: SystemView) -> Markup:
     parts = [
         arrow([(first[0] - 40, first[1] + BOX / 2), (first[0], first[1] + BOX / 2)]),
         text(first[0] - 6, first[1] + BOX / 2 - 8, "input", "tick", "end"),
-        arrow([(last[0] + width, last[1] + BOX / 2), (last[0] + width + 40, last[1] + BOX / 2)]),
-        text(last[0] + width + 6, last[1] + BOX / 2 - 8, "output", "tick"),
+        *(_back(view, corners, width) if view.back else _output(last, width)),
     ]
-    for link, one, other in zip(view.links, corners, corners[1:]):
+    for (link, over), one, other in zip(_chain_links(view), corners, corners[1:]):
         way, middle = _between(one, other, width)
-        parts += [arrow(way), _link_label(link, middle)]
+        parts += [arrow(way), _link_label(link, middle, over)]
     parts += [_box(view, index, corner, width) for index, corner in enumerate(corners)]
-    bottom = last[1] + BOX + 24
+    bottom = last[1] + BOX + (48 if view.back else 24)
     return figure(bottom + 20, "Devices and links", *parts, _legend(bottom))
+
+
+def _chain_links(view: SystemView) -> list[tuple[Json, list[str]]]:
+    """From each device to the next one: its link, and the devices that its results go over."""
+    if view.paths:
+        between = view.paths[: len(view.parts) - 1]
+        return [(view.link(path[0], path[1]), path[1:-1]) for path in between]
+    return [(link, []) for link in view.links]
+
+
+def _output(last: Point, width: float) -> list[Markup]:
+    """Where results leave the last device."""
+    y = last[1] + BOX / 2
+    return [
+        arrow([(last[0] + width, y), (last[0] + width + 40, y)]),
+        text(last[0] + width + 6, y - 8, "output", "tick"),
+    ]
+
+
+def _back(view: SystemView, corners: Sequence[Point], width: float) -> list[Markup]:
+    """The way of results from the last device around to the host's, and out of that."""
+    names = [str(lookup(device, "name")) for device in view.devices]
+    (left, top), last = corners[names.index(view.back[-1])], corners[-1]
+    below, x = last[1] + BOX + 18, left - 30
+    way = [(last[0] + width / 2, last[1] + BOX), (last[0] + width / 2, below), (x, below), (x, top + BOX - 14)]
+    over = f" {_over(view.back[1:-1])}" if view.back[1:-1] else ""
+    return [
+        arrow([*way, (left, top + BOX - 14)]),
+        text(x + 8, below + 14, f"results back to {view.back[-1]}{over}", "tick"),
+        arrow([(left, top + 18), (left - 40, top + 18)]),
+        text(left - 6, top + 10, "output", "tick", "end"),
+    ]
 
 
 def _around(devices: int) -> tuple[list[Point], float]:

@@ -166,7 +166,18 @@ def _host(view: SystemView) -> Markup:
     if view.shares_all:
         told = "The host gives every step to all devices and takes each one's units."
     around = any(view.ring(part) for part in range(len(view.parts)))
-    return note(told, _SHARED.get(str(lookup(view.document, "cut")), ""), _AROUND if around else None)
+    shared = _SHARED.get(str(lookup(view.document, "cut")), "")
+    return note(told, shared, _AROUND if around else None, _ways(view))
+
+
+def _ways(view: SystemView) -> str:
+    """Which devices give on what others compute."""
+    said = [
+        f" What {path[0]} gives to {path[-1]} goes over {' and '.join(path[1:-1])}."
+        for path in view.paths
+        if path[1:-1]
+    ]
+    return "".join(said)
 
 
 def _timeline_note(view: SystemView) -> Markup:

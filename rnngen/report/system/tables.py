@@ -121,6 +121,9 @@ def links(view: SystemView) -> Markup | None:
         "that another device can multiply. "
         if alike
         else "From last word out to first use: of a lone step, from the sender's last output word to the receiver's "
+        "last input word, or the host's last one. Of a way over several links each of them shows that of the way. "
+        if view.paths
+        else "From last word out to first use: of a lone step, from the sender's last output word to the receiver's "
         "last input word. "
     )
     return join(

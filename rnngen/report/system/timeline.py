@@ -174,5 +174,5 @@ def timeline(view: SystemView) -> Markup:
 
 def _out_mark(view: SystemView, axis: _Axis) -> Markup:
     """Where the first result is out."""
-    place = axis.x(view.times.devices[-1].gives[0].end)
+    place = axis.x(view.times.results[0].end)
     return line(place, axis.frame.top - 8, place, axis.frame.bottom, "mark")

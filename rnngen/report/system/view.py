@@ -58,6 +58,20 @@ class SystemView:
         """Whether no devices share a layer."""
         return len(self.parts) == len(self.devices)
 
+    @property
+    def paths(self) -> list[list[str]]:
+        """Devices on the way from each part to the next one, and to the host's, where not all ways are one link."""
+        return [[str(name) for name in path] for path in lookup(self.document, "paths") or ()]
+
+    @property
+    def back(self) -> list[str]:
+        """The way of the results to the host's device; empty: the last part's devices give them to the host."""
+        return self.paths[-1] if len(self.paths) == len(self.parts) else []
+
+    def link(self, source: str, target: str) -> Json:
+        """A link in use."""
+        return next(link for link in self.links if (lookup(link, "from"), lookup(link, "to")) == (source, target))
+
     def inside(self, part: int) -> list[Json]:
         """The links between devices that share a part, in a ring those that carry most; these are alike."""
         names = {lookup(self.devices[index], "name") for index in self.parts[part]}
