@@ -17,7 +17,7 @@ from rnngen.plan.dsp import DSPS
 from rnngen.plan.engine import EnginePlan, is_aligned
 from rnngen.plan.external import MemoryPort
 from rnngen.plan.layer import LayerShape
-from rnngen.plan.partition import Partition, Parts, best_apart, best_partition, better_apart
+from rnngen.plan.partition import Partition, Parts, Route, best_apart, best_partition, better_apart
 from rnngen.plan.partition.search import joined
 from rnngen.plan.search import Budget, plan_for_budget, plan_with_folding
 from rnngen.plan.shapes import block_shapes
@@ -114,7 +114,7 @@ def test_it_is_the_best_of_all_such_cuts() -> None:
             ends = (0, *places, count)
             plans = [parts.plan(device, range(*pair)) for device, pair in zip(system.devices, zip(ends, ends[1:]))]
             wires = [system.wire(f"d{k}", f"d{k + 1}") for k in range(2)]
-            hops = [parts.hop(wire, place) for wire, place in zip(wires, places) if wire]
+            hops = [Route((parts.hop(wire, place),)) for wire, place in zip(wires, places) if wire]
             keys.append(joined(parts, plans, hops).key("interval"))  # type: ignore[arg-type]
     found = best_apart(Parts(network, system), "interval")
     assert isinstance(found, Partition)

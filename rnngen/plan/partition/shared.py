@@ -183,7 +183,7 @@ class SharedBlock:
         block = BlockPlan((branch,), inputs=inputs)
         remote = gcd(words, branch.last.columns)
         plan = NetworkPlan((block,), 1, 1, remote_words=remote, handed_words=words)
-        there = Exchange(plan, exchange)([at * exchange.sender for at in handed_beats(plan)])
+        there = Exchange(plan, exchange)(handed_beats(plan))
         begins = max(at - int(branch.last.first_read(place)) for place, at in zip(branch.last.others_h, there))
         block = replace(block, branches=(replace(branch, exchange=begins),)).with_slots(2)
         outputs = port_words(replace(block, inputs=branch.units), block.interval)
