@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from rnngen.config.system import Device, Link, System
 from rnngen.emit.system import SystemDesign
 from rnngen.errors import PlanError
 from rnngen.flow.emulate import emulate
@@ -36,6 +37,17 @@ def test_a_pair_is_exact_in_bits_and_cycles(pair: SystemDesign) -> None:
     assert pair.document["cut"] == "groups"
     assert pair.document["step_interval_ticks"] >= 24
     assert_as_planned(pair, 9)
+
+
+def test_the_clock_of_another_device_changes_no_cycle(pair: SystemDesign, tmp_path: Path) -> None:
+    """A third device of 75 MHz makes a tick a third as long; the group's clock is as it was."""
+    two = mesh(2, 64)
+    third = Device("d2", 75_000_000, 1)
+    system = System((*two.devices, third), (*two.links, Link("d0", "d2", 64, 6), Link("d1", "d2", 64, 6)), two.host)
+    found = partition(grouped(24, 32, 16, 2), system, tmp_path / "d", GROUPS)
+    assert found.names == pair.names
+    assert found.partition.parts[0].plan == pair.partition.parts[0].plan
+    assert found.document["step_interval_ticks"] == 3 * pair.document["step_interval_ticks"]
 
 
 def test_the_devices_together_are_one_network(pair: SystemDesign, tmp_path: Path) -> None:
