@@ -111,9 +111,9 @@ def test_a_dead_direction_gives_nothing_wrong(four: SystemDesign) -> None:
     assert len(report.run.out_beats) == 0
 
 
-def test_a_host_at_one_device_keeps_layers_whole(tmp_path: Path) -> None:
+def test_a_host_at_one_device_keeps_rows_together(tmp_path: Path) -> None:
     """The input of a layer that devices share is given to all of them."""
     system = around(4, 16, both=True)
     system = System(system.devices, system.links, Host("d0", "d0"))
     design = partition(recurrent("lstm", 24, 32), system, tmp_path / "d")
-    assert design.names == ("d0",)
+    assert all(len(part.names) == 1 for part in design.partition.parts)

@@ -112,10 +112,17 @@ def test_a_dead_direction_gives_nothing_wrong(pair: SystemDesign) -> None:
     assert len(report.run.out_beats) == 0
 
 
-def test_a_host_at_one_device_keeps_layers_whole(tmp_path: Path) -> None:
-    """The input of a layer whose rows are cut is given to all of its devices."""
+def test_a_host_at_one_device_keeps_rows_together(tmp_path: Path) -> None:
+    """The input of a layer whose rows are cut is given to all of its devices; x and h may be apart; results go back.
+
+    The device of x has 128 * 24 products on 64 multipliers, that of h 128 * 32.
+    """
     design = partition(recurrent("lstm", 24, 32), mesh(2, 64, host=Host("d0", "d0")), tmp_path / "d")
-    assert design.names == ("d0",)
+    assert [part.names for part in design.partition.parts] == [("d0",), ("d1",)]
+    assert design.partition.apart == (0,)
+    assert design.partition.back is not None
+    assert design.document["step_interval_ticks"] >= 64
+    assert_as_planned(design, 7)
 
 
 def test_two_layers_over_two_devices_each(tmp_path: Path) -> None:
