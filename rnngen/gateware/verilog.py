@@ -19,5 +19,6 @@ def to_verilog(circuit: Elaboratable, name: str, ports: Sequence[Signal]) -> str
     try:
         return str(verilog.convert(circuit, name=name, ports=ports, emit_src=False, strip_internal_attrs=True))
     except (OSError, verilog.YosysError) as error:
-        reason = str(error).strip().splitlines()[-1]
+        said = str(error).strip().splitlines()  # none, where it was ended from outside
+        reason = said[-1] if said else "it was ended before it said why"
         raise ToolError(f"Yosys, which writes the Verilog, failed: {reason}.") from error
