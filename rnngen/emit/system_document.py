@@ -127,7 +127,6 @@ def links_inside(part: PartPlan) -> list[tuple[tuple[str, str], int]]:
 
 def _link_dict(partition: Partition, found: Hop, ends: tuple[str, str], frames: int = 1) -> dict[str, Any]:
     """The figures of a link in use, of each of its frames, and of all of a step."""
-    busy = found.busy(frames)
     return {
         "from": ends[0],
         "to": ends[1],
@@ -138,9 +137,9 @@ def _link_dict(partition: Partition, found: Hop, ends: tuple[str, str], frames: 
         "payload_words": found.frame.words,
         "frame_words": found.words,
         **({"frames_a_step": frames} if found.ring else {}),
-        "interval_ticks": busy,
+        "interval_ticks": found.busy(frames),
         "latency_ticks": found.latency,
-        "load": float(Fraction(busy, partition.interval_ticks)),
+        "load": float(partition.load(found, frames)),
     }
 
 

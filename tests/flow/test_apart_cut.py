@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from rnngen.plan.engine import EnginePlan
 from rnngen.plan.network import BlockPlan
 from rnngen.plan.schedule import settled_interval, with_buffers
 from rnngen.plan.shapes import block_shapes
+from tests.flow.test_gates_in_turn import Lanes
 from tests.flow.test_rows import assert_as_planned, recurrent
 from tests.random_networks import make_input, make_network
 
@@ -171,16 +172,6 @@ def test_sums_wider_than_every_link(tmp_path: Path) -> None:
 
 
 # On one device
-
-
-@dataclass(frozen=True)
-class Lanes:
-    """Of the engine of h."""
-
-    turns: int
-    rows: int
-    columns: int
-    elements: int
 
 
 def on_one_device(

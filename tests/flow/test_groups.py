@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from rnngen.config.system import Device, Link, System
 from rnngen.emit.system import SystemDesign
 from rnngen.errors import PlanError
-from rnngen.flow.emulate import emulate
-from rnngen.flow.generate import GenerateOptions, generate
 from rnngen.flow.partition import PartitionOptions, partition
 from rnngen.flow.simulate_system import simulate_system
 from rnngen.nn import GroupedLSTM
-from tests.flow.test_rows import assert_as_planned, mesh
+from tests.flow.test_rows import assert_as_one_device, assert_as_planned, mesh
 
 GROUPS = PartitionOptions(cut="groups")
 
@@ -51,11 +48,7 @@ def test_the_clock_of_another_device_changes_no_cycle(pair: SystemDesign, tmp_pa
 
 
 def test_the_devices_together_are_one_network(pair: SystemDesign, tmp_path: Path) -> None:
-    one = generate(grouped(24, 32, 16, 2), tmp_path / "one", GenerateOptions(multipliers=128))
-    x = np.random.default_rng(2).uniform(-1.0, 1.0, (3, 5, 24))
-    report = simulate_system(pair, x)
-    assert report.comparison.bit_exact
-    assert np.array_equal(one.quantised.output_format.to_float(report.output), emulate(one, x).output)
+    assert_as_one_device(pair, grouped(24, 32, 16, 2), tmp_path / "one")
 
 
 def test_bad_lines_change_no_bit(pair: SystemDesign) -> None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from rnngen.config.system import Device, Host, Link, System
-from rnngen.emit.system import SystemDesign, read_system
-from rnngen.flow import GenerateOptions, PartitionOptions, emulate, generate, partition, simulate_system
+from rnngen.emit.system import SystemDesign
+from rnngen.flow import PartitionOptions, partition, simulate_system
 from rnngen.nn import GroupedLSTM
-from tests.flow.test_rows import assert_as_planned, recurrent
+from tests.flow.test_rows import assert_as_one_device, assert_as_planned, recurrent
 
 pytestmark = pytest.mark.verilator
 
@@ -44,11 +43,7 @@ def test_both_ways_round(four: SystemDesign) -> None:
 
 
 def test_the_devices_together_are_one_network(four: SystemDesign, tmp_path: Path) -> None:
-    one = generate(recurrent("lstm", 24, 32), tmp_path / "one", GenerateOptions(multipliers=64))
-    x = np.random.default_rng(2).uniform(-1.0, 1.0, (3, 5, 24))
-    report = simulate_system(read_system(four.folder), x)
-    assert report.comparison.bit_exact
-    assert np.array_equal(one.quantised.output_format.to_float(report.output), emulate(one, x).output)
+    assert_as_one_device(four, recurrent("lstm", 24, 32), tmp_path / "one")
 
 
 def test_one_way_round(tmp_path: Path) -> None:

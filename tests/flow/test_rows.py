@@ -38,6 +38,15 @@ def assert_as_planned(design: SystemDesign, steps: int) -> None:
     assert measured.latency_last_output_cycles == design.document["latency_last_output_ticks"]
 
 
+def assert_as_one_device(design: SystemDesign, model: torch.nn.Module, folder: Path) -> None:
+    """The devices together give what one device does that has the whole model, in every bit."""
+    one = generate(model, folder, GenerateOptions(multipliers=128))
+    x = np.random.default_rng(2).uniform(-1.0, 1.0, (3, 5, one.quantised.input_size))
+    report = simulate_system(read_system(design.folder), x)
+    assert report.comparison.bit_exact
+    assert np.array_equal(one.quantised.output_format.to_float(report.output), emulate(one, x).output)
+
+
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> SystemDesign:
     return partition(recurrent("lstm", 24, 32), mesh(2, 64), tmp_path_factory.mktemp("pair") / "d")
@@ -51,11 +60,7 @@ def test_a_pair_is_exact_in_bits_and_cycles(pair: SystemDesign) -> None:
 
 
 def test_the_devices_together_are_one_network(pair: SystemDesign, tmp_path: Path) -> None:
-    one = generate(recurrent("lstm", 24, 32), tmp_path / "one", GenerateOptions(multipliers=128))
-    x = np.random.default_rng(2).uniform(-1.0, 1.0, (3, 5, 24))
-    report = simulate_system(read_system(pair.folder), x)
-    assert report.comparison.bit_exact
-    assert np.array_equal(one.quantised.output_format.to_float(report.output), emulate(one, x).output)
+    assert_as_one_device(pair, recurrent("lstm", 24, 32), tmp_path / "one")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from amaranth.sim import Simulator
@@ -14,7 +15,7 @@ def taken(rate: Rate, offered: list[int]) -> list[int]:
     """Cycles in which a word is taken, of those in which one is there."""
     found = []
 
-    async def bench(context) -> None:  # type: ignore[no-untyped-def]
+    async def bench(context: Any) -> None:
         for cycle, valid in enumerate(offered):
             context.set(rate.valid, valid)
             if valid and context.get(rate.ready):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from rnngen.verify.course import Course
@@ -10,8 +12,8 @@ from rnngen.verify.simulator import RunOptions
 CLOCKS = (("aclk", 9), ("aclk_1", 10))
 
 
-def course(window: int, shared: tuple[str, ...] = (), **options: object) -> Course:
-    return Course(RunOptions(expected_beats=1, clocks=CLOCKS, output_clock="aclk_1", **options), window, shared)  # type: ignore[arg-type]
+def course(window: int, shared: tuple[str, ...] = (), **options: Any) -> Course:
+    return Course(RunOptions(expected_beats=1, clocks=CLOCKS, output_clock="aclk_1", **options), window, shared)
 
 
 @pytest.mark.parametrize("window", [4, 9, 23])

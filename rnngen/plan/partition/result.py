@@ -112,9 +112,9 @@ class Partition:
         """Whether all clocks are equal."""
         return len({part.device.clock_hz for part in self.parts}) == 1
 
-    def load(self, hop: Hop) -> Fraction:
-        """Share of its time that a link is busy with frames of results."""
-        return Fraction(hop.interval, self.interval_ticks)
+    def load(self, hop: Hop, frames: int = 1) -> Fraction:
+        """Share of its time that a link is busy with so many frames of results a step."""
+        return Fraction(hop.busy(frames), self.interval_ticks)
 
     def key(self, goal: str) -> tuple[int, int]:
         """What is minimised, the first figure first."""
