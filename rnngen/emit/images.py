@@ -61,16 +61,17 @@ def weight_words(layer: QuantisedLayer, plan: EnginePlan) -> IntArray:
     column runs fastest, then the gate, then the row.  Where x and h are multiplied side by side, a word's columns are
     those of its x, then those of its h.
     """
-    return _in_order(_stored(layer, plan)[0], plan, 1)
+    return _in_order(_stored(layer, plan)[0], plan)
 
 
 def index_words(layer: QuantisedLayer, plan: EnginePlan) -> IntArray:
     """Places of non-zeros in their banks, word by word as ``weight_words``: those of rows that share them once.
 
-    In a word the gate runs fastest, then the row, then the bank.
+    Where tiles share them, words of their first tile only.  In a word the gate runs fastest, then the row, then the
+    bank.
     """
     shared = plan.shape.banked.shared_rows if plan.shape.banked else 1
-    words = _in_order(_stored(layer, plan)[1], plan, shared)
+    words = _in_order(_stored(layer, plan)[1], plan, shared, plan.tiles_a_set)
     return words.reshape(len(words), -1, plan.columns).transpose(0, 2, 1).reshape(len(words), -1)
 
 
@@ -86,8 +87,11 @@ def _stored(layer: QuantisedLayer, plan: EnginePlan) -> tuple[list[IntArray], li
     return values, places
 
 
-def _in_order(matrices: list[IntArray], plan: EnginePlan, row_step: int) -> IntArray:
-    """Elements of x and of h, (gates * units, columns), as memory words; of ``row_step`` rows of a tile the first."""
+def _in_order(matrices: list[IntArray], plan: EnginePlan, row_step: int = 1, tile_step: int = 1) -> IntArray:
+    """Elements of x and of h, (gates * units, columns), as memory words.
+
+    Of ``row_step`` rows of a tile, and of ``tile_step`` tiles, the first.
+    """
     gates, units, at_once = plan.shape.gates, plan.shape.units, plan.gates_at_once
     side_by_side = plan.x_lanes > 0
     sizes = [(plan.x_words, plan.x_columns), (plan.h_words, plan.h_columns)]
@@ -95,10 +99,11 @@ def _in_order(matrices: list[IntArray], plan: EnginePlan, row_step: int) -> IntA
     for matrix, (own_words, columns) in zip(matrices, sizes):
         words = plan.sweep if side_by_side else own_words
         cube = _pad(matrix.reshape(gates, units, -1), (gates, plan.tiles * plan.rows, words * columns))
-        cube = cube.reshape(plan.turns, at_once, plan.tiles, plan.rows, words, columns)[:, :, :, ::row_step]
-        rows = cube.shape[3]
+        cube = cube.reshape(plan.turns, at_once, plan.tiles, plan.rows, words, columns)
+        cube = cube[:, :, ::tile_step, ::row_step]
+        tiles, rows = cube.shape[2:4]
         cube = cube.transpose(2, 0, 4, 3, 1, 5)  # tile, turn, word, row, gate, column
-        blocks.append(cube.reshape(plan.sweeps, words, rows, at_once, columns))
+        blocks.append(cube.reshape(tiles * plan.turns, words, rows, at_once, columns))
     passes = plan.passes
     if plan.shape.spaced:
         blocks, passes = blocks[::-1], (plan.h_words, plan.x_words)
@@ -110,9 +115,9 @@ def _in_order(matrices: list[IntArray], plan: EnginePlan, row_step: int) -> IntA
 
 
 def _weight_bits(layer: QuantisedLayer, plan: EnginePlan) -> BitArray:
-    """Weight memory words as bits: weights, and behind them the places of non-zeros."""
+    """Weight memory words as bits: weights, and behind them the places of non-zeros, unless those are apart."""
     bits = _bits(weight_words(layer, plan), layer.formats.product.weight_width)
-    if plan.shape.banked is None:
+    if plan.shape.banked is None or plan.places_apart:
         return bits
     return np.concatenate([bits, _bits(index_words(layer, plan), plan.shape.banked.index_bits)], axis=1)
 
@@ -188,11 +193,15 @@ def external_image(layers: Sequence[QuantisedLayer], plan: NetworkPlan) -> bytes
 def memory_images(
     layer: QuantisedLayer, plan: EnginePlan, h_size: int, state_access: bool, external: bool = False
 ) -> dict[str, str]:
-    """Texts of an engine's images by what they hold: ``weights`` (unless they are ``external``), ``bias`` and, where it
-    has them, ``table``, ``h_0`` and ``state_0``; with ``state_access`` the last two are there even if they are zeros.
+    """Texts of an engine's images by what they hold.
+
+    ``weights`` (unless they are ``external``), ``bias`` and, where it has them, ``places``, ``table``, ``h_0`` and
+    ``state_0``; with ``state_access`` the last two are there even if they are zeros.
     """
     product, formats = layer.formats.product, layer.formats
     images = {} if external else {"weights": _hex(_weight_bits(layer, plan))}
+    if plan.shape.banked and plan.places_apart:
+        images["places"] = hex_lines(index_words(layer, plan), plan.shape.banked.index_bits)
     if kept_slots(layer):
         images["bias"] = hex_lines(bias_words(layer, plan), product.bias.width)
     if not isinstance(formats, LinearFormats) or formats.preactivation is not None:

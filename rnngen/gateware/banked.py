@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from amaranth.hdl import ClockSignal, Const, Instance, Module, Signal, Value
+from amaranth.hdl import ClockSignal, Const, Instance, Module, Mux, Signal, Value
 
 from rnngen.gateware.array import ArrayShape
 from rnngen.gateware.buffers import VectorWriter
@@ -12,6 +12,31 @@ from rnngen.gateware.sequencer import Sequencer
 from rnngen.ir.quantised import QuantisedLayer
 from rnngen.plan.engine import EnginePlan
 from rnngen.plan.vectors import VectorBanks
+
+
+def place_address(m: Module, plan: EnginePlan, sequencer: Sequencer, again: Value) -> Signal:
+    """Where the places of each issue are, if they have a memory of their own: tiles that share them read them again.
+
+    Args:
+        again: The step begins again (its h pass, of a spaced engine).
+    """
+    address = Signal(range(max(2, plan.index_words)), name="place_address")
+    following, begin = Signal.like(address, name="next_place"), Signal.like(address, name="first_place")
+    tile, set_end, tile_end = Signal(range(plan.tiles_a_set), name="tile_of_set"), Signal(), Signal()
+    m.d.comb += [
+        following.eq(Mux(address == plan.index_words - 1, 0, address + 1)),
+        tile_end.eq(sequencer.last & (sequencer.turn == plan.partial_turns - 1)),
+        set_end.eq(sequencer.last_tile | (tile == plan.tiles_a_set - 1)),
+    ]
+    with m.If(sequencer.issue):
+        m.d.sync += address.eq(following)
+    with m.If(tile_end & set_end):
+        m.d.sync += [begin.eq(following), tile.eq(0)]
+    with m.Elif(tile_end):
+        m.d.sync += [address.eq(begin), tile.eq(tile + 1)]
+    with m.If(again):
+        m.d.sync += [address.eq(0), begin.eq(0), tile.eq(0)]
+    return address
 
 
 def make_banked_array(

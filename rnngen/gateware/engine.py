@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from rnngen.arith.format import Format
 from rnngen.gateware.array import ArrayShape, engine_array
-from rnngen.gateware.banked import make_banked_array
+from rnngen.gateware.banked import make_banked_array, place_address
 from rnngen.gateware.buffers import StepBuffer, VectorMemory, VectorWriter, address_width, fit_address, write_layout
 from rnngen.gateware.context import EngineContext
 from rnngen.gateware.external import WeightBuffer, beat_layout
@@ -62,7 +62,7 @@ class Engine(wiring.Component):
         saturations: Narrowings that saturated since reset or clear; sticks at its largest value.
         clear: Sets the counter to 0.
         word, group: To and from the shared array, where there is one.
-        load_weights, load_bias: Writes to the parameter memories, where the engine is ``loadable``.
+        load_weights, load_places, load_bias: Writes to the parameter memories, where the engine is ``loadable``.
         beat, returned: Weights from external memory, and room for more (``WeightBuffer``).
         h_1, h_2, ..: Words of the h of other devices, each with as many units as this one (``RemoteVector``).
         held: The next word's weights are not there, or its h; nothing may start.
@@ -183,7 +183,8 @@ class Engine(wiring.Component):
         if not shape.apart:
             self._release(m, sequencer)
         if self._plan.shape.spaced:
-            loads = [getattr(self, f"load_{what}").enable for what in ("weights", "h_0") if what in self._memories]
+            read_ahead = [what for what in ("weights", "places", "h_0") if what in self._memories]
+            loads = [getattr(self, f"load_{what}").enable for what in read_ahead]
             m.d.comb += [sequencer.go_h.eq(self.go_h), self.stale.eq(Cat(self.restart, *loads).any())]
         tail_leaf, tail = make_tail(self._layer, self._plan, self._image("table"))
         m.submodules.tail = tail_leaf
@@ -338,7 +339,12 @@ class Engine(wiring.Component):
             m.d.comb += hidden.write.eq(self.feedback)
         read = buffer.memory if isinstance(buffer.memory, VectorWriter) and plan.shape.inputs else None
         array = engine_array(self._layer, plan, context.options.multiplier)
-        word = self._weights(m, sequencer, sequencer.issue)
+        word: Value = self._weights(m, sequencer, sequencer.issue)
+        if plan.places_apart:
+            address = place_address(m, plan, sequencer, self.go_h if plan.shape.spaced else Const(0, 1))
+            places = Signal(plan.index_width, name="places")
+            m.submodules.places = self._parameter_memory("places", plan.index_words, address, places)
+            word = Cat(word, places)
         banks = vector_banks(product, plan, context.options.dsp, 2 * context.capacity, context.streams)
         m.submodules.array = make_banked_array(
             m, self._layer, plan, array, sequencer, word, read, hidden, banks, sums, sums_x

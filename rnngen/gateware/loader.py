@@ -26,7 +26,7 @@ class LoadableMemory:
 
     Attributes:
         engine: Its engine, from 0.
-        memory: 0 weights, 1 bias, 2 the h and 3 the state that sequences begin with.
+        memory: 0 weights, 1 bias, 2 the h and 3 the state that sequences begin with, 4 places of non-zeros.
     """
 
     engine: int

@@ -9,14 +9,22 @@ from rnngen.plan.engine import EnginePlan
 from rnngen.plan.layer import ceil_div
 from rnngen.plan.memory import kept_slots, state_width
 
+MEMORY_NAMES = ("weights", "places", "bias", "table", "h_0", "state_0")
+"""What the memories of an engine that have images hold."""
+
 
 def image_names(index: int, prefix: str = "") -> dict[str, str]:
     """Memory image files of engine ``index``, by what they hold."""
-    return {what: f"{prefix}engine{index}_{what}.hex" for what in ("weights", "bias", "table", "h_0", "state_0")}
+    return {what: f"{prefix}engine{index}_{what}.hex" for what in MEMORY_NAMES}
 
 
 def weight_word_width(layer: QuantisedLayer, plan: EnginePlan) -> int:
-    """Bits of one weight memory word: weights, and of banked rows their places behind them."""
+    """Bits of one weight memory word: weights, and of banked rows their places, unless those are apart."""
+    return operand_word_width(layer, plan) - (plan.index_width if plan.places_apart else 0)
+
+
+def operand_word_width(layer: QuantisedLayer, plan: EnginePlan) -> int:
+    """Bits of what the array takes of its memories in a cycle: weights, and of banked rows their places behind them."""
     return plan.multipliers * layer.formats.product.weight_width + plan.index_width
 
 
@@ -29,7 +37,7 @@ def bus_widths(layer: QuantisedLayer, plan: EnginePlan) -> dict[str, int]:
     """Bits of an engine's widest buses, by what they carry in one cycle."""
     product = layer.formats.product
     return {
-        "weights": weight_word_width(layer, plan),
+        "weights": operand_word_width(layer, plan),
         "biases": plan.elements * len(layer.formats.bias_slots) * bias_width(layer),
         "sums": plan.elements * plan.shape.gates * sum_width(layer, plan),
         "operands": plan.columns * product.operand_width,
@@ -39,6 +47,8 @@ def bus_widths(layer: QuantisedLayer, plan: EnginePlan) -> dict[str, int]:
 def parameter_memories(index: int, layer: QuantisedLayer, plan: EnginePlan) -> dict[str, LoadableMemory]:
     """The memories of engine ``index`` that hold its parameters, by what they hold."""
     found = {"weights": LoadableMemory(index, 0, weight_word_width(layer, plan), plan.words)}
+    if plan.places_apart:
+        found["places"] = LoadableMemory(index, 4, plan.index_width, plan.index_words)
     if kept_slots(layer):
         depth = plan.group_count * max(1, layer.symbols)
         found["bias"] = LoadableMemory(index, 1, bias_word_width(layer, plan), depth)

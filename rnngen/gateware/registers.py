@@ -176,7 +176,10 @@ REGISTERS: tuple[Register, ...] = (
         0x50,
         "rw",
         (
-            Field("memory", 0, 2, "0: weights.  1: bias.  2, 3: h and state that sequences begin with."),
+            Field(
+                "memory", 0, 3,
+                "0: weights.  1: bias.  2, 3: h and state that sequences begin with.  4: places of non-zeros.",
+            ),  # fmt: skip
             Field("engine", 8, 8, "Engine, that is layer, counted from 0."),
         ),
         "Memory that LOAD_DATA fills. Writing it drops an unfinished word and sets LOAD_STATUS to 0.",

@@ -490,8 +490,23 @@ class EnginePlan:
 
     @cached_property
     def index_width(self) -> int:
-        """Bits of the places in a weight word."""
+        """Bits of the places of a weight word."""
         return self.index_sets * self.columns * self.shape.banked.index_bits if self.shape.banked else 0
+
+    @cached_property
+    def tiles_a_set(self) -> int:
+        """Tiles, one behind the other, whose rows have the same places: more than one where R < N."""
+        return ceil_div(self.shape.banked.shared_rows, self.rows) if self.shape.banked else 1
+
+    @property
+    def places_apart(self) -> bool:
+        """Whether places have a memory of their own, which each tile of a set reads; else they are in weight words."""
+        return self.tiles_a_set > 1
+
+    @property
+    def index_words(self) -> int:
+        """Memory words with places."""
+        return ceil_div(self.tiles, self.tiles_a_set) * self.turns * self.sweep if self.shape.banked else 0
 
     @cached_property
     def unhidden_interval(self) -> int:

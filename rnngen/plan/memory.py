@@ -50,7 +50,7 @@ def engine_memory_bits(
     copies = max(1, plan.index_sets)
     bits["input"] *= 1 if shape.symbols else copies
     if plan.index_width:
-        bits["indices"] = plan.words * plan.index_width
+        bits["indices"] = plan.index_words * plan.index_width
     if shape.hidden:
         bits["hidden"] = copies * h_bank_words(plan, streams, sizes[1]) * plan.h_columns * product.h.width
     if state_width(layer):

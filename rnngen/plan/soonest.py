@@ -19,8 +19,8 @@ from rnngen.plan.engine import EnginePlan, result_cycles
 from rnngen.plan.layer import LayerShape
 from rnngen.plan.options import ELEMENT_DSPS, Option, fixed
 from rnngen.plan.shapes import BlockShape
-from rnngen.plan.sizes import column_choices, distinct_divisions
-from rnngen.plan.timing import PARTIAL_CYCLES, Pipeline
+from rnngen.plan.sizes import column_choices, row_divisions
+from rnngen.plan.timing import INDEX_CYCLES, PARTIAL_CYCLES, Pipeline
 
 _SMALL = 1024
 """Weights of a gate up to which all lanes are tried; else the fewest rows and columns for as many tiles and words."""
@@ -106,8 +106,10 @@ def _all_lanes(shape: BlockShape, multipliers: int, dsps: int | None, pipeline: 
     """
     layer = shape.layers[0]
     every = layer.units * max(layer.inputs, layer.hidden) <= _SMALL
-    numbers = range(1, layer.units + 1) if every else distinct_divisions(layer.units)
-    choices = range(1, max(layer.inputs, layer.hidden) + 1) if every else column_choices(layer)
+    numbers = range(1, layer.units + 1) if every else row_divisions(layer)
+    choices = range(1, max(layer.inputs, layer.hidden) + 1) if every and not layer.banked else column_choices(layer)
+    if layer.banked:
+        numbers = [rows for rows in numbers if layer.banked.allows(rows)]
     grid = np.meshgrid(np.array(numbers), np.array(choices), indexing="ij")
     rows, columns = (axis.ravel() for axis in grid)
     fits = layer.array_dsps(layer.gates * rows, columns) <= multipliers
@@ -133,12 +135,12 @@ def _lanes(
     """Lanes with their costs and latencies (``EnginePlan.last_write_cycle``)."""
     multipliers = layer.array_dsps(layer.gates * rows, columns)
     cost = multipliers + (elements * ELEMENT_DSPS[layer.kind] if dsps else 0)
-    words = -(-layer.inputs // columns)
+    words = np.full_like(rows, layer.x_words(layer.banked.banks)) if layer.banked else -(-layer.inputs // columns)
     tiles = -(-layer.units // rows)
     last = layer.units - (tiles - 1) * rows
     ways = {int(count): result_cycles(layer.kind, int(count), pipeline) for count in np.unique(columns)}
     result = np.array([ways[count] for count in columns.tolist()], dtype=np.int64)
-    result += PARTIAL_CYCLES if layer.spaced else 0
+    result += (PARTIAL_CYCLES if layer.spaced else 0) + (INDEX_CYCLES if layer.banked else 0)
     spacing = np.maximum(words, -(-rows // elements))
     latency = (tiles - 1) * spacing + words - 1 + result + -(-last // elements) - 1
     for place in np.flatnonzero((tiles == 1) & (words == 1)):  # a step of one word may be unrolled

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,8 @@ from rnngen.errors import PlanError
 from rnngen.gateware.context import CoreOptions
 from rnngen.gateware.top import accelerator_verilog, loadable_memories
 from rnngen.ir.network import LinearLayer, Network, RecurrentLayer
+from rnngen.passes.banked import with_masks
+from rnngen.passes.prune_layers import PrunedMatrix, PruneOptions, prune_network
 from rnngen.passes.quantise import quantise
 from rnngen.plan.search import plan_for_lanes
 from rnngen.plan.shapes import block_shapes
@@ -38,9 +42,23 @@ def network(seed: int, hidden: int = 7) -> Network:
     return Network("net", (lstm, LinearLayer("head", tensor(3, hidden), tensor(3))))
 
 
-def design_of(net: Network, folder: Path, x: np.ndarray):
-    quantised = quantise(net, 8, 16, x)
-    plan = plan_for_lanes(block_shapes(quantised), 4, 3, 2)
+def pruned(net: Network) -> tuple[Network, tuple[PrunedMatrix, ...]]:
+    """2 of 5 and 3 of 7 weights of a row are kept, the same ones of four units; the extremes are there again."""
+    net, masks = prune_network(net, PruneOptions(1, Fraction(3, 5), Fraction(4, 7), shared_rows=4))
+    lstm, head = net.layers
+    changed = {}
+    for field in ("weight_ih", "weight_hh"):
+        changed[field] = weights = getattr(lstm, field).copy()
+        weights.flat[np.flatnonzero(weights)[:2]] = 1.0, -1.0
+    return replace(net, layers=(replace(lstm, **changed), head)), masks
+
+
+def design_of(net: Network, folder: Path, x: np.ndarray, sparse: bool = False):
+    masks: tuple[PrunedMatrix, ...] = ()
+    if sparse:
+        net, masks = pruned(net)
+    quantised = with_masks(quantise(net, 8, 16, x), masks)
+    plan = plan_for_lanes(block_shapes(quantised), 4, 2 if sparse else 3, 1 if sparse else 2)
     return write_design(
         folder, net, quantised, plan, top="net", clock_hz=10**8, board=None, loadable=True,
         calibration="",
@@ -48,12 +66,14 @@ def design_of(net: Network, folder: Path, x: np.ndarray):
 
 
 @pytest.mark.verilator
-def test_another_checkpoint_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("sparse", [False, True])
+def test_another_checkpoint_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sparse: bool) -> None:
     x = np.random.default_rng(0).uniform(-1, 1, (2, 6, 5))
-    first, second = (design_of(network(seed), tmp_path / str(seed), x) for seed in (1, 2))
+    first, second = (design_of(network(seed), tmp_path / str(seed), x, sparse) for seed in (1, 2))
+    assert first.plan.engines[0].places_apart == sparse
     assert first.document["layers"] == second.document["layers"], "the two must share their formats"
     port_in, port_out = (PortFormat.from_design(first.document["ports"][name]) for name in ("s_axis", "m_axis"))
-    images = {0: "weights", 1: "bias"}
+    images = {0: "weights", 1: "bias", 4: "places"}
     memories = [
         [
             memory.engine,

@@ -53,11 +53,17 @@ CASES: dict[str, tuple[str, int, int, int, tuple[int, int], int, dict[str, objec
     "no non-zero of x": ("LSTM", 8, 8, 4, (0, 1), 1, {"multipliers": 16}),
     "few registers": ("LSTM", 8, 16, 8, (1, 1), 2, {"multipliers": 128, "pipeline": "shortest"}),
     "h before x": ("LSTM", 8, 16, 4, (1, 2), 2, {"multipliers": 32, "spaced": True}),
+    "places read again": ("LSTM", 8, 18, 4, (1, 2), 4, {"multipliers": 16}),
+    "places of gates in turn read again": ("GRU", 8, 12, 4, (1, 2), 4, {"multipliers": 8}),
+    "places of h read again before x": ("LSTM", 8, 20, 4, (1, 2), 8, {"multipliers": 32, "spaced": True}),
     "streams": ("LSTM", 8, 16, 4, (1, 2), 2, {"multipliers": 32, "streams": 3}),
 }
 
 
-QUICK = ("three gates, shared rows", "gates in turn", "dense x", "no non-zero of x", "h before x", "streams")
+QUICK = (
+    "three gates, shared rows", "gates in turn", "dense x", "no non-zero of x", "places read again",
+    "places of h read again before x", "streams",
+)  # fmt: skip
 CHOSEN = CASES if "RNNGEN_CIRCUITS" in os.environ else {name: CASES[name] for name in QUICK}
 
 
@@ -109,6 +115,24 @@ def test_design_is_read_back(tmp_path: Path) -> None:
     engine = design.plan.engines[0]
     assert bits["indices"] == engine.words * engine.rows // 2 * 4 * 4 * 2
     assert bits["weights"] == engine.words * engine.multipliers * 8
+
+
+@pytest.mark.parametrize("multipliers", [16, 32, 128])
+def test_rows_with_one_set_of_places_share_their_memory(tmp_path: Path, multipliers: int) -> None:
+    """log2(bank length) bits a non-zero, divided by N, however many of the N rows are multiplied at once."""
+    non_zeros = 4 * 32 * 4 * (1 + 2)
+    for shared in (1, 2, 4, 8):
+        folder = tmp_path / str(shared)
+        model = pruned("LSTM", 8, 32, 4, (1, 2), shared)
+        design = generate(model, folder, options(4, shared, multipliers=multipliers))
+        bits = design.document["layers"][0]["memory_bits"]["indices"]
+        assert bits == non_zeros * 3 // shared  # 32 / 4 words of h in a bank
+        images = {what: folder / "rtl" / f"engine0_{what}.hex" for what in ("weights", "places")}
+        rows = multipliers // 16
+        assert images["places"].exists() == (rows < shared)
+        held = {what: (len(text := image.read_text().split()) * 4 * len(text[0])) for what, image in images.items()
+                if image.exists()}  # fmt: skip
+        assert sum(held.values()) == non_zeros * 8 + bits
 
 
 @pytest.mark.verilator

@@ -234,7 +234,7 @@ async def every_strobe_pattern_writes_its_bytes_only(dut):
         assert await tb.bare_write(OFFSET["LOAD_ADDRESS"], value, strobes) == 0
         assert await tb.bare_read(OFFSET["LOAD_ADDRESS"]) == (0, kept)
     await tb.bare_write(OFFSET["LOAD_SELECT"], 0xFFFFFFFF)
-    assert await tb.bare_read(OFFSET["LOAD_SELECT"]) == (0, 0xFF03)
+    assert await tb.bare_read(OFFSET["LOAD_SELECT"]) == (0, 0xFF07)
     await tb.bare_write(OFFSET["CONTROL"], 0xFFFFFF00, 0b1110)
     assert await tb.bare_read(OFFSET["CONTROL"]) == (0, 1)
 

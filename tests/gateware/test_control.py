@@ -119,7 +119,7 @@ def test_a_port_without_memories_is_legal() -> None:
             "Loadable memory 0 of engine 1 must be listed once only.",
         ),
         (lambda: LoadableMemory(256, 0, 8, 2), "Loadable memory: engine must be within 0..255, not 256."),
-        (lambda: LoadableMemory(0, 4, 8, 2), "Loadable memory: memory must be within 0..3, not 4."),
+        (lambda: LoadableMemory(0, 8, 8, 2), "Loadable memory: memory must be within 0..7, not 8."),
         (lambda: LoadableMemory(0, 0, 0, 2), "Loadable memory: width must be within 1..65504, not 0."),
         (lambda: LoadableMemory(0, 0, 8, 0), "Loadable memory: depth must be within 1..4294967295, not 0."),
     ],

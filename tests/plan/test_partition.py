@@ -436,7 +436,7 @@ def test_a_chain_of_two_by_hand() -> None:
     assert first.outputs[0] == alone + 1  # four words a beat, two of them written in a cycle
     out = first.outputs[-1]
     assert cut.latency_ticks == out + cut.hop_ticks[0] + second.outputs[-1]
-    assert cut.load(hop) == Fraction(5, first.interval)
+    assert cut.load(*hop.hops) == Fraction(5, first.interval)
     assert cut.is_exact
 
 

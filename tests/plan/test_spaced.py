@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rnngen.errors import PlanError
 from rnngen.plan.branch import BranchPlan
 from rnngen.plan.engine import EnginePlan
-from rnngen.plan.layer import LayerShape
+from rnngen.plan.layer import BankedShape, LayerShape
 from rnngen.plan.network import BlockPlan, NetworkPlan
 from rnngen.plan.schedule import latency, run_schedule, settled_interval, spaced_latency
 from rnngen.plan.search import Budget, plan_for_budget
@@ -100,15 +100,21 @@ def test_sparse_steps_take_the_spaced_latency_and_dense_ones_the_interval(
         assert (outputs[0] - beats[-1], outputs[-1] - beats[-1]) == (first, last)
 
 
+@pytest.mark.parametrize("banked", [None, BankedShape(3, 1, 2, 2, 2)], ids=["dense", "banked"])
 @pytest.mark.parametrize("dsps", [None, 30])
 @pytest.mark.parametrize(("inputs", "units", "budget"), [(3, 4, 31), (2, 6, 45), (5, 3, 24), (1, 5, 90), (4, 4, 20)])
-def test_no_lanes_are_sooner(inputs: int, units: int, budget: int, dsps: int | None) -> None:
+def test_no_lanes_are_sooner(
+    inputs: int, units: int, budget: int, dsps: int | None, banked: BankedShape | None
+) -> None:
     """Against all chains of a plain RNN, a GRU and a head, whose columns take what the layer before writes at once."""
-    layers = shape("table", inputs, units), shape("gru", units, 3, "m"), LayerShape("head", "linear", 1, 3, 2, 0)
+    first = replace(shape("table", inputs, units), banked=banked)
+    layers = first, shape("gru", units, 3, "m"), LayerShape("head", "linear", 1, 3, 2, 0)
     element = {"table": 1, "gru": 6, "linear": 0}
 
     def engines(layer: LayerShape) -> Iterator[EnginePlan]:
         for rows, columns in product(range(1, layer.units + 1), range(1, max(layer.inputs, layer.hidden) + 1)):
+            if layer.banked and (columns != layer.banked.banks or not layer.banked.allows(rows)):
+                continue
             for elements in range(1, (min(rows, columns) if layer.hidden else rows) + 1):
                 yield EnginePlan(layer, rows, columns, elements)
 
