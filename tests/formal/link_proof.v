@@ -1,57 +1,9 @@
 // Two ends of the link layer, two lines that lose and change words at will, and what must hold whatever they do.
 //
-// The check of a frame is abstract: it holds if and only if the words since the start flag are the words of one frame
-// that was sent, all of them, unchanged.  For that every word on a line has a frame's number and its place in it
-// beside it; a word that was changed is not genuine.
+// The lines, and what the check of a frame is, are in line.v.
 //
 // Words count up, with their frame's begin and end and the number of the session beside the count, so that a word that
 // is lost, comes twice, or comes in another order, is a wrong count.
-module line #(
-    parameter WIDTH = 32
-) (
-    input  wire             clk,
-    input  wire [WIDTH-1:0] sent,
-    input  wire             sent_start,
-    input  wire             sent_valid,
-    input  wire             lose,      // this word
-    input  wire             change,
-    input  wire [WIDTH-1:0] other,     // into this
-    input  wire             other_start,
-    output reg  [WIDTH-1:0] word,
-    output reg              start,
-    output reg              valid,
-    output wire             truth      // if this word ends a frame, its check holds
-);
-    reg [4:0] frame, word_frame, seen_frame;
-    reg [2:0] place, word_place, seen_place;
-    reg genuine, chain;
-    initial begin
-        frame = 0; place = 0; valid = 0; chain = 0;
-    end
-    wire [4:0] frame_now = sent_start ? frame + 5'd1 : frame;
-    wire [2:0] place_now = sent_start ? 3'd0 : place + 3'd1;
-    wire follows = chain && seen_frame == word_frame && seen_place + 3'd1 == word_place;
-    wire chain_now = genuine && (start ? word_place == 0 : follows);
-    assign truth = chain_now;
-    always @(posedge clk) begin
-        valid <= sent_valid && !lose;
-        if (sent_valid) begin
-            frame <= frame_now;
-            place <= place_now;
-            word <= change ? other : sent;
-            start <= change ? other_start : sent_start;
-            genuine <= !change;
-            word_frame <= frame_now;
-            word_place <= place_now;
-        end
-        if (valid) begin
-            chain <= chain_now;
-            seen_frame <= word_frame;
-            seen_place <= word_place;
-        end
-    end
-endmodule
-
 module link_proof #(
     parameter RESETS = 0,   // both ends may be reset at any time (not with ends that begin trained: they would again)
     parameter CALM = 0,     // cycles without damage after which everything that was given has arrived; 0: not asked

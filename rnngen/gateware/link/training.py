@@ -91,7 +91,8 @@ class Training(wiring.Component):
     def _dead(self, m: Module, heard: Signal) -> Signal:
         """Nothing comes, or nothing that is sent arrives."""
         shape = self._shape
-        silent, stuck = Signal(range(shape.silence + 1)), Signal(range(shape.give_up + 1))
+        silent = Signal(range(shape.silence + 1), name="silent")
+        stuck = Signal(range(shape.give_up + 1), name="stuck")
         dead = Signal()
         m.d.comb += dead.eq((silent == shape.silence) | (stuck == shape.give_up))
         m.d.sync += [silent.eq(silent + 1), stuck.eq(stuck + 1)]
