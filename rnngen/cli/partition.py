@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--cut", metavar="HOW", default=CUTS[0],
-        help=f"whole layers on devices, layers over several by rows, outputs, groups or x and h, or what is best: "
+        help=f"whole layers on devices, layers over several by rows, outputs, inputs, groups or x and h, or the best: "
         f"{', '.join(CUTS)} (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--name", metavar="NAME", help="top modules are NAME_DEVICE (default: from MODEL)")

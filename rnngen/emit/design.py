@@ -154,7 +154,8 @@ def describe(
     spaced = dict(zip(SPACED_KEYS, spaced_latency(plan))) if plan.spaced else {}
     shared = {"shared_array": shared_dict(plan.shared)} if plan.shared else {}
     reason = {"binds": binds(plan)} if binds(plan) else {}
-    return spaced | shared | reason | {
+    join = {"join": asdict(plan.join)} if plan.join else {}
+    return spaced | shared | reason | join | {
         "generator": GENERATOR,
         "top": top,
         "network": network_dict(network) | {"calibration": calibration},
@@ -178,6 +179,7 @@ def describe(
             "s_axis": port_dict(plan.input_words, quantised.input_size, in_lane, quantised.input_format),
             "m_axis": port_dict(plan.output_words, quantised.output_size, out_lane, quantised.output_format),
             **_h_ports(quantised, plan),
+            **_sum_ports(quantised, plan),
             "tid_bits": (plan.streams - 1).bit_length(),
             "s_axil": {"address_bits": ADDRESS_BITS, "data_bits": WORD_BITS},
         },
@@ -205,6 +207,14 @@ def _h_ports(quantised: QuantisedNetwork, plan: NetworkPlan) -> dict[str, Any]:
     word, size = quantised.layers[-1].formats.product.h, plan.sharing.device_h
     ports = {"s_axis_h": {"count": plan.shares - 1, **_word_port(plan.remote_words, size, word)}}
     return ports | ({"m_axis_h": _word_port(plan.handed_words, size, word)} if plan.handed_words else {})
+
+
+def _sum_ports(quantised: QuantisedNetwork, plan: NetworkPlan) -> dict[str, Any]:
+    """What other devices of the layer give to be added: as many ports, ``s_axis_sum1`` and on, all alike."""
+    if plan.join is None:
+        return {}
+    layer, join = quantised.layers[-1], plan.join
+    return {"s_axis_sum": {"count": join.others, **_word_port(join.words, layer.output_size, layer.output_format)}}
 
 
 def _word_port(words: int, size: int, word: Format) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from rnngen.gateware.system.device import DeviceEnd, DeviceShape, LinkEnd, Neigh
 from rnngen.gateware.system.packing import Beats
 from rnngen.gateware.top import word_lane_bits
 from rnngen.ir.quantised import QuantisedNetwork
-from rnngen.plan.partition import Partition, PartPlan
+from rnngen.plan.network import Join
+from rnngen.plan.partition import Partition, PartPlan, member_plan
 from rnngen.plan.partition.hops import Hop
 from rnngen.plan.partition.rings import Ring
 from rnngen.plan.partition.schedule import pace
@@ -39,17 +40,20 @@ def device_shapes(
     let_in, wiring = pace(partition), Wiring(partition)
     shapes: list[DeviceShape] = []
     for part in partition.parts:
-        for _ in part.names:
+        for number in range(len(part.names)):
             place = len(shapes)
-            takes, gives = _ports(part, networks[place])
-            ends = DeviceEnd(takes, wiring.takes(place)), DeviceEnd(gives, wiring.gives(place))
+            takes, gives = _ports(part, networks[place], number)
+            summed = _summed(part) if part.joins and number else ()
+            ends = DeviceEnd(takes, wiring.takes(place)), DeviceEnd(gives, wiring.gives(place) + summed)
             hands = _hands(part, networks[place])
-            peers = _peers(part, hands or gives)
+            peers = () if part.joins else _peers(part, hands or gives)
+            sums = () if number or part.plan.join is None else _sums(part, part.plan.join, networks[place])
             ring = () if part.ring is None else _neighbours(part.ring)
             shapes.append(
                 DeviceShape(
                     cores[place], *ends, part.plan.input_beats, let_in, peers, hands, ring,
-                    _back(wiring.back(place), networks[-1]), wiring.forwards(place), wiring.others(place),
+                    _back(wiring.back(place), networks[partition.giver]), wiring.forwards(place),
+                    wiring.others(place), sums,
                 )
             )  # fmt: skip
     return tuple(shapes)
@@ -81,6 +85,23 @@ def _peers(part: PartPlan, gives: Beats) -> tuple[PeerEnd, ...]:
     return (PeerEnd(Beats(part.plan.remote_words, gives.lane), link),) * (len(part.names) - 1)
 
 
+_SUMS = "sums"
+"""What the names of the ports of a link begin with that takes sums to the device that adds them."""
+
+
+def _summed(part: PartPlan) -> tuple[LinkEnd, ...]:
+    """The link that takes a device's sums to the first one of its layer."""
+    assert part.exchange is not None, "sums go to the first device"
+    return (LinkEnd(link_shape([given(part.exchange, part)]), part.exchange.frame, _SUMS),)
+
+
+def _sums(part: PartPlan, join: Join, network: QuantisedNetwork) -> tuple[PeerEnd, ...]:
+    """The other devices of a layer whose sums the first one adds to its own."""
+    (link,) = _summed(part)
+    port = Beats(join.words, word_lane_bits(network.layers[-1].output_format.width))
+    return (PeerEnd(port, link),) * join.others
+
+
 def _neighbours(ring: Ring) -> tuple[Neighbour, Neighbour]:
     """Both devices beside each one, and which of the core's ports take what they send."""
     ports = {distance: number for number, distance in enumerate(ring.order, start=1)}
@@ -89,10 +110,11 @@ def _neighbours(ring: Ring) -> tuple[Neighbour, Neighbour]:
     return Neighbour("peer1", ahead), Neighbour(f"peer{ring.devices - 1}", back)
 
 
-def _ports(part: PartPlan, network: QuantisedNetwork) -> tuple[Beats, Beats]:
+def _ports(part: PartPlan, network: QuantisedNetwork, number: int) -> tuple[Beats, Beats]:
     """A core's two stream ports."""
+    plan = member_plan(part.plan, number)
     widths = (network.input_format.width, network.output_format.width)
-    words = (part.plan.input_words, part.plan.output_words)
+    words = (plan.input_words, plan.output_words)
     takes, gives = (Beats(count, word_lane_bits(width)) for count, width in zip(words, widths))
     return takes, gives
 
@@ -146,7 +168,8 @@ def _lines(partition: Partition) -> tuple[Line, ...]:
     lines = [_worded(joint.line, joint.flows[0].hop) for joint in wiring.joints]
     for part, members in zip(partition.parts, wiring.groups):
         if part.exchange is not None:
-            found = _peer_lines(members, part.exchange.wire.latency_cycles, part.ring)
+            latency = part.exchange.wire.latency_cycles
+            found = _sum_lines(members, latency) if part.joins else _peer_lines(members, latency, part.ring)
             lines += [_worded(line, part.exchange) for line in found]
     return tuple(lines)
 
@@ -158,6 +181,12 @@ def _worded(line: Line, hop: Hop) -> Line:
         return replace(line, rate=hop.wire.rate.as_integer_ratio())
     clock = LineClock(own, (own >= hop.receiver, own >= hop.sender))
     return replace(line, latency=line.latency * hop.sender // own, clock=clock)
+
+
+def _sum_lines(members: Sequence[int], latency: int) -> list[Line]:
+    """From each other device of a layer to the first one, which adds their sums."""
+    first, *others = members
+    return [Line(one, _SUMS, first, f"sum{number}", latency) for number, one in enumerate(others, start=1)]
 
 
 def _peer_lines(members: Sequence[int], latency: int, ring: Ring | None) -> list[Line]:

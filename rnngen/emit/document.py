@@ -31,7 +31,7 @@ from rnngen.plan.dsp import Dsp, pairing_sentence
 from rnngen.plan.engine import EnginePlan
 from rnngen.plan.external import PAGE_BYTES, MemoryPort
 from rnngen.plan.layer import BankedShape, LayerShape
-from rnngen.plan.network import BlockPlan, NetworkPlan, SharedArray
+from rnngen.plan.network import BlockPlan, Join, NetworkPlan, SharedArray
 from rnngen.plan.options import engine_dsps
 from rnngen.plan.timing import Pipeline
 from rnngen.plan.vectors import VectorBanks
@@ -262,6 +262,7 @@ def block_dict(block: Block, plan: BlockPlan) -> dict[str, Any]:
     """How engines work together."""
     delays = {"delays": [branch.delay for branch in plan.branches]} if any(b.delay for b in plan.branches) else {}
     slices = {"inputs": plan.inputs, "exchange_cycles": plan.branches[0].exchange} if plan.inputs else {}
+    slices |= {"joins": block.joins} if block.joins else {}
     return delays | slices | {
         "branches": [
             {"stages": [list(stage) for stage in branch.stages], "reverse": branch.reverse} for branch in block.branches
@@ -304,7 +305,7 @@ def _read_block(data: Mapping[str, Any]) -> Block:
         Branch(tuple(tuple(stage) for stage in branch["stages"]), branch["reverse"]) for branch in data["branches"]
     )
     post = tuple(_read_post(post) for post in data["post"])
-    return Block(branches, data["select"], post, data["source"], data.get("inputs", 0))
+    return Block(branches, data["select"], post, data["source"], data.get("inputs", 0), data.get("joins", 0))
 
 
 def read_quantised(document: Mapping[str, Any], arrays: Mapping[str, Any]) -> QuantisedNetwork:
@@ -437,6 +438,7 @@ def read_plan(document: Mapping[str, Any]) -> NetworkPlan:
         *_read_memory(document),
         remote_words=ports["s_axis_h"]["words_per_beat"] if "s_axis_h" in ports else 0,
         handed_words=ports["m_axis_h"]["words_per_beat"] if "m_axis_h" in ports else 0,
+        join=Join(**document["join"]) if "join" in document else None,
     )
 
 

@@ -76,6 +76,11 @@ class SystemDesign:
         return all(design.state_access for design in self.designs)
 
     @property
+    def giver(self) -> Design:
+        """The design of a device that gives results of the last part."""
+        return self.designs[self.partition.giver]
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Devices in use, in the order of the data."""
         return self.partition.names
@@ -159,9 +164,9 @@ def _pieces(document: dict[str, Any], designs: Mapping[str, Design]) -> list[Par
 
 def _ports(partition: Partition, designs: Sequence[Design]) -> dict[str, Any]:
     """The host's ports, where one device takes steps and one gives results, as in design.json."""
-    if any(part.members for part in (partition.parts[0], partition.parts[-1])):
+    if partition.parts[0].members or len(partition.parts[-1].givers) > 1:
         return {}
-    first, last = designs[0].document["ports"], designs[-1].document["ports"]
+    first, last = designs[0].document["ports"], designs[partition.giver].document["ports"]
     return {"ports": {"s_axis": first["s_axis"], "m_axis": last["m_axis"]}}
 
 

@@ -80,9 +80,13 @@ def device_dict(partition: Partition, index: int, name: str) -> dict[str, Any]:
 
 
 def _outputs(part: PartPlan, name: str) -> dict[str, Any]:
-    """Of a layer that devices share, the outputs that this one gives."""
+    """Of a layer that devices share, the outputs that this one gives, or the inputs that it multiplies."""
     if not part.members:
         return {}
+    if part.joins:
+        inputs = part.plan.blocks[-1].first.shape.inputs
+        first = part.members.index(name) * inputs
+        return {"inputs": [first, first + inputs - 1]}
     units = part.plan.blocks[-1].units
     first = part.members.index(name) * units
     return {"outputs": [first, first + units - 1]}
@@ -100,7 +104,7 @@ def link_dicts(partition: Partition) -> list[dict[str, Any]]:
         if len(route.hops) > 1 or route is partition.back:
             found += [_link_dict(partition, hop, hop.wire.ends) | {"hop_ticks": ticks} for hop in route.hops]
             continue
-        for ends in product(partition.parts[number].names, partition.parts[number + 1].names):
+        for ends in product(partition.parts[number].givers, partition.parts[number + 1].names):
             found.append(_link_dict(partition, route.hops[0], ends) | {"hop_ticks": ticks})
     for part in partition.parts:
         if part.exchange is not None:
@@ -118,6 +122,8 @@ def links_inside(part: PartPlan) -> list[tuple[tuple[str, str], int]]:
 
     Of a ring first those that carry most.
     """
+    if part.joins:
+        return [((name, part.names[0]), 1) for name in part.names[1:]]
     if part.ring is None:
         return [(ends, 1) for ends in permutations(part.names, 2)]
     behind = part.names[1:] + part.names[:1]
@@ -197,7 +203,7 @@ def read_partition(
     blocks = {item["part"]: range(item["blocks"][0], item["blocks"][1] + 1) for item in document["devices"]}
     whole, rings = Parts(network, system), rings_of(document)
     made = {
-        index: SharedBlock(whole, Group(blocks[index].start, tuple(each), rings[index]))
+        index: SharedBlock(whole, Group(blocks[index].start, tuple(each), rings[index], _joins(designs[each[0]])))
         for index, each in enumerate(names)
         if each[1:]
     }
@@ -210,6 +216,11 @@ def read_partition(
     routes = [named_route(parts, tuple(path), plan.blocks.stop) for path, plan in zip(paths, plans)]
     back = routes.pop() if len(routes) == len(plans) else None
     return Partition(parts.system, tuple(plans), tuple(routes), system, back=back)
+
+
+def _joins(design: Design) -> bool:
+    """Whether it adds the sums of other devices to its own."""
+    return design.plan.join is not None
 
 
 def _part(

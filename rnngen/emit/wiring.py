@@ -115,7 +115,7 @@ class Wiring:
 
     def _add(self, number: int, route: Route) -> None:
         """A route's links, from each device of its part to each one of the next."""
-        senders = self.groups[number]
+        senders = [self._places[name] for name in self._partition.parts[number].givers]
         is_back = number == len(self._partition.hops)
         receivers = self.outputs if is_back else self.groups[number + 1]
         for (left, sender), (right, receiver) in product(enumerate(senders), enumerate(receivers)):

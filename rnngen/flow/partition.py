@@ -45,7 +45,7 @@ from rnngen.plan.partition import (
     inner_cuts,
     member_plan,
 )
-from rnngen.plan.partition.cuts import GENERATED, X_AND_H
+from rnngen.plan.partition.cuts import GENERATED, INPUTS, SHARED, X_AND_H
 from rnngen.plan.partition.parts import Progress
 from rnngen.plan.search import DEFAULT_CAPACITY
 
@@ -56,9 +56,9 @@ class PartitionOptions:
 
     Attributes:
         goal: ``"interval"``: the shortest step interval, then the least latency; ``"latency"``: the other way round.
-        cut: ``"auto"``: whichever is better; ``"layers"``: whole layers on devices; ``"rows"``, ``"outputs"`` or
-            ``"groups"``: layers over several devices each, in this way; ``"x/h"``: a layer's x on one device and its h
-            on the next one (``plan.partition.cuts``).
+        cut: ``"auto"``: whichever is better; ``"layers"``: whole layers on devices; ``"rows"``, ``"outputs"``,
+            ``"inputs"`` or ``"groups"``: layers over several devices each, in this way; ``"x/h"``: a layer's x on one
+            device and its h on the next one (``plan.partition.cuts``).
         name: Of the network; a device's top module is NAME_DEVICE.
     """
 
@@ -147,9 +147,10 @@ def _best_inside(parts: Parts, options: PartitionOptions, beaten: Partition | No
     Args:
         beaten: A cut that it must be better than.
     """
+    if options.loadable and options.cut in (X_AND_H, INPUTS):
+        return "sums that cross links have as many bits as these weights need, so that no others can be loaded"
     if options.cut == X_AND_H:
-        other_weights = "sums of x have as many bits as these weights need, so that no others can be loaded"
-        return other_weights if options.loadable else best_apart(parts, options.goal)
+        return best_apart(parts, options.goal)
     best = _best_shared(parts, options, beaten)
     if options.cut != "auto" or options.loadable:
         return best
@@ -163,7 +164,8 @@ def _best_shared(parts: Parts, options: PartitionOptions, beaten: Partition | No
         beaten: A cut that it must be better than.
     """
     best, refused = beaten, "there is one device"
-    for group in groups_of(parts, None if options.cut == "auto" else options.cut):
+    kinds = SHARED if options.cut == "auto" else {options.cut}
+    for group in groups_of(parts, kinds - {INPUTS} if options.loadable else kinds):
         if isinstance(group, str):
             refused = group
             continue
@@ -245,7 +247,8 @@ def _pieces(network: Network, quantised: QuantisedNetwork, best: Partition, name
     tops = [[f"{name}_{device}" for device in part.names] for part in best.parts]
     cutting = cut_apart if best.apart else cut
     whole = cutting(network, quantised, [part.blocks for part in best.parts], [names[0] for names in tops])
-    return [piece for plan, part, names in zip(best.parts, whole, tops) for piece in shares_of(part, names, plan.order)]
+    cuts = zip(best.parts, whole, tops)
+    return [piece for plan, part, names in cuts for piece in shares_of(part, names, plan.order, plan.joins)]
 
 
 def _write_part(

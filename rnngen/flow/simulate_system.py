@@ -274,14 +274,14 @@ def _compare(
         latest = np.array(schedule.outputs).ravel() + FIRST_INPUT_CYCLE * _cycle_ticks(system)[0]
     lengths = (1,) * len(given.lengths) if system.quantised.one_step else given.lengths
     expected = [words[:length, order] for words, length in zip(output, lengths)]
-    name = system.designs[-1].quantised.layers[-1].name
+    name = system.giver.quantised.layers[-1].name
     beats = system.designs[0].plan.input_beats
     return compare(expected, cycles, result, port, beats, name, latest_ticks=latest)
 
 
 def _sink(system: SystemDesign) -> tuple[PortFormat, IntArray]:
     """How results come, and which units they are: of a layer's rows, a beat of each device side by side."""
-    last, count = port_of(system.designs[-1], "m_axis"), len(system.partition.parts[-1].names)
+    last, count = port_of(system.giver, "m_axis"), len(system.partition.parts[-1].givers)
     units = np.arange(system.quantised.output_size)
     if count == 1:
         return last, units
@@ -313,7 +313,7 @@ def _figures(
 
 def _times(system: SystemDesign, result: RunResult) -> SystemTimes:
     cycle = _cycle_ticks(system)[0]
-    inputs, outputs = system.designs[0].plan.input_beats, system.designs[-1].plan.output_beats
+    inputs, outputs = system.designs[0].plan.input_beats, system.giver.plan.output_beats
     out = result.out_tick
     ends = out[outputs - 1 :: outputs]
     later = ends[len(ends) // 2 :]

@@ -63,7 +63,8 @@ class BlockCore(wiring.Component):
         self._lanes, self._aligned = lanes, aligned
         first = network.layers[self._block.branches[0].stages[0][0]]
         self._engines: dict[int, Engine] = {}
-        width = network.block_format(self._block).width
+        last = network.layers[self._block.branches[0].last]
+        word = last.output_format if self._block.joins else network.block_format(self._block)
         super().__init__(
             {
                 "write": In(write_layout(first.formats.product.x.width, lanes, streams)),
@@ -73,7 +74,7 @@ class BlockCore(wiring.Component):
                 "space": In(1),
                 "reserve": Out(1),
                 "reserve_last": Out(1),
-                "result": Out(write_layout(width, plan.elements, streams)),
+                "result": Out(write_layout(word.width, plan.elements, streams)),
                 "busy": Out(1),
                 "saturations": Out(SATURATION_COUNTER_BITS),
                 "clear": In(1),
@@ -308,7 +309,7 @@ class BlockCore(wiring.Component):
         counters = []
         lanes = self._plan.lanes or self._plan.branches[0].last.elements
         word = self._network.layers[self._block.branches[0].last].output_format
-        for number, post in enumerate(self._block.post):
+        for number, post in enumerate(() if self._block.joins else self._block.post):
             if isinstance(post, QuantisedMap):
                 stage = MapStage(post, lanes, map_image_name(self._index, number, self._options.images), self._streams)
                 m.d.comb += stage.clear.eq(self.clear)

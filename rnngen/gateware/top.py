@@ -7,19 +7,20 @@ from collections.abc import Sequence
 from amaranth.hdl import Cat, ClockDomain, ClockSignal, Const, Elaboratable, Instance, Module, Mux, Signal, Value
 
 from rnngen.errors import PlanError
-from rnngen.gateware.block import BlockCore, total
+from rnngen.gateware.block import BlockCore, map_image_name, total
 from rnngen.gateware.buffers import OutputBuffer, write_layout
 from rnngen.gateware.context import CoreOptions
 from rnngen.gateware.control import AXIL_INPUTS, AXIL_OUTPUTS, DIGEST_BITS, ControlPort
 from rnngen.gateware.external import PAGE_BITS, WeightReader, read_port
+from rnngen.gateware.join import JoinedOutput
 from rnngen.gateware.loader import LOAD_LIMIT, WIRE_LIMIT, LoadableMemory
 from rnngen.gateware.parameters import bus_widths, parameter_memories, state_memories
 from rnngen.gateware.shared import make_array, make_frame, shared_array
 from rnngen.gateware.verilog import to_verilog
-from rnngen.ir.quantised import QuantisedLayer, QuantisedNetwork
+from rnngen.ir.quantised import QuantisedLayer, QuantisedMap, QuantisedNetwork
 from rnngen.plan.engine import is_aligned
 from rnngen.plan.external import MemoryPort
-from rnngen.plan.network import HANDED_SLOTS, NetworkPlan
+from rnngen.plan.network import HANDED_SLOTS, Join, NetworkPlan
 
 DIGEST_IMAGE = "digest.hex"
 """Image that holds the first 128 bits of the design digest: an identity that is no part of the Verilog."""
@@ -61,6 +62,16 @@ def word_lane_bits(width: int) -> int:
     return -(-width // 8) * 8
 
 
+def sum_ports(join: Join, network: QuantisedNetwork) -> dict[int, dict[str, Signal]]:
+    """The ports for the sums of other devices, by their number."""
+    lane = word_lane_bits(network.layers[-1].output_format.width)
+    widths = {"tdata": join.words * lane, "tvalid": 1, "tready": 1}
+    return {
+        number: {name: Signal(width, name=f"s_axis_sum{number}_{name}") for name, width in widths.items()}
+        for number in range(1, join.others + 1)
+    }
+
+
 class Accelerator(Elaboratable):
     """The whole core, clocked by ``aclk`` and reset by ``aresetn`` (synchronous, active low).
 
@@ -71,7 +82,8 @@ class Accelerator(Elaboratable):
     ``m_axi_*`` reads weights from external memory, where they are there: ``rnngen.gateware.external``.
 
     ``s_axis_hK_*`` bring the h of other devices, where the layer is cut over several (``RemoteVector``); ``m_axis_h_*``
-    gives to them what the first stage gives, where they do not take the results.
+    gives to them what the first stage gives, where they do not take the results.  ``s_axis_sumK_*`` bring the sums of
+    other devices, which are added to this one's (``Joiner``).
 
     With several streams TID names the stream of a step; it is taken with the step's last beat.
     """
@@ -109,6 +121,7 @@ class Accelerator(Elaboratable):
             }
             for number in range(1, plan.shares)
         }
+        self._sums = {} if plan.join is None else sum_ports(plan.join, network)
         self._between_steps = Signal()
         axil = AXIL_INPUTS | AXIL_OUTPUTS
         self._axil = {name: Signal(width, name=f"s_axil_{name}") for name, width in axil.items()}
@@ -120,7 +133,8 @@ class Accelerator(Elaboratable):
     def ports(self) -> list[Signal]:
         """Top-level ports in order."""
         streams = [value for name, value in vars(self).items() if not name.startswith("_")]
-        others = [signal for port in (*self._others.values(), self._handed) for signal in port.values()]
+        ports = (*self._others.values(), self._handed, *self._sums.values())
+        others = [signal for port in ports for signal in port.values()]
         return [*streams, *others, *self._axil.values(), *self._axi_outputs.values(), *self._axi_inputs.values()]
 
     def elaborate(self, platform: object) -> Module:
@@ -136,7 +150,7 @@ class Accelerator(Elaboratable):
         rooms = self._rooms(m, blocks, output)
         if self._handed:
             rooms = rooms & self._hand_on(m, blocks[0])
-        self._control_port(m, blocks, rooms)
+        self._control_port(m, blocks, output, rooms)
         self._share(m, blocks, rooms)
         if self._plan.memory is not None:
             self._external_weights(m, self._plan.memory, blocks)
@@ -209,19 +223,22 @@ class Accelerator(Elaboratable):
         ]
         return room == HANDED_SLOTS
 
-    def _rooms(self, m: Module, blocks: Sequence[BlockCore], output: OutputBuffer) -> Value:
+    def _rooms(self, m: Module, blocks: Sequence[BlockCore], output: OutputBuffer | JoinedOutput) -> Value:
         """Room behind each block; returns whether all of it is free."""
         free: list[Value] = []
         for index, block in enumerate(blocks):
             last = index + 1 == len(blocks)
             released = output.released if last else blocks[index + 1].released
-            depth = self._plan.slots(index + 1)
+            joined = last and self._plan.join
+            depth = joined.slots if joined else self._plan.slots(index + 1)
             # In front of a stored block room is counted in sequences, and taken by their last steps.
             by_sequence = not last and self._plan.blocks[index + 1].stored
             room = Signal(range(depth + 1), init=depth, name=f"room_{index}")
             m.d.sync += room.eq(room + released - (block.reserve_last if by_sequence else block.reserve))
             m.d.comb += block.space.eq(room != 0)
             free.append(room == depth)
+        if isinstance(output, JoinedOutput):
+            free.append(output.idle)
         return Cat(free).all()
 
     def _blocks(self, m: Module) -> list[BlockCore]:
@@ -285,13 +302,20 @@ class Accelerator(Elaboratable):
         m.d.comb += self._control.bad_symbol.eq(taken & unknown)
         return Mux(unknown, 0, words)
 
-    def _output(self, m: Module, block: BlockCore) -> OutputBuffer:
+    def _output(self, m: Module, block: BlockCore) -> OutputBuffer | JoinedOutput:
         """Results to beats of the output port, each word sign-extended to its lane."""
         plan, width = self._plan, self._network.output_format.width
         last = plan.blocks[-1]
-        m.submodules.output = output = OutputBuffer(
-            width, last.elements, plan.output_words, last.units, plan.output_slots, last.aligned, plan.streams
-        )
+        output: OutputBuffer | JoinedOutput
+        if plan.join is None:
+            output = OutputBuffer(
+                width, last.elements, plan.output_words, last.units, plan.output_slots, last.aligned, plan.streams
+            )
+            m.d.comb += self._control.step_out.eq(output.released)
+        else:
+            output = self._joined(m, plan.join)
+            m.d.comb += self._control.step_out.eq(output.sent)
+        m.submodules.output = output
         lane = word_lane_bits(width)
         words = [output.data[k * width : (k + 1) * width] for k in range(plan.output_words)]
         m.d.comb += [
@@ -301,15 +325,36 @@ class Accelerator(Elaboratable):
             self.m_axis_tlast.eq(output.last),
             output.ready.eq(self.m_axis_tready),
             self._control.output_stall.eq(output.valid & ~self.m_axis_tready),
-            self._control.step_out.eq(output.released),
         ]
-        if plan.streams > 1:
+        if isinstance(output, OutputBuffer) and plan.streams > 1:
             m.d.comb += self.m_axis_tid.eq(output.stream)
         return output
 
-    def _control_port(self, m: Module, blocks: Sequence[BlockCore], rooms_free: Value) -> None:
+    def _joined(self, m: Module, join: Join) -> JoinedOutput:
+        """An output that adds what other devices give."""
+        plan, index = self._plan, len(self._plan.blocks) - 1
+        (function,) = self._network.blocks[index].post
+        assert isinstance(function, QuantisedMap), "the total passes the layer's function"
+        table = map_image_name(index, 0, self._options.images)
+        output = JoinedOutput(plan.blocks[index], join, function, table, plan.output_words, plan.output_slots)
+        width = function.formats.product.x.width
+        lane = word_lane_bits(width)
+        for number, port in self._sums.items():
+            beat = getattr(output, f"other_{number}")
+            m.d.comb += [
+                beat.valid.eq(port["tvalid"]),
+                beat.data.eq(Cat(port["tdata"][k * lane : k * lane + width] for k in range(join.words))),
+                port["tready"].eq(output.taken),
+            ]
+        m.d.comb += output.clear.eq(self._control.clear)
+        return output
+
+    def _control_port(
+        self, m: Module, blocks: Sequence[BlockCore], output: OutputBuffer | JoinedOutput, rooms_free: Value
+    ) -> None:
         """Registers: what the host sees of the accelerator, and what it writes into it."""
         control = self._control
+        further = [output.saturations] if isinstance(output, JoinedOutput) else []
         m.d.comb += [getattr(control, name).eq(self._axil[name]) for name in AXIL_INPUTS]
         m.d.comb += [self._axil[name].eq(getattr(control, name)) for name in AXIL_OUTPUTS]
         m.submodules.digest = Instance(
@@ -325,7 +370,7 @@ class Accelerator(Elaboratable):
         busy = Cat([block.busy for block in blocks]).any()
         m.d.comb += [
             control.idle.eq(~busy & rooms_free & self._between_steps),
-            control.saturations.eq(total(m, [block.saturations for block in blocks])),
+            control.saturations.eq(total(m, [block.saturations for block in blocks] + further)),
             control.overlong.eq(Cat([block.overlong for block in blocks]).any()),
         ]
         with m.Switch(control.peek_engine):

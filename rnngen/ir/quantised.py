@@ -204,6 +204,7 @@ class Block:
         post: What each output word passes on its way.
         source: Index of the float layer whose output this block's is.
         inputs: Words of an input step where the engines read only a slice of it; else 0.
+        joins: Other devices that give sums of the same outputs, of other inputs: what is behind takes the total.
     """
 
     branches: tuple[Branch, ...]
@@ -211,6 +212,7 @@ class Block:
     post: tuple[Post, ...] = ()
     source: int = 0
     inputs: int = 0
+    joins: int = 0
 
     @property
     def stored(self) -> bool:

@@ -22,6 +22,7 @@ from rnngen.ir.layers import LinearLayer, RecurrentLayer
 from rnngen.ir.network import Network
 from rnngen.ir.quantised import Block, Branch, LinearFormats, QuantisedLayer, QuantisedNetwork
 from rnngen.passes.cut import Part, check_ranges, float_part, join, part_of
+from rnngen.passes.formats import sum_width
 
 _Number = TypeVar("_Number", np.int64, np.float64)
 
@@ -134,17 +135,9 @@ def sums_of_x(layer: QuantisedLayer) -> QuantisedLayer:
     weight = _by_unit(layer.weight_x, gates)
     bias = _by_unit((_inside(layer) + _constants(layer)).ravel(), gates)
     own = replace(product, hidden_size=0, h=product.x, weight_h=product.weight_x, point=product.fraction)
-    width = _width(weight << product.shift_x, bias, product.x)
+    width = sum_width(weight << product.shift_x, bias, product.x)
     formats = LinearFormats(own.at_point(product.fraction), Format(width, product.fraction))
     return QuantisedLayer(layer.name + SUFFIX, weight, None, bias, formats)
-
-
-def _width(weight: IntArray, bias: IntArray, x: Format) -> int:
-    """Bits that hold every row's sum with its bias, whatever x is."""
-    ends = np.stack([weight * x.minimum, weight * x.maximum])
-    least = int((ends.min(axis=0).sum(axis=1) + bias).min())
-    most = int((ends.max(axis=0).sum(axis=1) + bias).max())
-    return max(2, (-least - 1).bit_length() + 1 if least < 0 else 2, most.bit_length() + 1 if most > 0 else 2)
 
 
 def without_x(layer: QuantisedLayer) -> QuantisedLayer:

@@ -59,18 +59,19 @@ def cut(network: Network, quantised: QuantisedNetwork, ranges: Sequence[range], 
     ]
 
 
-def shares_of(part: Part, names: Sequence[str], order: Sequence[int]) -> list[Part]:
+def shares_of(part: Part, names: Sequence[str], order: Sequence[int], by_inputs: bool = False) -> list[Part]:
     """The parts of devices, under their names, that share a part of one layer; of one device the part.
 
     The float layer stays whole.
 
     Args:
         order: In which each of them multiplies what they give (``slices``).
+        by_inputs: Each of them multiplies some of its inputs, and the first one adds what all give.
     """
     if len(names) == 1:
         return [part]
     return [
-        Part(replace(part.network, name=name), replace(sliced(part.quantised, number, order), name=name))
+        Part(replace(part.network, name=name), replace(sliced(part.quantised, number, order, by_inputs), name=name))
         for number, name in enumerate(names)
     ]
 

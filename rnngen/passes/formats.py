@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from rnngen.arith.format import FloatArray, Format
+from rnngen.arith.format import FloatArray, Format, IntArray
 from rnngen.errors import FormatError
 from rnngen.ir.quantised import ProductFormats
 from rnngen.ir.trained import TrainedLayer
@@ -111,6 +111,18 @@ def bias_format(bias: FloatArray, fraction: int, half: int) -> Format:
     """Room for every bias with its rounding constant, so that it never saturates."""
     largest = int(np.abs(np.floor(bias * 2.0**fraction + 0.5)).max()) + half
     return Format(max(2, largest.bit_length() + 1), fraction)
+
+
+def sum_width(weight: IntArray, bias: IntArray, x: Format) -> int:
+    """Bits that hold every row's sum with its bias, whatever x is.
+
+    Args:
+        weight: (rows, I), at the accumulator's point.  bias: (rows,), likewise.
+    """
+    up, down = np.maximum(weight, 0).sum(axis=1), np.minimum(weight, 0).sum(axis=1)
+    least = int((up * x.minimum + down * x.maximum + bias).min())
+    most = int((up * x.maximum + down * x.minimum + bias).max())
+    return max(2, (-least - 1).bit_length() + 1 if least < 0 else 2, most.bit_length() + 1 if most > 0 else 2)
 
 
 def product_fraction(x: Format, weight_x: Format, h: Format, weight_h: Format, inputs: int, hidden: int) -> int:

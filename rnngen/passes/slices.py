@@ -1,8 +1,8 @@
-"""A layer cut over devices, each of which computes as many of its outputs, and joined again.
+"""A layer cut over devices, by its outputs or by its inputs, and joined again.
 
-Every device multiplies the whole vector that the devices exchange.  It lies on each of them in another order: what the
-device itself gives first, then what the others give.  ``order`` says how: the devices by their distance around from
-each of them on, itself (0) first; as its words come.
+By outputs, every device multiplies the whole vector that the devices exchange.  It lies on each of them in another
+order: what the device itself gives first, then what the others give.  ``order`` says how: the devices by their distance
+around from each of them on, itself (0) first; as its words come.  By inputs, every device gives sums of all outputs.
 """
 
 from __future__ import annotations
@@ -12,8 +12,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from rnngen.arith.format import IntArray
-from rnngen.ir.quantised import Branch, LinearFormats, QuantisedLayer, QuantisedNetwork
+from rnngen.arith.format import Format, IntArray
+from rnngen.arith.points import rounding_constants
+from rnngen.ir.quantised import (
+    Branch,
+    LinearFormats,
+    ProductFormats,
+    QuantisedLayer,
+    QuantisedMap,
+    QuantisedNetwork,
+)
+from rnngen.passes.formats import bias_format, sum_width
 
 Order = Sequence[int]
 
@@ -106,8 +115,66 @@ def _operands(layer: QuantisedLayer, inputs: int, hidden: int) -> LinearFormats:
     return replace(formats, product=alike)
 
 
-def sliced(network: QuantisedNetwork, number: int, order: Order) -> QuantisedNetwork:
-    """A network of one block with what one device computes: rows of its layer, or one of its groups."""
+def sums_format(layer: QuantisedLayer) -> Format:
+    """Of the sums of some inputs of a Linear layer, or of all: at the accumulator's point, never rounded or saturated.
+
+    As 0 is among the values of every input, no sum of some of them is larger than what all may give.
+    """
+    product = layer.formats.product
+    weight, bias = layer.weight_x << product.shift_x, layer.bias << product.bias_shift
+    bits = (sum_width(weight, each, product.x) for each in (bias, np.zeros_like(bias)))
+    return Format(max(*bits, layer.output_format.width), product.fraction)
+
+
+def input_slice(network: QuantisedNetwork, number: int, devices: int) -> QuantisedNetwork:
+    """What a device computes of a Linear layer that is cut by its inputs: sums, the first device's with the biases.
+
+    The first device adds those of the others to its own and takes the layer's function of the total.
+    """
+    (block,), (layer,) = network.blocks, network.layers
+    each, own, sums = network.input_size // devices, layer.formats.product, sums_format(layer)
+    part = replace(
+        layer,
+        weight_x=layer.weight_x[:, number * each : (number + 1) * each],
+        bias=layer.bias if number == 0 else np.zeros_like(layer.bias),
+        formats=LinearFormats(replace(own, input_size=each).at_point(own.fraction), sums),
+        x_offset=number * each,
+    )
+    block = replace(block, inputs=network.input_size)
+    if number == 0:
+        block = replace(block, joins=devices - 1, post=(_function(layer, sums),))
+    return replace(network, layers=(part,), blocks=(block,))
+
+
+def _function(layer: QuantisedLayer, sums: Format) -> QuantisedMap:
+    """What a Linear layer makes of its sums."""
+    assert isinstance(layer.formats, LinearFormats), "Linear layers alone are cut by inputs"
+    (constant,), one = rounding_constants(layer.formats), Format(2, 0)
+    half = constant << layer.formats.product.bias_shift
+    bias = bias_format(np.zeros(1), sums.fraction, half)
+    product = ProductFormats(1, 0, sums, one, sums, one, bias)
+    return QuantisedMap(layer.name, layer.output_size, 1, half, replace(layer.formats, product=product))
+
+
+def joined_inputs(networks: Sequence[QuantisedNetwork]) -> QuantisedNetwork:
+    """The network that was cut: the inverse of ``input_slice``."""
+    first = networks[0]
+    (block,), (layer,) = first.blocks, first.layers
+    (function,) = block.post
+    assert isinstance(function, QuantisedMap), "the total passes the layer's function"
+    product = replace(layer.formats.product, input_size=block.inputs)
+    whole = replace(
+        layer,
+        weight_x=np.hstack([network.layers[0].weight_x for network in networks]),
+        formats=replace(function.formats, product=product),
+    )
+    return replace(first, layers=(whole,), blocks=(replace(block, inputs=0, joins=0, post=()),))
+
+
+def sliced(network: QuantisedNetwork, number: int, order: Order, by_inputs: bool = False) -> QuantisedNetwork:
+    """A network of one block with what one device computes: rows of its layer, one of its groups, or some inputs."""
+    if by_inputs:
+        return input_slice(network, number, len(order))
     (block,) = network.blocks
     if len(block.branches[0].stages[0]) == 1:
         (layer,) = network.layers
@@ -123,6 +190,8 @@ def unsliced(networks: Sequence[QuantisedNetwork], order: Order) -> QuantisedNet
     """The network that was cut."""
     first, count = networks[0], len(networks)
     (block,) = first.blocks
+    if block.joins:
+        return joined_inputs(networks)
     if len(first.layers) == 1:
         return replace(first, layers=(joined_rows([network.layers[0] for network in networks], order),))
     size = first.layers[0].formats.product.hidden_size

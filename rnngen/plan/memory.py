@@ -105,7 +105,7 @@ def stored_memory_bits(network: QuantisedNetwork, block: Block, plan: BlockPlan)
 
 
 def output_memory_bits(plan: NetworkPlan, word: Format) -> int:
-    """Bits of the output buffer."""
+    """Bits of the output buffer; where sums of other devices are added, of the one behind the total."""
     words = plan.output_parts * plan.output_words
     return plan.output_slots * ceil_div(plan.blocks[-1].units, words) * words * word.width
 
@@ -119,9 +119,19 @@ def handed_memory_bits(plan: NetworkPlan, word: Format) -> int:
     return HANDED_SLOTS * ceil_div(first.shape.units, words) * words * word.width
 
 
+def joined_memory_bits(plan: NetworkPlan, word: Format) -> int:
+    """Bits of the buffer of sums that wait for those of other devices, where there are any."""
+    if plan.join is None:
+        return 0
+    last, join = plan.blocks[-1], plan.join
+    words = ceil_div(last.elements, join.words) * join.words
+    return join.slots * ceil_div(last.units, words) * words * word.width
+
+
 def total_memory_bits(network: QuantisedNetwork, plan: NetworkPlan) -> int:
     """Bits of all memories of the accelerator."""
     engines = sum(sum(bits.values()) for bits in engine_bits(network, plan))
     stored = sum(stored_memory_bits(network, *pair) for pair in zip(network.blocks, plan.blocks))
     handed = handed_memory_bits(plan, network.layers[0].output_format)
-    return engines + stored + handed + output_memory_bits(plan, network.output_format)
+    sums = joined_memory_bits(plan, network.layers[-1].output_format)
+    return engines + stored + handed + sums + output_memory_bits(plan, network.output_format)

@@ -121,6 +121,22 @@ class SharedArray:
         return self.rows * self.columns
 
 
+@dataclass(frozen=True)
+class Join:
+    """How sums of other devices, of the same outputs but of other inputs, are added to those of a device.
+
+    Attributes:
+        others: As many devices.  words: Of a beat of sums.
+        slots: Steps of its own sums that the device holds until those of the others are there.
+        cycles: From the cycle in which a beat of each is taken to that in which its results are written.
+    """
+
+    others: int
+    words: int
+    slots: int
+    cycles: int
+
+
 HANDED_SLOTS = 2
 """Steps that the buffer of what is handed to other devices holds."""
 
@@ -137,6 +153,7 @@ class NetworkPlan:
         memory: The port to the weights, where they are in external memory.  weight_bits: By engine, of its weights.
         remote_words: Words of a beat from each other device that computes a part of the layer; 0: none does.
         handed_words: Words of a beat of what the first stage gives to those devices; 0: they get the results.
+        join: How the sums of other devices are added to those of the last block; None: there are none.
     """
 
     blocks: tuple[BlockPlan, ...]
@@ -148,6 +165,7 @@ class NetworkPlan:
     weight_bits: tuple[int, ...] = ()
     remote_words: int = 0
     handed_words: int = 0
+    join: Join | None = None
 
     @property
     def sharing(self) -> EnginePlan:
@@ -207,7 +225,8 @@ class NetworkPlan:
     @property
     def output_parts(self) -> int:
         """Beats of a word of the output buffer, which has room for all that is written to it in a cycle."""
-        return ceil_div(self.blocks[-1].elements, self.output_words)
+        elements = self.blocks[-1].elements if self.join is None else self.join.words
+        return ceil_div(elements, self.output_words)
 
     @property
     def capacity(self) -> int:
@@ -240,7 +259,8 @@ class NetworkPlan:
     def unheld_interval(self) -> int:
         """The same where every weight is there when it is needed."""
         outputs = 1 if any(block.select != "every" for block in self.blocks) else self.output_beats
-        beats = self.streams * max(self.input_beats, outputs)
+        sums = 1 if self.join is None else ceil_div(self.blocks[-1].units, self.join.words)
+        beats = self.streams * max(self.input_beats, outputs, sums)
         frame = self.shared.frame if self.shared else 1
         return max(beats, frame, *(block.interval for block in self.blocks))
 

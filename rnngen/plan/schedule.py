@@ -8,14 +8,14 @@ slot is free) depends on earlier steps only.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from rnngen.arith.beats import send_order
 from rnngen.plan.held import Places, WriteCycle, all_at, run_held
 from rnngen.plan.layer import ceil_div
-from rnngen.plan.network import HANDED_SLOTS, BlockPlan, NetworkPlan, SharedArray
+from rnngen.plan.network import HANDED_SLOTS, BlockPlan, Join, NetworkPlan, SharedArray
 from rnngen.plan.rows import Others, run_rows
 from rnngen.plan.timing import ARGMAX_CYCLES, GO_TO_ISSUE_CYCLES, HANDOVER_CYCLES, MERGE_GO_CYCLES, OUTPUT_CYCLES
 
@@ -188,10 +188,55 @@ class _Stored:
         self.following.push(lambda unit: beats[unit], last, 0)
 
 
-_Part = _Output | _Steps | _Stored
+class _Joined:
+    """Adds the sums of other devices to those of this one: each beat when that of every device is there.
+
+    Devices do the same in the same cycles, so that those that do not wait give their sums as soon as this one has its.
+    """
+
+    def __init__(self, plan: NetworkPlan, join: Join, frame: _Frame, others: Others) -> None:
+        units, elements = plan.blocks[-1].units, plan.blocks[-1].elements
+        self._join, self._others = join, others
+        self._own = _Output(units, elements, join.words, join.slots, frame)
+        self._results = _Output(units, join.words, plan.output_words, plan.output_slots, frame)
+        self.slots = join.slots
+        self.freed: list[int] = []
+        self.taken: list[tuple[int, ...]] = []
+        self._next = 0
+
+    @property
+    def given(self) -> list[tuple[int, ...]]:
+        """By step, the cycle of each beat of sums that a device gives."""
+        return self._own.outputs
+
+    @property
+    def outputs(self) -> list[tuple[int, ...]]:
+        return self._results.outputs
+
+    def free(self) -> int:
+        count = len(self.freed)
+        return self.freed[count - self.slots] if count >= self.slots else 0
+
+    def push(self, write: WriteCycle, last: bool, stream: int) -> None:
+        self._own.push(write, last, stream)
+        own, taken = self.given[-1], list[int]()
+        at = max(self._next, self._results.free())
+        for beat, there in zip(own, self._others(own) or own):
+            at = max(at, beat, there)
+            taken.append(at)
+            at += 1
+        self._next = at
+        self.taken.append(tuple(taken))
+        self.freed.append(taken[-1] + HANDOVER_CYCLES)
+        self._results.push(lambda unit: taken[unit // self._join.words] + self._join.cycles, last, stream)
+
+
+_Results = _Output | _Joined
+_Part = _Results | _Steps | _Stored
 
 
 def _results(plan: NetworkPlan, frame: _Frame) -> _Output:
+    assert plan.join is None, "only blocks that work step by step are joined"
     last = plan.blocks[-1]
     return _Output(last.units, last.elements, plan.output_words, plan.output_slots, frame)
 
@@ -212,9 +257,10 @@ def handed_beats(plan: NetworkPlan) -> tuple[int, ...]:
     return handed.outputs[0]
 
 
-def _parts(plan: NetworkPlan) -> tuple[list[_Steps | _Stored], _Output]:
+def _parts(plan: NetworkPlan, others: Others) -> tuple[list[_Steps | _Stored], _Results]:
     frame = _Frame(plan.shared)
-    output = _results(plan, frame)
+    output: _Results
+    output = _results(plan, frame) if plan.join is None else _Joined(plan, plan.join, frame, others)
     following: _Part = output
     parts: list[_Steps | _Stored] = []
     for index, block in reversed(list(enumerate(plan.blocks))):
@@ -241,7 +287,8 @@ def run_steps(
         ends: Which of them ends its sequence.  streams: Whose each of them is.
         pace: Cycles between the first beats of two steps, at least.
         arrivals: Cycle from which on each step is offered, in the order sent; none: all of them from the start.
-        others: Of a layer that several devices compute, when their h is there; none: at once.
+        others: Of a layer that several devices compute, when their h is there, or the beats of their sums; none: at
+            once.
     """
     if plan.shares > 1:
         output = _results(plan, _Frame(None))
@@ -253,7 +300,7 @@ def run_steps(
         output = _results(plan, _Frame(None))
         held = run_held(plan, ends, streams, arrivals, output)
         return Schedule(held.inputs, held.issues, tuple(output.outputs), held.places)
-    parts, output = _parts(plan)
+    parts, results = _parts(plan, others)
     next_input = 0
     inputs: list[tuple[int, ...]] = []
     for ends_sequence, stream, arrival in zip(ends, streams, arrivals or (0,) * len(ends), strict=True):
@@ -262,7 +309,10 @@ def run_steps(
         next_input = max(last + 1, first + pace)
         inputs.append(tuple(range(first, last + 1)))
         parts[0].push(all_at(last), ends_sequence, stream)
-    return Schedule(tuple(inputs), tuple(tuple(part.issues) for part in parts), tuple(output.outputs))
+    found = Schedule(tuple(inputs), tuple(tuple(part.issues) for part in parts), tuple(results.outputs))
+    if isinstance(results, _Joined):
+        return replace(found, handed=tuple(results.given), joined=tuple(results.taken))
+    return found
 
 
 @dataclass(frozen=True)
@@ -277,6 +327,7 @@ class Schedule:
         waits: By step, where several devices compute a layer, the stretches [start, end) in which each of them waits
             for what the others give.
         handed: By step, the cycles of the beats that are given to those devices, where these are not given the results.
+        joined: By step, the cycles in which beats of sums are added to those of other devices, where they are.
     """
 
     inputs: tuple[tuple[int, ...], ...]
@@ -285,6 +336,7 @@ class Schedule:
     places: tuple[tuple[Places, ...], ...] = ()
     waits: tuple[tuple[tuple[int, int], ...], ...] = ()
     handed: tuple[tuple[int, ...], ...] = ()
+    joined: tuple[tuple[int, ...], ...] = ()
 
     @property
     def exchanged(self) -> tuple[tuple[int, ...], ...]:

@@ -28,6 +28,9 @@ GO_TO_ISSUE_CYCLES = 1
 OUTPUT_CYCLES = 2
 """A word written to the output buffer in cycle n is on m_axis in cycle n + 2 at the earliest."""
 
+JOIN_CYCLES = 1
+"""From the cycle in which a beat of sums of every device is taken to that in which the total is there."""
+
 PARTIAL_CYCLES = 1
 """What an engine of several passes adds to its sums' latency: the partial sum of the pass before."""
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from bench.cycle_law import Case, layer_of
-from rnngen.ir.layers import LinearLayer
+from rnngen.emulate.layers import Saturations, make_emulator, run_map
+from rnngen.ir.layers import ActivationLayer, LinearLayer
 from rnngen.ir.network import Network
-from rnngen.ir.quantised import QuantisedNetwork
+from rnngen.ir.quantised import QuantisedMap, QuantisedNetwork
 from rnngen.passes.quantise import quantise
 from rnngen.passes.slices import projection_slice, row_slice, sliced, unsliced
 
@@ -102,3 +103,45 @@ def test_any_order_of_the_others(order: tuple[int, ...]) -> None:
     groups = grouped(4)
     again = unsliced([sliced(groups, number, order) for number in range(4)], order)
     assert np.array_equal(again.layers[-1].weight_x, groups.layers[-1].weight_x)
+
+
+@pytest.mark.parametrize("function", ["none", "relu", "tanh", "sigmoid"])
+@pytest.mark.parametrize("count", [2, 3, 6])
+def test_a_linear_layer_by_its_inputs(function: str, count: int) -> None:
+    """By exact integers: the function of the sums of all devices is the layer, and no sum is wider than is said."""
+    random = np.random.default_rng(4)
+    linear = LinearLayer("l", random.normal(0, 0.4, (7, 12)), random.normal(0, 0.3, 7))
+    layers = (linear,) if function == "none" else (linear, ActivationLayer("f", function, 7))
+    network = quantise(Network("net", layers), 8, 16)
+    parts = [sliced(network, number, range(count), by_inputs=True) for number in range(count)]
+    product = network.layers[0].formats.product
+    ends = random.choice([product.x.minimum, product.x.maximum], (500, 12))
+    inputs = np.vstack([ends, random.integers(product.x.minimum, product.x.maximum, (500, 12), endpoint=True)])
+    slices = np.split(inputs, count, axis=1)
+    sums = [each @ part.layers[0].weight_x.T + part.layers[0].bias for each, part in zip(slices, parts)]
+    (format_,) = {part.layers[0].output_format for part in parts}
+    for held in (*sums, sum(sums)):
+        assert held.min() >= format_.minimum
+        assert held.max() <= format_.maximum
+    (post,) = parts[0].blocks[0].post
+    assert isinstance(post, QuantisedMap)
+    counted = Saturations()
+    found = run_map(post, sum(sums).T.astype(float), counted)
+    emulator = make_emulator(network.layers[0])
+    emulator.begin(len(inputs))
+    assert np.array_equal(found, emulator.step(inputs.T.astype(float), None, counted))
+    assert all(part.blocks[0].post == () for part in parts[1:])
+
+
+def test_inputs_join_to_the_layer() -> None:
+    linear = LinearLayer("l", np.arange(24.0).reshape(3, 8) / 24, np.arange(3.0))
+    network = quantise(Network("net", (linear, ActivationLayer("f", "tanh", 3))), 8, 16)
+    parts = [sliced(network, number, range(4), by_inputs=True) for number in range(4)]
+    assert [part.input_size for part in parts] == [8, 8, 8, 8]
+    assert [part.layers[0].x_offset for part in parts] == [0, 2, 4, 6]
+    joined = unsliced(parts, range(4))
+    assert joined.blocks == network.blocks
+    (one,), (other,) = joined.layers, network.layers
+    assert (one.name, one.formats, one.x_offset) == (other.name, other.formats, other.x_offset)
+    assert np.array_equal(one.weight_x, other.weight_x)
+    assert np.array_equal(one.bias, other.bias)

@@ -55,8 +55,8 @@ class PeerEnd:
     """Another device that computes a part of the same layer.
 
     Attributes:
-        port: Of the core, for the other device's h.
-        link: To it and back, for a step of either; in a ring that to and from each neighbour.
+        port: Of the core, for the other device's h, or its sums.
+        link: To it and back, for a step of either, or from it alone; in a ring that to and from each neighbour.
     """
 
     port: Beats
@@ -88,6 +88,8 @@ class DeviceShape:
             of the system, so that no buffer behind ever fills.
         peers: The other devices of the same layer, in the order in which the core has ports for them.
         hands: The core's port for what these are given; None: they are given the results.
+        sums: Other devices of the layer whose sums come and are added to this one's, in the order in which the core has
+            ports for them.
         ring: The two of them that this device is linked to; empty: it is linked to all, in the order of their units
             from its own on.
         back: A link that brings results of another device for the host, and the host's port; the core's own go on.
@@ -106,6 +108,7 @@ class DeviceShape:
     back: DeviceEnd | None = None
     forwards: tuple[Forward, ...] = ()
     others: tuple[tuple[str, LinkShape], ...] = ()
+    sums: tuple[PeerEnd, ...] = ()
 
     def in_name(self, number: int) -> str:
         """What the names of the ports of a link begin with that brings steps."""
@@ -129,6 +132,7 @@ class DeviceShape:
         found |= {self.out_name(number): end.shape for number, end in enumerate(self.gives.links)}
         found |= {end.name: end.shape for end in (self.back.links if self.back is not None else ())}
         found |= dict(self.others)
+        found |= {f"sum{number}": end.link.shape for number, end in enumerate(self.sums, start=1)}
         if self.ring:
             return found | {neighbour.name: self.peers[0].link.shape for neighbour in self.ring}
         return found | {f"peer{number}": peer.link.shape for number, peer in enumerate(self.peers, start=1)}
@@ -154,7 +158,8 @@ class DeviceTop(Elaboratable):
     device of the same layer: what the core gives, or hands to them, goes to all of these, and what they give goes to
     the core.  In a ring there is a link to the next one and to the one before (``Relay``).  A link may bring steps in
     one direction and take others away in the other one; what a device gives on from a link to another one never meets
-    its core.  ``back_*``: a link that only brings results for the host; ``viaK_*``: one only for what is given on.
+    its core.  ``back_*``: a link that only brings results for the host; ``viaK_*``: one only for what is given on;
+    ``sumK_*``: one that brings the sums of other inputs.
 
     ``up``: all its links are up.  ``failed``: one was lost; it sticks, nothing comes out any more, and the device takes
     its other link down, so that the failure reaches both ends of the system.  A reset of the whole system ends it.
@@ -188,7 +193,8 @@ class DeviceTop(Elaboratable):
         m.d.sync += self.failed.eq(self.failed | lost.any())
         core = {prefix: axis_signals(f"core_{prefix}", end.port) for prefix, end in self._ends}
         shape = self._shape
-        others = {f"s_axis_h{number}": _h_signals(number, peer) for number, peer in enumerate(shape.peers, 1)}
+        others = {f"s_axis_h{number}": _bare(f"core_h{number}", peer) for number, peer in enumerate(shape.peers, 1)}
+        sums = {f"s_axis_sum{number}": _bare(f"core_sum{number}", end) for number, end in enumerate(shape.sums, 1)}
         self._takes(m, core["s_axis"], [links[shape.in_name(number)] for number in range(len(shape.takes.links))])
         takers = max(1, len(shape.gives.links))
         if shape.hands is None:
@@ -211,7 +217,9 @@ class DeviceTop(Elaboratable):
                 self._around(m, way, beat, others, links)
         for number, (peer, beat) in enumerate(zip(() if shape.ring else shape.peers, handed), start=1):
             self._exchange(m, peer, beat, others[f"s_axis_h{number}"], links[f"peer{number}"])
-        self._core(m, core | others)
+        for (name, port), other in zip(sums.items(), shape.sums):
+            self._brought(m, other, port, links[name.removeprefix("s_axis_")])
+        self._core(m, core | others | sums)
         return m
 
     def _exchange(
@@ -219,7 +227,11 @@ class DeviceTop(Elaboratable):
     ) -> None:
         """What the core gives to another device of the layer, and what that gives to the core."""
         self._packed(m, peer.link.frame, self._shape.hands or self._shape.gives.port, given, link)
-        step = self._unpacked(m, peer.link.frame, peer.port, link)
+        self._brought(m, peer, core, link)
+
+    def _brought(self, m: Module, end: PeerEnd, core: Mapping[str, Signal], link: LinkPort) -> None:
+        """What another device of the layer gives to the core."""
+        step = self._unpacked(m, end.link.frame, end.port, link)
         m.d.comb += [core["tdata"].eq(step.data), core["tvalid"].eq(step.valid), step.ready.eq(core["tready"])]
 
     def _around(
@@ -379,9 +391,9 @@ def axis_signals(prefix: str, port: Beats) -> dict[str, Signal]:
     return {name: Signal(width, name=f"{prefix}_{name}") for name, width in widths.items()}
 
 
-def _h_signals(number: int, peer: PeerEnd) -> dict[str, Signal]:
-    """A core's port for the h of another device."""
-    signals = axis_signals(f"core_h{number}", peer.port)
+def _bare(prefix: str, peer: PeerEnd) -> dict[str, Signal]:
+    """A core's port for what another device of its layer gives."""
+    signals = axis_signals(prefix, peer.port)
     return {name: signal for name, signal in signals.items() if name != "tlast"}
 
 

@@ -84,29 +84,55 @@ def _weight_bits(parts: Parts, cut: Cut) -> int:
 
 def _groups(system: System) -> Iterator[tuple[tuple[str, ...], list[Wires]]]:
     """Of each number of devices that are alike the first ones that direct links or a ring of equal links join."""
-    for count in range(2, min(len(system.devices), _MOST_DEVICES) + 1):
-        direct = _joined(system, count, ring=False)
-        names = direct or _joined(system, count, ring=True)
+    every = [device.name for device in system.devices]
+    for count in range(2, min(len(every), _MOST_DEVICES) + 1):
+        direct = _joined(system, count, every, ring=False)
+        names = direct or _joined(system, count, every, ring=True)
         if names is not None:
             yield names, _wirings(system, names, direct is not None)
 
 
-def linked(system: System, count: int) -> tuple[str, ...] | None:
-    """So many devices that are alike, each with a link to each other one; None if there are none."""
-    return _joined(system, count, ring=False)
+def linked(system: System, count: int, free: Sequence[str]) -> tuple[str, ...] | None:
+    """So many devices that are alike, each with a link to each other one; None if there are none.
+
+    Args:
+        free: Of which they are, in the system's order.
+    """
+    return _joined(system, count, free, ring=False)
 
 
-def ringed(system: System, count: int) -> tuple[tuple[str, ...], bool] | None:
+def ringed(system: System, count: int, free: Sequence[str]) -> tuple[tuple[str, ...], bool] | None:
     """So many devices that are alike in a ring of equal links, each with a link to the one before it.
+
+    Args:
+        free: Of which they are, in the system's order.
 
     Returns:
         Names in the order of the ring, and whether the links go both ways; None if there is no ring.
     """
-    names = _joined(system, count, ring=True) if 2 < count <= _MOST_DEVICES else None
+    names = _joined(system, count, free, ring=True) if 2 < count <= _MOST_DEVICES else None
     if names is None:
         return None
     both = _both_ways(system, names)
     return names if both else (names[0], *names[:0:-1]), both
+
+
+def starred(system: System, count: int, free: Sequence[str]) -> list[tuple[str, ...]]:
+    """So many devices that are alike with equal links from the others to the first: one choice of each first one.
+
+    Args:
+        free: Of which they are.
+    """
+    found = []
+    for first in free:
+        group: tuple[str, ...] = (first,)
+        for name in free:
+            pairs = [(other, first) for other in (*group[1:], name)]
+            if len(group) < count and name != first and _alike(system, first, name) and _equal(system, pairs):
+                group = (*group, name)
+        if len(group) == count:
+            found.append(group)
+    return found
 
 
 def _both_ways(system: System, names: Sequence[str]) -> bool:
@@ -115,9 +141,8 @@ def _both_ways(system: System, names: Sequence[str]) -> bool:
     return _equal(system, [*ahead, *(pair[::-1] for pair in ahead)]) is not None
 
 
-def _joined(system: System, count: int, ring: bool) -> tuple[str, ...] | None:
+def _joined(system: System, count: int, names: Sequence[str], ring: bool) -> tuple[str, ...] | None:
     """The first devices, in the order of a ring, each linked to the next one, or to all others both ways."""
-    names = [device.name for device in system.devices]
     waiting: list[tuple[str, ...]] = [(name,) for name in reversed(names)]
     while waiting:
         group = waiting.pop()

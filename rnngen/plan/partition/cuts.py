@@ -3,7 +3,7 @@
 * ``rows``: each device has as many of the units, all of x and all of h; h is exchanged in every step.
 * ``x/h``: one device multiplies x, the other one h; partial sums cross the link.
 * ``outputs`` (LOP): each device has as many of a Linear layer's outputs and all of its inputs.
-* ``inputs`` (LIP): each device has as many of its inputs, and one adds the partial sums of all.
+* ``inputs`` (LIP): each device has as many of its inputs, and the first one adds the partial sums of all.
 * ``groups``: each device has a group of a G-LSTM and the rows of the projection that give the group's own slice of h;
   only what the projection mixes is exchanged.
 
@@ -16,14 +16,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from rnngen.ir.quantised import Block, QuantisedLayer, QuantisedNetwork
+from rnngen.passes.slices import sums_format
 from rnngen.plan.layer import LayerShape
 from rnngen.plan.partition.exchange import Exchange
 from rnngen.plan.shapes import BlockShape, block_shapes
 
 CUTS = ("rows", "x/h", "outputs", "inputs", "groups")
 X_AND_H = "x/h"
-SHARED: frozenset[str] = frozenset({"rows", "outputs", "groups"})
-"""Kinds of cuts in which devices share a layer (``partition.groups``); of each kind of layer one at most."""
+INPUTS = "inputs"
+SHARED: frozenset[str] = frozenset({"rows", "outputs", INPUTS, "groups"})
+"""Kinds of cuts in which devices share a layer (``partition.groups``); but for a Linear layer one of each kind."""
 GENERATED: frozenset[str] = SHARED | {X_AND_H}
 """Kinds of cuts for which there is hardware."""
 
@@ -126,15 +128,15 @@ def _linear(layer: LayerShape, one: QuantisedLayer, block: int, devices: int) ->
         shape = replace(layer, units=each)
         shares = tuple(Share((shape,), units, range(layer.inputs)) for units in _ranges(layer.units, devices))
         yield Cut("outputs", block, shares, Exchange("gather", each, one.output_format.width, "outputs"))
-    if layer.inputs % devices == 0:
-        shape = replace(layer, inputs=layer.inputs // devices)
+    if layer.inputs % devices == 0 and not layer.symbols:
+        shape = replace(layer, kind="linear", inputs=layer.inputs // devices)  # the function is of the total
         every = range(layer.units)
         shares = tuple(
             Share((shape,), every if number == 0 else range(0), inputs)
             for number, inputs in enumerate(_ranges(layer.inputs, devices))
         )
-        bits = one.formats.product.accumulator_width
-        yield Cut("inputs", block, shares, Exchange("reduce", layer.units, bits, "partial sums"))
+        bits = sums_format(one).width
+        yield Cut(INPUTS, block, shares, Exchange("reduce", layer.units, bits, "partial sums"))
 
 
 def _groups(stages: tuple[tuple[LayerShape, ...], ...], layers: list[QuantisedLayer], block: int) -> Cut:

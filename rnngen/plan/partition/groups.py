@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from rnngen.config.system import Device, Link, System
+from rnngen.ir.quantised import QuantisedNetwork
 from rnngen.plan.frames import StepFrame
 from rnngen.plan.layer import ceil_div
-from rnngen.plan.partition.advice import linked, ringed
+from rnngen.plan.partition.advice import linked, ringed, starred
+from rnngen.plan.partition.cuts import INPUTS, SHARED
 from rnngen.plan.partition.hops import Hop
 from rnngen.plan.partition.parts import PartPlan, Parts, Refusal
 from rnngen.plan.partition.rings import Ring
-from rnngen.plan.partition.shared import NOT_LINKED, Group, SharedBlock
+from rnngen.plan.partition.shared import NOT_LINKED, NOT_TO_ONE, Group, SharedBlock
 
 
 def grouped(system: System, group: Group) -> System | None:
@@ -38,8 +40,9 @@ def grouped(system: System, group: Group) -> System | None:
 
 
 def _to_all(system: System, group: Group, device: Device, turned: bool) -> Link | None:
-    """A link from a device to the group, or back, that stands for equal ones to all of its members."""
-    wires = [system.wire(*(ends[::-1] if turned else ends)) for ends in ((device.name, name) for name in group.members)]
+    """A link from a device to the group, or back, that stands for equal ones to all members, or from all that give."""
+    ends = [(name, device.name) for name in group.givers] if turned else [(device.name, name) for name in group.members]
+    wires = [system.wire(*pair) for pair in ends]
     first = wires[0]
     if first is None:
         return None
@@ -134,18 +137,25 @@ class GroupParts(Parts):
         return replace(fit, device=replace(fit.device, memory_bits=memory))
 
 
-def groups_of(parts: Parts, kind: str | None = None) -> Iterator[GroupParts | str]:
+def groups_of(parts: Parts, kinds: Collection[str] = SHARED) -> Iterator[GroupParts | str]:
     """Every choice of blocks that devices share, with every number of devices each, or why there is none.
 
     Those of fewer groups come first.  Of devices that are alike the first ones that are free are taken.
 
     Args:
-        kind: How they share them; None: however they can.
+        kinds: How they may share them.
     """
     made: dict[Group, SharedBlock | str] = {}
-    names = tuple(device.name for device in parts.system.devices)
-    for groups in sorted(_choices(parts.system, 0, len(parts.network.blocks), names), key=len):
-        found = [_made(parts, group, kind, made) for group in groups]
+    host = {parts.system.host.input, parts.system.host.output}  # at no member; taken last, so that this is told
+    names = tuple(sorted((device.name for device in parts.system.devices), key=host.__contains__))
+    by_inputs = _linear_blocks(parts.network) if INPUTS in kinds else frozenset()
+    others = set(kinds) - {INPUTS}
+    if not (by_inputs or others):
+        yield "the network has no Linear layer"
+    otherwise = frozenset(range(len(parts.network.blocks)) if others else ())
+    ways = _Ways(len(parts.network.blocks), otherwise, by_inputs)
+    for groups in sorted(_choices(parts.system, 0, names, ways), key=len):
+        found = [_made(parts, group, kinds, made) for group in groups]
         refused = next((each for each in found if isinstance(each, str)), None)
         if refused is not None:
             if len(groups) == 1:
@@ -157,25 +167,47 @@ def groups_of(parts: Parts, kind: str | None = None) -> Iterator[GroupParts | st
                 yield str(error)
 
 
-def _choices(system: System, block: int, blocks: int, free: tuple[str, ...]) -> Iterator[tuple[Group, ...]]:
-    """Groups for the blocks from one on, of devices that are free; groups of nobody stand for those not linked."""
-    if block == blocks:
+def _linear_blocks(network: QuantisedNetwork) -> frozenset[int]:
+    """Blocks of a Linear layer, whose inputs may be cut."""
+    layers = {index: network.layers[block.branches[0].last] for index, block in enumerate(network.blocks)}
+    return frozenset(index for index, layer in layers.items() if layer.weight_h is None and not layer.symbols)
+
+
+@dataclass(frozen=True)
+class _Ways:
+    """Of so many blocks those that may be cut by inputs, and those that may be cut otherwise."""
+
+    blocks: int
+    otherwise: frozenset[int]
+    by_inputs: frozenset[int]
+
+    def groups(self, system: System, block: int, count: int, free: Sequence[str]) -> Iterator[Group]:
+        """So many free devices each that may share a block; groups of nobody stand for those that are not linked so."""
+        if block in self.otherwise:
+            yield from _joined(system, block, count, free) or [Group(block, ())]
+        if block in self.by_inputs:
+            yield from _summed(system, block, count, free) or [Group(block, (), by_inputs=True)]
+
+
+def _choices(system: System, block: int, free: tuple[str, ...], ways: _Ways) -> Iterator[tuple[Group, ...]]:
+    """Groups for the blocks from one on, of devices that are free."""
+    if block == ways.blocks:
         yield ()
         return
-    yield from _choices(system, block + 1, blocks, free)
+    yield from _choices(system, block + 1, free, ways)
     for count in range(2, len(free) + 1):
-        for group in _joined(_only(system, free), block, count) or (Group(block, ()),):
+        for group in ways.groups(system, block, count, free):
             left = tuple(name for name in free if name not in group.members)
-            for others in _choices(system, block + 1, blocks, left) if group.members else ((),):
+            for others in _choices(system, block + 1, left, ways) if group.members else ((),):
                 yield (group, *others)
 
 
-def _joined(system: System, block: int, count: int) -> list[Group]:
+def _joined(system: System, block: int, count: int, free: Sequence[str]) -> list[Group]:
     """So many devices with direct links, and in a ring; of equal ones the former are taken.
 
     Not in a ring of devices that equal links join directly: each frame would come there no earlier, and most later.
     """
-    members, around = linked(system, count), ringed(system, count)
+    members, around = linked(system, count, free), ringed(system, count, free)
     found = [] if members is None else [Group(block, members)]
     if around is not None:
         ring = Group(block, around[0], Ring(count, around[1]))
@@ -186,21 +218,22 @@ def _joined(system: System, block: int, count: int) -> list[Group]:
     return found
 
 
-def _only(system: System, names: Sequence[str]) -> System:
-    """Some of the devices, and the links between them."""
-    devices = tuple(device for device in system.devices if device.name in names)
-    links = tuple(link for link in system.links if set(link.ends) <= set(names))
-    return System(devices, links)
+def _summed(system: System, block: int, count: int, free: Sequence[str]) -> list[Group]:
+    """So many devices with direct links to one of them, whichever that is."""
+    return [Group(block, members, by_inputs=True) for members in starred(system, count, free)]
 
 
-def _made(parts: Parts, group: Group, kind: str | None, made: dict[Group, SharedBlock | str]) -> SharedBlock | str:
+def _made(
+    parts: Parts, group: Group, kinds: Collection[str], made: dict[Group, SharedBlock | str]
+) -> SharedBlock | str:
     """The block that a group shares, or why it cannot; each is made once."""
     if group not in made:
         try:
-            made[group] = SharedBlock(parts, group) if group.members else NOT_LINKED
+            alone = NOT_TO_ONE if group.by_inputs else NOT_LINKED
+            made[group] = SharedBlock(parts, group) if group.members else alone
         except ValueError as error:
             made[group] = str(error)
     found = made[group]
-    if isinstance(found, SharedBlock) and kind not in (None, found.kind):
+    if isinstance(found, SharedBlock) and found.kind not in kinds:
         return f"a layer like that of block {group.block} is cut by {found.kind}"
     return found

@@ -150,6 +150,13 @@ def row_engines(shape: LayerShape, multipliers: int, pipeline: Pipeline) -> list
     return [replace(engine, shape=shape) for engine in fewest]
 
 
+def slice_engines(shape: LayerShape, multipliers: int, pipeline: Pipeline) -> list[EnginePlan]:
+    """Engines of a part of the inputs, those with the fewest issues first; a word of x is of one device only."""
+    found = (option.branch.first for option in candidates(alone(shape), multipliers, pipeline, True))
+    whole = (engine for engine in found if shape.inputs % engine.columns == 0)
+    return sorted(whole, key=lambda engine: (engine.issue_cycles, engine.multipliers))
+
+
 def read_orders(engine: EnginePlan) -> Iterator[EnginePlan]:
     """In one pass, and with the x-part of all tiles first."""
     yield engine

@@ -28,7 +28,7 @@ from rnngen.plan.timing import OPERAND_CYCLES, PIPELINES, Pipeline, pipeline_for
 
 Progress = Callable[[str], None]
 
-Alike = tuple[int, int, Device, Link | None, Ring | None]
+Alike = tuple[int, int, Device, Link | None, Ring | None, bool]
 """What the plan of devices that share a block depends on (``SharedBlock.alike``)."""
 
 _SETTLING = 6
@@ -70,6 +70,23 @@ class Exchange:
         return [max(0, word - behind) * self._parts + (behind and word > 0) for word in range(self._hop.frame.words)]
 
 
+class Sums:
+    """When beats of sums of the other devices are there, all at the same time: ``rows.Others``."""
+
+    def __init__(self, plan: NetworkPlan, found: Hop) -> None:
+        self._hop, self._crossing = found, Crossing(found, found.frame.words)
+
+    def __call__(self, beats: Sequence[int]) -> list[int]:
+        """From output beats to the cycles from which on those of the others can be taken."""
+        hop, (frame,) = self._hop, self.carry(beats)
+        first = ceil_div(frame.there, hop.receiver) + hop.frame.own_flag_word
+        return list(range(first, first + hop.frame.beats))
+
+    def carry(self, beats: Sequence[int]) -> tuple[Carried, ...]:
+        """The next step on a link, from its output beats."""
+        return (self._crossing.carry([at * self._hop.sender for at in beats]),)
+
+
 @dataclass(frozen=True, eq=False)
 class PartPlan:
     """The plan of neighbouring blocks on a device, or of one that several share, which do the same in step.
@@ -79,7 +96,7 @@ class PartPlan:
         memory_bits: Of all its memories.
         members: Names of the devices, in the order of what they give, where there are several; ``device`` then stands
             for all of them.
-        exchange: What each of them gives to each other one in a step.
+        exchange: What each of them gives to each other one in a step, or to the first one (``joins``).
         cut: How they share it (``cuts.CUTS``); empty: one device has it whole.
     """
 
@@ -97,6 +114,16 @@ class PartPlan:
         return self.members or (self.device.name,)
 
     @property
+    def joins(self) -> bool:
+        """Whether the first device adds the sums of the others to its own, and alone gives results."""
+        return self.plan.join is not None
+
+    @property
+    def givers(self) -> tuple[str, ...]:
+        """The devices that give results."""
+        return self.names[:1] if self.joins else self.names
+
+    @property
     def ring(self) -> Ring | None:
         """The ring that the devices exchange around; None: each with each other one, or nothing."""
         return None if self.exchange is None else self.exchange.ring
@@ -108,15 +135,19 @@ class PartPlan:
 
     def run(self, ends: Sequence[bool], arrivals: Sequence[int] = (), pace: int = 0) -> Schedule:
         """Times of steps (``run_steps``), with what the devices exchange."""
-        streams = [0] * len(ends)
+        streams, others = [0] * len(ends), self.others()
+        return run_steps(self.plan, ends, streams, arrivals, pace, *([] if others is None else [others]))
+
+    def others(self) -> Exchange | Sums | None:
+        """When what the other devices give is there, from the first step on; None: they give nothing."""
         if self.exchange is None:
-            return run_steps(self.plan, ends, streams, arrivals, pace)
-        return run_steps(self.plan, ends, streams, arrivals, pace, Exchange(self.plan, self.exchange))
+            return None
+        return (Sums if self.joins else Exchange)(self.plan, self.exchange)
 
     @cached_property
     def _lone(self) -> tuple[int, tuple[int, ...]]:
         """Of a lone step: cycle of the last beat in, and of each beat out."""
-        times = run_schedule(self.plan, [1])
+        times = self.run([True]) if self.joins else run_schedule(self.plan, [1])
         return times.inputs[0][-1], times.outputs[0]
 
     @cached_property
@@ -141,7 +172,7 @@ class PartPlan:
     @property
     def interval(self) -> int:
         """Step interval in cycles of the device."""
-        return self.plan.interval if self.exchange is None else self._settled
+        return self.plan.interval if self.exchange is None or self.joins else self._settled
 
     @cached_property
     def _settled(self) -> int:
@@ -304,8 +335,8 @@ class Parts:
 
     def memory_bits(self, blocks: range, plan: NetworkPlan, devices: int = 1) -> int:
         """Of a device with blocks, or with its rows of a block."""
-        network = self.part(blocks)
-        return total_memory_bits(sliced(network, 0, range(devices)) if devices > 1 else network, plan)
+        network, joins = self.part(blocks), plan.join is not None
+        return total_memory_bits(sliced(network, 0, range(devices), joins) if devices > 1 else network, plan)
 
     def _planned(self, device: Device, blocks: range) -> NetworkPlan | str:
         """The plan; layers that are alike but for their names have the same one."""

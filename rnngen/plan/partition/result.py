@@ -57,7 +57,12 @@ class Partition:
     @property
     def outputs(self) -> tuple[str, ...]:
         """Devices that give results to the host."""
-        return self.parts[-1].names if self.back is None else self.back.names[-1:]
+        return self.parts[-1].givers if self.back is None else self.back.names[-1:]
+
+    @property
+    def giver(self) -> int:
+        """Of ``names`` one that gives results of the last part."""
+        return self.names.index(self.parts[-1].givers[-1])
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from rnngen.plan.layer import ceil_div
 from rnngen.plan.partition.hops import Carried, Route
-from rnngen.plan.partition.parts import Exchange, PartPlan
+from rnngen.plan.partition.parts import PartPlan
 from rnngen.plan.partition.result import Partition
 from rnngen.plan.schedule import Schedule
 
@@ -70,9 +70,9 @@ def _in_ticks(times: Schedule, cycle: int) -> tuple[tuple[int, ...], ...]:
 
 def _exchanged(part: PartPlan, times: Schedule) -> tuple[tuple[Carried, ...], ...]:
     """Steps on each of the links between the devices of a part, of a ring on one of the busiest."""
-    assert part.exchange is not None
-    exchange = Exchange(part.plan, part.exchange)
-    return tuple(exchange.carry(beats) for beats in times.exchanged)
+    others = part.others()
+    assert others is not None
+    return tuple(others.carry(beats) for beats in times.exchanged)
 
 
 def pace(partition: Partition) -> int:

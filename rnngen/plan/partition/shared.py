@@ -2,7 +2,9 @@
 
 Every device takes the same input, computes as many of the block's outputs, and gives them to what is behind.  Of a
 layer that is cut by rows it gives them to all others, too; of a grouped one (G-LSTM) it gives these what its group of
-gates gives, which the projection mixes.  All have one clock and do the same in the same cycles, so one stands for all.
+gates gives, which the projection mixes.  Of a Linear layer that is cut by inputs each computes sums of all outputs, and
+the first device adds those of the others to its own and alone gives results.  All have one clock and do the same in the
+same cycles, so one stands for all: the first.
 """
 
 from __future__ import annotations
@@ -18,22 +20,25 @@ from rnngen.errors import PlanError
 from rnngen.plan.branch import BranchPlan
 from rnngen.plan.engine import EnginePlan, least_elements
 from rnngen.plan.frames import even_values
+from rnngen.plan.layer import ceil_div
 from rnngen.plan.link import MOST_PAYLOAD
-from rnngen.plan.network import BlockPlan, NetworkPlan
-from rnngen.plan.partition.cuts import SHARED, Cut, block_cuts
+from rnngen.plan.network import BlockPlan, Join, NetworkPlan
+from rnngen.plan.partition.cuts import INPUTS, SHARED, Cut, block_cuts
 from rnngen.plan.partition.hops import Hop, hop
-from rnngen.plan.partition.inner import group_branches, read_orders, row_engines
-from rnngen.plan.partition.parts import Alike, Exchange, PartPlan, Parts, Refusal
+from rnngen.plan.partition.inner import group_branches, read_orders, row_engines, slice_engines
+from rnngen.plan.partition.parts import Alike, Exchange, PartPlan, Parts, Refusal, Sums
 from rnngen.plan.partition.rings import Ring
 from rnngen.plan.ports import port_words
-from rnngen.plan.schedule import handed_beats
+from rnngen.plan.schedule import handed_beats, run_steps
 from rnngen.plan.search import Budget, plan_for_budget
 from rnngen.plan.shapes import alone
+from rnngen.plan.timing import DEFAULT_PIPELINE, GO_TO_ISSUE_CYCLES, HANDOVER_CYCLES, JOIN_CYCLES, tail_timing
 
 NOT_LINKED = (
     "equal links, as wide as a value, must join each of its devices, which are alike, to each other one, or all of "
     "them in a ring"
 )
+NOT_TO_ONE = "equal links, as wide as a sum, must lead from all but one of its devices, which are alike, to that one"
 
 
 @dataclass(frozen=True)
@@ -43,16 +48,23 @@ class Group:
     Attributes:
         block: Its index.  members: Names of the devices, in the order of the outputs that they give.
         ring: The links that they use for what they exchange; None: those from each to each other one.
+        by_inputs: Each multiplies some of the inputs; their sums go to the first one.
     """
 
     block: int
     members: tuple[str, ...]
     ring: Ring | None = None
+    by_inputs: bool = False
 
     @property
     def name(self) -> str:
         """Of the device that stands for them."""
         return "_and_".join(self.members)
+
+    @property
+    def givers(self) -> tuple[str, ...]:
+        """The members that give results."""
+        return self.members[:1] if self.by_inputs else self.members
 
     @property
     def blocks(self) -> range:
@@ -62,7 +74,8 @@ class Group:
     def wire(self, system: System) -> Link | None:
         """One of the links between them, which are alike: of a ring one of those that always are there."""
         first, second = self.members[:2]
-        return system.wire(first, second) if self.ring is None else system.wire(second, first)
+        to_first = self.ring is not None or self.by_inputs
+        return system.wire(second, first) if to_first else system.wire(first, second)
 
     def stands_in(self, system: System) -> Device:
         """The device in their place."""
@@ -88,15 +101,24 @@ class SharedBlock:
         return self._cut.kind
 
     @property
+    def _function(self) -> str:
+        """Kind of the layer's function."""
+        network = self._of.network
+        return network.layers[network.blocks[self.group.block].branches[0].last].formats.kind
+
+    @property
     def row_exchange(self) -> Hop | None:
         """Between devices that are given the same words as what is behind them; else None."""
         return self.exchange if self.kind == "rows" else None
 
     def hop(self, system: System, wire: Link) -> Hop:
         """The part of a step that each of the devices gives, on a link to what is behind."""
-        end, count = self.group.block, len(self.group.members)
+        end, count = self.group.block, len(self.group.givers)
         values, bits = self._of.values(end), self._of.value_bits(end)
         rows = self.row_exchange
+        if self.group.by_inputs:
+            assert self.exchange is not None, "sums go to the first device"
+            return hop(system, wire, values, bits, most=self.exchange.frame.values_a_word)
         most = even_values(values // count, bits, wire.word_bits) if rows is None else rows.frame.values_a_word
         return hop(system, wire, values, bits, count, most)
 
@@ -110,7 +132,7 @@ class SharedBlock:
         """Equal for groups whose devices have the same plans: other devices of the same kind share the block."""
         member = replace(self._of.system.device(self.group.members[0]), name="one")
         wire = None if self.exchange is None else replace(self.exchange.wire, source="one", target="other", pins=None)
-        return self.group.block, len(self.group.members), member, wire, self.group.ring
+        return self.group.block, len(self.group.members), member, wire, self.group.ring, self.group.by_inputs
 
     @cached_property
     def fastest(self) -> PartPlan | Refusal:
@@ -144,6 +166,8 @@ class SharedBlock:
     def _exchanged(self) -> Hop | None:
         """What each device gives to each other one."""
         exchange, system = self._cut.exchange, self._of.system
+        if self.group.by_inputs:
+            return self._given_sums()
         if exchange.pattern != "all":
             if self.group.ring is not None:
                 raise ValueError(f"layers that are cut by {self.kind} exchange nothing around a ring")
@@ -157,10 +181,25 @@ class SharedBlock:
             raise ValueError(f"a step of {units:,} units is longer than the longest frame, of {MOST_PAYLOAD:,} words")
         return replace(found, ring=self.group.ring)
 
+    def _given_sums(self) -> Hop:
+        """What each other device gives to the first one."""
+        exchange, system = self._cut.exchange, self._of.system
+        wire = self.group.wire(system)
+        if wire is None or wire.word_bits < exchange.value_bits:
+            raise ValueError(NOT_TO_ONE)
+        found = hop(system, wire, exchange.values, exchange.value_bits)
+        if found.frame.words > MOST_PAYLOAD:
+            said = f"a step of {exchange.values:,} sums is longer than the longest frame, of {MOST_PAYLOAD:,} words"
+            raise ValueError(said)
+        return found
+
     def _device_plans(self, member: Device) -> Iterator[NetworkPlan]:
         """Plans of a device, those of the fewest issues first."""
         stages, pipeline = self._cut.shares[0].stages, self._of.pipeline(member)
-        if self.exchange is None:
+        if self.group.by_inputs:
+            for engine in slice_engines(stages[0], member.multipliers, pipeline):
+                yield self._input_plan(engine)
+        elif self.exchange is None:
             with suppress(PlanError):
                 yield plan_for_budget([alone(stages[0])], Budget(member.multipliers), pipeline)
         elif stages[1:]:
@@ -177,6 +216,16 @@ class SharedBlock:
         block = BlockPlan((BranchPlan(((engine,),)),))
         return NetworkPlan((block,), port_words(block, block.interval), words, remote_words=gcd(words, engine.columns))
 
+    def _input_plan(self, engine: EnginePlan) -> NetworkPlan:
+        """Of the first device, which holds its sums until those of the others are there."""
+        assert self.exchange is not None, "sums go to the first device"
+        engine = least_elements(engine, engine.rows)
+        count, words = len(self.group.members), self.exchange.frame.values_a_word
+        block = BlockPlan((BranchPlan(((engine,),)),), inputs=count * engine.shape.inputs)
+        join = Join(count - 1, words, 2, JOIN_CYCLES + tail_timing(self._function, DEFAULT_PIPELINE).output)
+        plan = NetworkPlan((block,), port_words(block, block.interval), words, join=join)
+        return held_until_joined(plan, self.exchange)
+
     def _group_plan(self, branch: BranchPlan, exchange: Hop) -> NetworkPlan:
         """Gates of a group and a part of the projection, which begins so late that it never waits for a sound link."""
         words, inputs = exchange.frame.values_a_word, sum(share.stages[0].inputs for share in self._cut.shares)
@@ -190,19 +239,39 @@ class SharedBlock:
         return replace(plan, blocks=(block,), input_words=port_words(block, block.interval), output_words=outputs)
 
 
+def held_until_joined(plan: NetworkPlan, exchange: Hop) -> NetworkPlan:
+    """With as many steps of sums, and of results, as are held at once where one follows the other without a pause."""
+    join = plan.join
+    assert join is not None, "sums of other devices are added"
+    interval = max(plan.interval, ceil_div(exchange.interval, exchange.sender))
+    times = run_steps(plan, [True], [0], others=Sums(plan, exchange))
+    start, taken = times.issues[0][0] - GO_TO_ISSUE_CYCLES, times.joined[0]
+    held = taken[-1] + HANDOVER_CYCLES - start
+    behind = times.outputs[0][-1] + HANDOVER_CYCLES - taken[0]
+    slots = [max(2, ceil_div(cycles, interval)) for cycles in (held, behind)]
+    return replace(plan, join=replace(join, slots=slots[0]), output_slots=slots[1])
+
+
 def member_plan(plan: NetworkPlan, number: int) -> NetworkPlan:
-    """The plan of a device of a group, which may read a slice of its own of x, by that of the first one."""
-    if not plan.handed_words:
+    """The plan of a device of a group, which may read a slice of its own of x, by that of the first one.
+
+    Of those that give sums to the first one, all the others.
+    """
+    if not plan.handed_words and plan.join is None:
         return plan
     (block,) = plan.blocks
     (branch,) = block.branches
     first = branch.first
     own = replace(first, shape=replace(first.shape, x_offset=number * first.shape.inputs))
-    return replace(plan, blocks=(replace(block, branches=(replace(branch, stages=((own,), branch.stages[1])),)),))
+    stages = ((own,), *branch.stages[1:])
+    plan = replace(plan, blocks=(replace(block, branches=(replace(branch, stages=stages),)),))
+    if plan.join is None or number == 0:
+        return plan
+    return replace(plan, output_words=plan.join.words, output_slots=2, join=None)
 
 
 def _own_cut(parts: Parts, group: Group) -> Cut:
-    """How a block is cut: in the one way of its kind of layer that there are circuits for.
+    """How a block is cut: by its inputs, or in the one other way of its kind of layer that there are circuits for.
 
     Raises:
         ValueError: saying why it cannot be cut so.
@@ -212,7 +281,10 @@ def _own_cut(parts: Parts, group: Group) -> Cut:
     layer = layers[-1]
     if own.post or any(each.h_0 is not None or each.state_0 is not None for each in layers):
         raise ValueError(f"layer '{layer.name}' begins with a state of its own, or something follows it on its way")
-    cut = next((cut for cut in block_cuts(network, group.block, count) if cut.kind in SHARED), None)
+    cuts = (cut for cut in block_cuts(network, group.block, count) if cut.kind in SHARED)
+    cut = next((cut for cut in cuts if (cut.kind == INPUTS) == group.by_inputs), None)
+    if cut is None and group.by_inputs:
+        raise ValueError(f"layer '{layer.name}' is no Linear layer whose inputs are cut into {count} equal parts")
     if cut is None:
         raise ValueError(f"layer '{layer.name}' of {layer.output_size} units is not cut into {count} equal parts")
     return cut

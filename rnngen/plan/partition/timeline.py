@@ -9,7 +9,6 @@ from rnngen.plan.network import BlockPlan
 from rnngen.plan.partition.hops import Carried
 from rnngen.plan.partition.parts import PartPlan
 from rnngen.plan.partition.result import Partition
-from rnngen.plan.partition.rings import Ring
 from rnngen.plan.partition.schedule import run_system
 from rnngen.plan.schedule import Schedule
 
@@ -88,27 +87,25 @@ def system_times(partition: Partition, lengths: Sequence[int]) -> SystemTimes:
         given.append(taken)
     links: list[LinkTimes] = []
     frames = iter(schedule.frames)
-    counts = [len(part.names) for part in partition.parts]
+    parts = partition.parts
     for number, route in enumerate(partition.routes):
-        takers = counts[number + 1] if number + 1 < len(counts) else 1
+        takers = len(parts[number + 1].names) if number + 1 < len(parts) else 1
         for _ in route.hops:
-            links += [_link([[frame] for frame in next(frames)], given[number])] * (counts[number] * takers)
-    shared = [number for number, part in enumerate(partition.parts) if part.exchange is not None]
+            links += [_link([[frame] for frame in next(frames)], given[number])] * (len(parts[number].givers) * takers)
+    shared = [number for number, part in enumerate(parts) if part.exchange is not None]
     for number, steps in zip(shared, schedule.exchanged):
-        links += _inside(steps, given[number], partition.parts[number].ring, counts[number])
+        links += _inside(parts[number], steps, given[number])
     back = None
     if partition.back is not None:
         back = _beats(schedule.outputs, _places(given[-1]), 1, partition.back.receiver)
     return SystemTimes(tuple(lengths), tuple(devices), tuple(links), back)
 
 
-def _inside(
-    steps: Sequence[Sequence[Carried]], lengths: Sequence[int], ring: Ring | None, devices: int
-) -> list[LinkTimes]:
+def _inside(part: PartPlan, steps: Sequence[Sequence[Carried]], lengths: Sequence[int]) -> list[LinkTimes]:
     """The links between devices that share a part; of a ring first those that carry most."""
-    busiest = _link(steps, lengths)
+    busiest, ring, devices = _link(steps, lengths), part.ring, len(part.names)
     if ring is None:
-        return [busiest] * (devices * (devices - 1))
+        return [busiest] * ((1 if part.joins else devices) * (devices - 1))
     back = _link([frames[: ring.back] for frames in steps], lengths)
     return [busiest] * devices + ([back] * devices if ring.back else [])
 

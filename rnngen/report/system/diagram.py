@@ -175,6 +175,12 @@ def _edge(one: Point, other: Point, width: float) -> Point:
     return one[0] + width / 2 + share * dx, one[1] + BOX / 2 + share * dy
 
 
+def _to_first(corners: list[Point], width: float) -> Iterator[Markup]:
+    """From each other one to the first one."""
+    for other in corners[1:]:
+        yield arrow([_edge(other, corners[0], width), _edge(corners[0], other, width)])
+
+
 def _wires(corners: list[Point], width: float, ring: str | None) -> Iterator[Markup]:
     """From each one to each other one, or in a ring to the one before it."""
     pairs = combinations(corners, 2) if ring is None else zip([*corners[1:], corners[0]], corners)
@@ -183,16 +189,16 @@ def _wires(corners: list[Point], width: float, ring: str | None) -> Iterator[Mar
 
 
 def _mesh(view: SystemView) -> Markup:
-    """Devices that exchange with each other one, or around a ring; two are side by side."""
+    """Devices that exchange with each other one, or around a ring, or give to the first one; two are side by side."""
     devices, alike = len(view.devices), view.inside(0)
     link = alike[0]
     if devices == 2:
         corners, width = _grid(2)
         way, middle = _between(corners[0], corners[1], width)
-        wires = [arrow(way, both=True), _link_label(link, middle)]
+        wires = [arrow(way[::-1], both=not view.joins(0)), _link_label(link, middle)]
     elif devices <= MOST_AROUND:
         corners, width = _around(devices)
-        wires = list(_wires(corners, width, view.ring(0)))
+        wires = list(_to_first(corners, width) if view.joins(0) else _wires(corners, width, view.ring(0)))
     else:
         corners, width = _grid(devices)
         wires = []
@@ -224,7 +230,7 @@ def _mixed(view: SystemView) -> Markup:
         boxes += [_box(view, index, corner, width) for index, corner in zip(members, corners)]
         if view.inside(part):
             arrows += [
-                arrow([(one[0] + width / 2, one[1] + BOX), (other[0] + width / 2, other[1])], both=True)
+                arrow([(other[0] + width / 2, other[1]), (one[0] + width / 2, one[1] + BOX)], both=not view.joins(part))
                 for one, other in pairwise(corners)
             ]
         if part + 1 < len(view.parts):
@@ -236,7 +242,8 @@ def _mixed(view: SystemView) -> Markup:
         alike = view.inside(part)
         if alike:
             which = "links" if view.ring(part) is None else "busiest links"
-            labels.append(_each_link(view, alike[0], f"Each of the {len(alike)} {which} inside a layer", bottom))
+            what = "to the first device of a layer" if view.joins(part) else "inside a layer"
+            labels.append(_each_link(view, alike[0], f"Each of the {len(alike)} {which} {what}", bottom))
     first, last = tops[0], tops[-1]
     ends = [
         text(first[0] - 6, first[1] + BOX / 2 + 4, "input", "tick", "end"),
@@ -263,7 +270,7 @@ def _columns(view: SystemView) -> tuple[list[Point], float]:
 
 def _ways(view: SystemView, part: int, tops: list[Point], width: float) -> tuple[list[list[Point]], Point]:
     """From each device of a part to each of the next one, and the middle of their label."""
-    counts = [len(view.parts[part]), len(view.parts[part + 1])]
+    counts = [1 if view.joins(part) else len(view.parts[part]), len(view.parts[part + 1])]
     senders, readers = ([_below(tops[part + way], number) for number in range(counts[way])] for way in (0, 1))
     if senders[0][1] == readers[0][1]:
         half = BOX / 2

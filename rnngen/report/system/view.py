@@ -83,6 +83,10 @@ class SystemView:
         found = lookup(self.devices[self.parts[part][0]], "ring")
         return None if found is None else str(found)
 
+    def joins(self, part: int) -> bool:
+        """Whether the first one of the devices that share a part adds what the others give."""
+        return lookup(self.devices[self.parts[part][0]], "inputs") is not None
+
     def frames(self, link: Json) -> int:
         """Frames of a step on a link."""
         return int(number(link, "frames_a_step") or 1)
@@ -127,5 +131,8 @@ class SystemView:
         """What a device computes, in words."""
         device = self.devices[index]
         layers = ", ".join(str(layer) for layer in lookup(device, "layers") or ())
-        outputs = lookup(device, "outputs")
-        return layers if outputs is None else f"units {outputs[0]}–{outputs[1]} of {layers}"
+        for what, said in (("outputs", "units"), ("inputs", "inputs")):
+            found = lookup(device, what)
+            if found is not None:
+                return f"{said} {found[0]}–{found[1]} of {layers}"
+        return layers
