@@ -311,10 +311,8 @@ class Accelerator(Elaboratable):
             output = OutputBuffer(
                 width, last.elements, plan.output_words, last.units, plan.output_slots, last.aligned, plan.streams
             )
-            m.d.comb += self._control.step_out.eq(output.released)
         else:
             output = self._joined(m, plan.join)
-            m.d.comb += self._control.step_out.eq(output.sent)
         m.submodules.output = output
         lane = word_lane_bits(width)
         words = [output.data[k * width : (k + 1) * width] for k in range(plan.output_words)]
@@ -325,6 +323,7 @@ class Accelerator(Elaboratable):
             self.m_axis_tlast.eq(output.last),
             output.ready.eq(self.m_axis_tready),
             self._control.output_stall.eq(output.valid & ~self.m_axis_tready),
+            self._control.step_out.eq(output.released if isinstance(output, OutputBuffer) else output.sent),
         ]
         if isinstance(output, OutputBuffer) and plan.streams > 1:
             m.d.comb += self.m_axis_tid.eq(output.stream)
