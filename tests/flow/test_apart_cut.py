@@ -155,8 +155,8 @@ def test_a_chain_weighs_it_unasked(tmp_path: Path) -> None:
         (torch.nn.LSTM(3, 4, proj_size=2), {}, "layer 'l0.projection' has two stages (projected, factorised or "
                                                "grouped)"),
         (torch.nn.LSTM(3, 4), {"state_access": True}, "states are given to whole layers"),
-        (torch.nn.LSTM(3, 4), {"loadable": True}, "sums of x have as many bits as these weights need, so that no "
-                                                  "others can be loaded"),
+        (torch.nn.LSTM(3, 4), {"loadable": True}, "sums that cross links have as many bits as these weights need, "
+                                                  "so that no others can be loaded"),
     ],
 )  # fmt: skip
 def test_what_cannot_be(model: torch.nn.Module, change: dict[str, bool], said: str, tmp_path: Path) -> None:
