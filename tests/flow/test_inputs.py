@@ -12,6 +12,7 @@ from rnngen.config.system import Device, Host, Link, System
 from rnngen.emit.system import SystemDesign
 from rnngen.errors import PlanError
 from rnngen.flow.partition import PartitionOptions, partition
+from rnngen.flow.report import report
 from rnngen.flow.simulate_system import simulate_system
 from tests.flow.test_rows import assert_as_one_device, assert_as_planned, mesh
 
@@ -64,24 +65,30 @@ def test_a_head_is_exact_in_bits_and_cycles(head: SystemDesign) -> None:
     assert_as_planned(head, 9)
 
 
+def test_what_the_report_shows(head: SystemDesign) -> None:
+    page = report(head).read_text(encoding="utf-8")
+    for said in ("inputs 0–11 of head", "inputs 12–23 of head", "The link to the first device of a layer: 64-bit"):
+        assert said in page
+
+
 def test_the_devices_together_are_one_network(head: SystemDesign, tmp_path: Path) -> None:
     assert_as_one_device(head, Headed(24, 10), tmp_path / "one")
 
 
 def test_bad_lines_change_no_bit(head: SystemDesign) -> None:
     faults = {f"{way}_{k}_bit_errors": 2**32 // 1000 for way in ("line", "back") for k in range(3)}
-    report = simulate_system(head, steps=40, faults=faults)
-    assert report.comparison.bit_exact, report.comparison.sentence
-    late = report.run.out_cycle - np.array(report.schedule.outputs).ravel()
+    found = simulate_system(head, steps=40, faults=faults)
+    assert found.comparison.bit_exact, found.comparison.sentence
+    late = found.run.out_cycle - np.array(found.schedule.outputs).ravel()
     assert late.max() > 50  # some frames were sent again, though not always the last one
 
 
 def test_a_dead_direction_gives_nothing_wrong(head: SystemDesign) -> None:
     """The line on which the sums cross."""
-    report = simulate_system(head, steps=6, faults={"line_2_cut": [(500, 1)]})
-    assert not report.run.complete
-    assert not report.comparison.mismatches
-    assert all(cycle is not None for cycle in report.failed)
+    found = simulate_system(head, steps=6, faults={"line_2_cut": [(500, 1)]})
+    assert not found.run.complete
+    assert not found.comparison.mismatches
+    assert all(cycle is not None for cycle in found.failed)
 
 
 def test_each_device_in_a_simulation_of_its_own(head: SystemDesign) -> None:

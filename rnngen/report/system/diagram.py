@@ -243,7 +243,8 @@ def _mixed(view: SystemView) -> Markup:
         if alike:
             which = "links" if view.ring(part) is None else "busiest links"
             what = "to the first device of a layer" if view.joins(part) else "inside a layer"
-            labels.append(_each_link(view, alike[0], f"Each of the {len(alike)} {which} {what}", bottom))
+            each = f"Each of the {len(alike)} {which}" if len(alike) > 1 else "The link"
+            labels.append(_each_link(view, alike[0], f"{each} {what}", bottom))
     first, last = tops[0], tops[-1]
     ends = [
         text(first[0] - 6, first[1] + BOX / 2 + 4, "input", "tick", "end"),
