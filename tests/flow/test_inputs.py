@@ -137,6 +137,18 @@ def star(latency: int = 6) -> System:
     return System(tuple(Device(name, 10**8, 16) for name in names), links, Host("a", "d"))
 
 
+def test_another_clock_in_front(tmp_path: Path) -> None:
+    """The GRU is on a device of 75 MHz: a tick is a third of a cycle of the others, and times are bounds."""
+    two = mesh(2, 16)
+    links = (*two.links, Link("d2", "d0", 64, 6), Link("d2", "d1", 64, 6))
+    system = System((*two.devices, Device("d2", 75_000_000, 40)), links)
+    design = partition(Headed(24, 10), system, tmp_path / "d", INPUTS)
+    assert design.names == ("d2", "d0", "d1")
+    found = simulate_system(design, steps=9)
+    assert found.comparison.bit_exact, found.comparison.sentence
+    assert found.comparison.within_bounds
+
+
 def test_links_that_lead_to_one_device_alone(tmp_path: Path) -> None:
     design = partition(Headed(24, 10, "relu", 4), star(), tmp_path / "d", INPUTS)
     assert [part.names for part in design.partition.parts] == [("a",), ("b", "c"), ("d",)]

@@ -168,8 +168,9 @@ def groups_of(parts: Parts, kinds: Collection[str] = SHARED) -> Iterator[GroupPa
 
 
 def _linear_blocks(network: QuantisedNetwork) -> frozenset[int]:
-    """Blocks of a Linear layer, whose inputs may be cut."""
-    layers = {index: network.layers[block.branches[0].last] for index, block in enumerate(network.blocks)}
+    """Blocks of a Linear layer alone, whose inputs may be cut."""
+    alone = {index: block.branches[0] for index, block in enumerate(network.blocks) if not block.stored}
+    layers = {index: network.layers[branch.last] for index, branch in alone.items() if len(branch.indices) == 1}
     return frozenset(index for index, layer in layers.items() if layer.weight_h is None and not layer.symbols)
 
 
