@@ -175,7 +175,7 @@ def _best_shared(parts: Parts, options: PartitionOptions, beaten: Partition | No
         if isinstance(found, str):
             refused = found
         elif best is None or found.key(options.goal) < best.key(options.goal):
-            best = found
+            best = group.settled(found)
     return refused if best is None or best is beaten else best
 
 

@@ -60,6 +60,9 @@ def test_a_head_is_exact_in_bits_and_cycles(head: SystemDesign) -> None:
     assert [part.names for part in head.partition.parts] == [("d2",), ("d0", "d1")]
     assert head.document["cut"] == "inputs"
     assert [device.get("inputs") for device in head.document["devices"]] == [None, [0, 11], [12, 23]]
+    join = head.partition.parts[1].plan.join
+    assert join is not None
+    assert (join.others, join.words, join.slots) == (1, 2, 2)  # a step is there long before the next one
     assert head.document["host"] == {"input": ["d2"], "output": ["d0"]}
     assert {(link["from"], link["to"]) for link in head.document["links"]} == {("d2", "d0"), ("d2", "d1"), ("d1", "d0")}
     assert_as_planned(head, 9)
@@ -120,10 +123,15 @@ def test_any_function_over_any_number(
 
 
 def test_the_host_gives_to_all(tmp_path: Path) -> None:
-    """The layer is the first one, and as fast as the multipliers of three devices: 36 * 8 / (3 * 4) cycles."""
+    """The layer is the first one, and as fast as the multipliers of three devices: 36 * 8 / (3 * 4) cycles.
+
+    Sums are on their way for 90 cycles and more, so that those of five steps wait for them.
+    """
     model = Fronted()
-    design = partition(model, mesh(4, 4), tmp_path / "d", INPUTS)
-    assert design.partition.parts[0].interval == 24
+    design = partition(model, mesh(4, 4, latency=90), tmp_path / "d", INPUTS)
+    assert design.document["step_interval_ticks"] == 24
+    (join,) = (part.plan.join for part in design.partition.parts if part.plan.join)
+    assert join.slots >= 5
     assert design.document["host"] == {"input": ["d0", "d1", "d2"], "output": ["d3"]}
     assert_as_planned(design, 9)
     assert_as_one_device(design, model, tmp_path / "one")

@@ -13,8 +13,9 @@ from rnngen.plan.partition.advice import linked, ringed, starred
 from rnngen.plan.partition.cuts import INPUTS, SHARED
 from rnngen.plan.partition.hops import Hop
 from rnngen.plan.partition.parts import PartPlan, Parts, Refusal
+from rnngen.plan.partition.result import Partition
 from rnngen.plan.partition.rings import Ring
-from rnngen.plan.partition.shared import NOT_LINKED, NOT_TO_ONE, Group, SharedBlock
+from rnngen.plan.partition.shared import NOT_LINKED, NOT_TO_ONE, Group, SharedBlock, held_until_joined
 
 
 def grouped(system: System, group: Group) -> System | None:
@@ -124,6 +125,16 @@ class GroupParts(Parts):
         found = self.known(device, blocks)
         assert found is not None, "a group's plan is always known"
         return found
+
+    def settled(self, found: Partition) -> Partition:
+        """A cut with no more room for sums than steps as far apart as the system's need."""
+        return replace(found, parts=tuple(self._settled(part, found.interval_ticks) for part in found.parts))
+
+    def _settled(self, part: PartPlan, ticks: int) -> PartPlan:
+        if not part.joins or part.exchange is None:
+            return part
+        plan = held_until_joined(part.plan, part.exchange, ticks // self.system.cycle_ticks(part.device.name))
+        return replace(part, plan=plan, memory_bits=self.memory_bits(part.blocks, plan, len(part.names)))
 
     def between(self, part: PartPlan, takes: StepFrame | None, gives: StepFrame | None) -> PartPlan:
         """The part with ports as wide as the words of the links on both sides; None: the host is there."""

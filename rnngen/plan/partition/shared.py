@@ -224,7 +224,8 @@ class SharedBlock:
         block = BlockPlan((BranchPlan(((engine,),)),), inputs=count * engine.shape.inputs)
         join = Join(count - 1, words, 2, JOIN_CYCLES + tail_timing(self._function, DEFAULT_PIPELINE).output)
         plan = NetworkPlan((block,), port_words(block, block.interval), words, join=join)
-        return held_until_joined(plan, self.exchange)
+        fastest = max(plan.interval, ceil_div(self.exchange.interval, self.exchange.sender))
+        return held_until_joined(plan, self.exchange, fastest)
 
     def _group_plan(self, branch: BranchPlan, exchange: Hop) -> NetworkPlan:
         """Gates of a group and a part of the projection, which begins so late that it never waits for a sound link."""
@@ -239,11 +240,10 @@ class SharedBlock:
         return replace(plan, blocks=(block,), input_words=port_words(block, block.interval), output_words=outputs)
 
 
-def held_until_joined(plan: NetworkPlan, exchange: Hop) -> NetworkPlan:
-    """With as many steps of sums, and of results, as are held at once where one follows the other without a pause."""
+def held_until_joined(plan: NetworkPlan, exchange: Hop, interval: int) -> NetworkPlan:
+    """With as many steps of sums, and of results, as are held at once where they are so many cycles apart."""
     join = plan.join
     assert join is not None, "sums of other devices are added"
-    interval = max(plan.interval, ceil_div(exchange.interval, exchange.sender))
     times = run_steps(plan, [True], [0], others=Sums(plan, exchange))
     start, taken = times.issues[0][0] - GO_TO_ISSUE_CYCLES, times.joined[0]
     held = taken[-1] + HANDOVER_CYCLES - start
