@@ -24,11 +24,11 @@ module rnn_partial_sums #(
     output reg  [ROWS*ACC_WIDTH-1:0]                   sums,
     output reg  [(SPLIT ? ROWS/3 : 1)*ACC_WIDTH-1:0]   sums_x
 );
-    // Block RAM is slow, and what is kept goes straight into an adder: a register stands between them.
+    // Block RAM is slow: a register stands between it and the adder.  It has no reset, so that block RAM's own can be it.
     wire [ROWS*ACC_WIDTH-1:0] word;
     reg  [ROWS*ACC_WIDTH-1:0] kept;
     reg  [ADDRESS_WIDTH-1:0]  address_1, address_2, address_3;
-    reg                       fresh_1, write_1;
+    reg                       fresh_1, fresh_2, write_1;
 
     rnn_state_memory #(.WIDTH(ROWS*ACC_WIDTH), .DEPTH(DEPTH), .ADDRESS_WIDTH(ADDRESS_WIDTH)) kept_memory (
         .clk(clk), .read_address(address), .read_data(word),
@@ -39,8 +39,9 @@ module rnn_partial_sums #(
         address_2 <= address_1;
         address_3 <= address_2;
         fresh_1   <= fresh;
+        fresh_2   <= fresh_1;
         write_1   <= write;
-        kept      <= fresh_1 ? {ROWS*ACC_WIDTH{1'b0}} : word;
+        kept      <= word;
     end
 
     genvar r;
@@ -49,15 +50,15 @@ module rnn_partial_sums #(
             always @(posedge clk) sums_x <= {ACC_WIDTH{1'b0}};
         end
         for (r = 0; r < ROWS; r = r + 1) begin : g_row
+            wire [ACC_WIDTH-1:0] earlier = fresh_2 ? {ACC_WIDTH{1'b0}} : kept[r*ACC_WIDTH +: ACC_WIDTH];
             if (SPLIT != 0 && r % 3 == 2) begin : g_apart
                 always @(posedge clk) begin
                     sums[r*ACC_WIDTH +: ACC_WIDTH]       <= group[r*ACC_WIDTH +: ACC_WIDTH];
-                    sums_x[(r/3)*ACC_WIDTH +: ACC_WIDTH] <= kept[r*ACC_WIDTH +: ACC_WIDTH];
+                    sums_x[(r/3)*ACC_WIDTH +: ACC_WIDTH] <= earlier;
                 end
             end else begin : g_added
                 always @(posedge clk)
-                    sums[r*ACC_WIDTH +: ACC_WIDTH] <=
-                        group[r*ACC_WIDTH +: ACC_WIDTH] + kept[r*ACC_WIDTH +: ACC_WIDTH];
+                    sums[r*ACC_WIDTH +: ACC_WIDTH] <= group[r*ACC_WIDTH +: ACC_WIDTH] + earlier;
             end
         end
     endgenerate

@@ -27,7 +27,6 @@ DEEPER: dict[str, tuple[LinkShape, str]] = {
     "a receiver that pauses": (TINY, "harm_ab:1 harm_ba:1 offers=1 takes:1"),
     "two frames on the way": (TWO_FRAMES, LOSSES),
     "frames of two words": (replace(SMALL, timeout=12), f"{LOSSES} longer=1"),
-    "wrong bits": (TINY, "harm_ab:4 harm_ba:1 offers=1 takes=1"),
 }
 
 
