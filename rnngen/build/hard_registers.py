@@ -6,6 +6,7 @@ product, 3.9 ns behind its operands without one.  So flip-flops beside these blo
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,16 +21,22 @@ _Cell = dict[str, Any]
 _Pin = tuple[str, str]
 
 
-def absorb_registers(netlist: Netlist) -> int:
+def absorb_registers(netlist: Netlist, block_rams: int = 0) -> int:
     """Moves flip-flops beside block RAM and multipliers into them, in the flat netlist; says how many went.
+
+    ``block_rams``: what the device has.  Words of 36 bits leave through both ports of a block, and which port's mode
+    rules their register is written down nowhere: where registers stand behind them they become two words of 18 bits,
+    a port of the block for each if it is only read, and else a second block, as long as there are any left.
 
     Behind a block: those of a port, if each of its bits that is read goes to one flip-flop and nothing else.  In front
     of a multiplier: those of its operands, if each comes straight from another register, so that no logic stands
     before a far way.  Flip-flops take their data in every cycle, have no reset and are 0 at first.
     """
     nets = _Nets.of(flat_module(netlist))
-    before = len(nets.cells)
-    for name in [name for name, cell in nets.cells.items() if cell["type"] == BLOCK_RAM_CELL]:
+    before = _flip_flops(nets)
+    for name in _block_rams(nets):
+        _in_halves(nets, name, block_rams - len(_block_rams(nets)))
+    for name in _block_rams(nets):
         for port in "AB":
             _behind_block_ram(nets, name, port)
     multipliers = [name for name, cell in nets.cells.items() if _is_bare_multiplier(cell)]
@@ -37,7 +44,7 @@ def absorb_registers(netlist: Netlist) -> int:
         _behind_multiplier(nets, name)
     for name in multipliers:
         _before_multiplier(nets, name)
-    return before - len(nets.cells)
+    return before - _flip_flops(nets)
 
 
 @dataclass(frozen=True)
@@ -129,10 +136,61 @@ def _data(register: _Cell) -> Any:
     return (pins.get("DI") or pins["M"])[0]
 
 
+def _block_rams(nets: _Nets) -> list[str]:
+    return [name for name, cell in nets.cells.items() if cell["type"] == BLOCK_RAM_CELL]
+
+
+def _flip_flops(nets: _Nets) -> int:
+    return sum(cell["type"] == FLIP_FLOP_CELL for cell in nets.cells.values())
+
+
+def _in_halves(nets: _Nets, name: str, spare: int) -> None:
+    """Words of 36 bits with registers behind them become two of 18, with the same contents.
+
+    Word a of 36 bits is at the 18-bit places 2 a (pins A of the data) and 2 a + 1 (pins B); pin 4 of an address tells
+    them apart.  As a whole it is read at B's address and written at A's, whose pins 0 to 3 enable its four bytes.
+    """
+    block = nets.cells[name]
+    pins, parameters = block["connections"], block["parameters"]
+    if any(int(parameters[f"DATA_WIDTH_{each}"], 2) <= _WIDEST_PORT for each in "AB"):
+        return
+    enables = {pins[f"ADA{number}"][0] for number in range(4)} - {"0"}  # a byte that is not used has none
+    read_only = pins["CEA"] == ["0"] or not enables
+    if (spare < 1 and not read_only) or len(enables) > 1 or not nets.behind(name, _data_pins("DO"), pins["CLKB"][0]):
+        return
+    parameters |= dict.fromkeys(("DATA_WIDTH_A", "DATA_WIDTH_B"), f"{_WIDEST_PORT:032b}")
+    if read_only:
+        for pin in ("CLK", "CE", "OCE", "RST", "WE", "CS0", "CS1", "CS2", *(f"AD{number}" for number in range(14))):
+            pins[_of_port("A", pin)] = pins[_of_port("B", pin)]
+        parameters["CLKAMUX"] = parameters["CLKBMUX"].replace("CLKB", "CLKA")
+        pins["ADB4"] = ["1"]
+        return
+    pins |= {"WEA": [next(iter(enables))], "ADA2": ["0"], "ADA3": ["0"]}
+    upper = nets.cells[f"{name}.upper"] = copy.deepcopy(block)
+    upper["connections"] |= {"ADA4": ["1"], "ADB4": ["1"]}
+    for number in range(_WIDEST_PORT):
+        upper["connections"][f"DIA{number}"] = pins[f"DIB{number}"]
+        nets.drivers[pins[f"DOB{number}"][0]] = f"{name}.upper"
+        pins[f"DOB{number}"] = pins[f"DOA{number}"]
+    for half in (block, upper):
+        half["connections"] |= {pin: ["x"] for pin in _data_pins("DI", "B")}
+        for pin in _data_pins("DO", "A"):
+            del half["connections"][pin], half["port_directions"][pin]
+
+
+def _data_pins(kind: str, ports: str = "AB") -> list[str]:
+    return [f"{kind}{port}{number}" for port in ports for number in range(_WIDEST_PORT)]
+
+
+def _of_port(port: str, pin: str) -> str:
+    """The pin of a port: CE is CEA, AD5 is ADA5."""
+    name = pin.rstrip("0123456789")
+    return f"{name}{port}{pin[len(name) :]}"
+
+
 def _behind_block_ram(nets: _Nets, name: str, port: str) -> None:
     pins, parameters = nets.cells[name]["connections"], nets.cells[name]["parameters"]
     always = pins[f"CE{port}"] == pins[f"OCE{port}"] == ["1"] and pins[f"RST{port}"] == ["0"]
-    # A word of 36 bits leaves through both ports, and which of them rules its register is written down nowhere.
     always = always and all(int(parameters[f"DATA_WIDTH_{each}"], 2) <= _WIDEST_PORT for each in "AB")
     if not always or parameters[f"CLK{port}MUX"] != f"CLK{port}" or parameters[f"REGMODE_{port}"] != "NOREG":
         return

@@ -145,7 +145,8 @@ def _synthesise(job: _Job) -> float:
     if seconds is None:
         raise ToolError(f"yosys had not finished after {_YOSYS_LIMIT_S:.0f} s: use fewer lanes.")
     netlist = json.loads((job.work / "netlist.json").read_text(encoding="utf-8"))
-    moved, placed = absorb_registers(netlist), place_multipliers(netlist, job.board.part)
+    moved = absorb_registers(netlist, job.board.budget.block_rams)
+    placed = place_multipliers(netlist, job.board.part)
     (job.work / "netlist.json").write_text(json.dumps(netlist), encoding="utf-8")
     job.progress(f"floorplan: {placed} multipliers have their sites, {moved} registers are in block RAM")
     return seconds

@@ -94,11 +94,99 @@ def test_a_register_of_another_kind_stays(tmp_path: Path, name: str, value: str)
     assert absorb_registers(given) == 0
 
 
-def test_a_word_through_both_ports_stays(tmp_path: Path) -> None:
-    given = netlist(tmp_path, "out <= word;", words=512)
+def only_block(given: dict[str, Any]) -> dict[str, Any]:
+    """The block RAM of a netlist with one."""
     (block,) = [cell for cell in given["modules"]["top"]["cells"].values() if cell["type"] == "DP16KD"]
-    assert int(block["parameters"]["DATA_WIDTH_B"], 2) == 36
-    assert absorb_registers(given) == 0
+    assert int(block["parameters"]["DATA_WIDTH_A"], 2) == int(block["parameters"]["DATA_WIDTH_B"], 2) == 36
+    return dict(block)
+
+
+def stored(block: dict[str, Any], place: int) -> int:
+    """The 18-bit word at a place: an INITVAL holds 16 of them, 20 bits apart, from the lowest on."""
+    value = int(block["parameters"][f"INITVAL_{place // 16:02X}"].replace("x", "0"), 2)
+    return value >> 20 * (place % 16) & 2**18 - 1
+
+
+def place_read(block: dict[str, Any], port: str, address: dict[Any, str]) -> int:
+    """The 18-bit place that a port of 18 bits reads, with a level on each net of the address."""
+    pins = [block["connections"][f"AD{port}{number}"][0] for number in range(13, 3, -1)]
+    return int("".join(address.get(pin, pin) for pin in pins), 2)
+
+
+def test_a_word_through_both_ports_that_is_only_read_becomes_two(tmp_path: Path) -> None:
+    given = netlist(tmp_path, "out <= word;", words=512)
+    ports, block = given["modules"]["top"]["ports"], only_block(given)
+    assert absorb_registers(given) == 36
+    assert counted(given) == (0, ["OUTREG"])
+    parameters, pins = block["parameters"], block["connections"]
+    assert parameters["REGMODE_B"] == "OUTREG"
+    assert int(parameters["DATA_WIDTH_A"], 2) == int(parameters["DATA_WIDTH_B"], 2) == 18
+    assert pins["CLKA"] == pins["CLKB"] == ports["clk"]["bits"]
+    assert pins["CEA"] == pins["CEB"] == pins["OCEA"] == pins["OCEB"] == ["1"]
+    assert pins["WEA"] == pins["WEB"] == ["0"]
+    from_pin = {bit: (pin[2], int(pin[3:])) for pin, (bit,) in pins.items() if pin.startswith("DO")}
+    for address in range(512):
+        level = {bit: str(address >> number & 1) for number, bit in enumerate(ports["address"]["bits"])}
+        word = 0
+        for number, bit in enumerate(ports["out"]["bits"]):
+            port, pin = from_pin[bit]
+            word |= (stored(block, place_read(block, port, level)) >> pin & 1) << number
+        assert word == address * 0x123456789 % 2**36
+
+
+WRITTEN = """
+module top(input clk, input [8:0] to, input write, input [35:0] in, input [8:0] address, output reg [35:0] out);
+    (* no_rw_check *)
+    reg [35:0] memory [0:511], word;
+    always @(posedge clk) begin
+        word <= memory[address]; out <= word;
+        if (write) memory[to] <= in;
+    end
+endmodule
+"""
+
+
+@pytest.mark.parametrize("width", [24, 36])
+def test_a_word_through_both_ports_that_is_written_becomes_two_blocks(tmp_path: Path, width: int) -> None:
+    given = synthesised(tmp_path, WRITTEN.replace("35", f"{width - 1}"))
+    ports = given["modules"]["top"]["ports"]
+    only_block(given)
+    assert absorb_registers(given, 2) == width
+    assert counted(given)[0] == 0
+    blocks = [cell for cell in given["modules"]["top"]["cells"].values() if cell["type"] == "DP16KD"]
+    assert len(blocks) == 2
+    kept: dict[int, int] = {}
+    for block in blocks:
+        pins, parameters = block["connections"], block["parameters"]
+        assert int(parameters["DATA_WIDTH_A"], 2) == int(parameters["DATA_WIDTH_B"], 2) == 18
+        assert (parameters["REGMODE_A"], parameters["REGMODE_B"]) == ("NOREG", "OUTREG")
+        assert pins["CLKA"] == pins["CLKB"] == ports["clk"]["bits"]
+        assert pins["WEA"] == pins["ADA0"] == ports["write"]["bits"]
+        assert pins["CEA"] == pins["CEB"] == pins["OCEB"] == ["1"]
+        assert pins["WEB"] == ["0"]
+        assert [pins[f"ADA{pin}"][0] for pin in range(5, 14)] == ports["to"]["bits"]
+        assert [pins[f"ADB{pin}"][0] for pin in range(5, 14)] == ports["address"]["bits"]
+        assert pins["ADA4"] == pins["ADB4"]
+        for pin in range(18):
+            if pins[f"DOB{pin}"][0] in ports["out"]["bits"]:
+                number = ports["out"]["bits"].index(pins[f"DOB{pin}"][0])
+                assert number == ports["in"]["bits"].index(pins[f"DIA{pin}"][0])
+                assert pins[f"ADA{pin // 9}"] == ports["write"]["bits"]
+                kept[number] = int(pins["ADA4"][0])
+    assert kept == {number: number // 18 for number in range(width)}
+
+
+def test_a_written_word_through_both_ports_stays_on_a_full_device(tmp_path: Path) -> None:
+    given = synthesised(tmp_path, WRITTEN)
+    before = json.dumps(given)
+    assert absorb_registers(given, 1) == 0
+    assert json.dumps(given) == before
+
+
+def test_bytes_that_are_written_alone_stay(tmp_path: Path) -> None:
+    given = synthesised(tmp_path, WRITTEN)
+    only_block(given)["connections"]["ADA3"] = ["1"]
+    assert absorb_registers(given, 2) == 0
 
 
 PRODUCT = """
