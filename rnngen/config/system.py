@@ -16,6 +16,8 @@ from rnngen.errors import PlanError
 CLOCK_HZ = range(1_000, 10_000_000_001)
 MOST_LATENCY = 1_000_000
 MOST_DEVICES = 64
+INSIDE_CYCLES = 2
+"""Latency of a link between two cores of one device: registers, without a PHY."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Device:
         luts: For the record: no plan counts LUTs.
         dsp: Name of its DSP block, which may give two products.  pipeline: Name of a depth; None: what the clock needs.
         board: Name of its board; None: a device by its budgets alone.
+        on: Name of the device of which it is a further core, with a share of its budgets; None: a device of its own.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Device:
     dsp: str | None = None
     pipeline: str | None = None
     board: str | None = None
+    on: str | None = None
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier() or not self.name.isascii():
@@ -147,9 +151,25 @@ class System:
         for what, place in (("input", self.host.input), ("output", self.host.output)):
             if place is not None:
                 _check_known(place, names, f"The host's {what} names")
+        self._check_cores(names)
         self._check_wires()
         self._check_reach()
         self._check_pins()
+
+    def _check_cores(self, names: Sequence[str]) -> None:
+        """A further core is of a device that is there, and runs in its clock."""
+        for core in self.devices:
+            if core.on is None:
+                continue
+            _check_known(core.on, names, f"Core '{core.name}' is on")
+            device = self.device(core.on)
+            if device.on is not None:
+                raise PlanError(f"Core '{core.name}' is on '{core.on}', itself a core of '{device.on}'; name that one.")
+            if device.clock_hz != core.clock_hz:
+                raise PlanError(
+                    f"Core '{core.name}' has a clock of {core.clock_hz / 1e6:g} MHz and its device '{core.on}' one of "
+                    f"{device.clock_hz / 1e6:g} MHz; give both the same."
+                )
 
     def _check_wires(self) -> None:
         found: set[tuple[str, str]] = set()
@@ -209,6 +229,14 @@ class System:
     @cached_property
     def _devices(self) -> dict[str, Device]:
         return {device.name: device for device in self.devices}
+
+    def chip(self, name: str) -> str:
+        """The device that a device is, or is a core of."""
+        return self.device(name).on or name
+
+    def is_inside(self, source: str, target: str) -> bool:
+        """Whether both are cores of one device."""
+        return self.chip(source) == self.chip(target)
 
     def wire(self, source: str, target: str) -> Link | None:
         """The link from one device to another; None if there is none."""

@@ -124,12 +124,13 @@ def bench_shape(partition: Partition, networks: Sequence[QuantisedNetwork], core
     shapes = device_shapes(partition, networks, cores)
     modules = tuple(map(device_name, cores))
     wiring = Wiring(partition)
-    return BenchShape(shapes, modules, _lines(partition), wiring.groups[0], wiring.outputs, partition.one_clock)
+    lines = system_lines(partition)
+    return BenchShape(shapes, modules, lines, wiring.groups[0], wiring.outputs, partition.one_clock)
 
 
 def device_descriptions(partition: Partition, shapes: Sequence[DeviceShape]) -> tuple[dict[str, Any], ...]:
     """The devices in design.json: top, links and host, so that the folder of each is enough for its bitstream."""
-    names, wiring, lines = partition.names, Wiring(partition), _lines(partition)
+    names, wiring, lines = partition.names, Wiring(partition), system_lines(partition)
     clocks = [partition.whole.device(name).clock_hz for name in names]
     found = []
     for place, shape in enumerate(shapes):
@@ -162,7 +163,7 @@ def _link(system: System, name: str, ends: tuple[str, str], clock_hz: int) -> di
     return link_dict(name, ends[1], found.word_bits, link)
 
 
-def _lines(partition: Partition) -> tuple[Line, ...]:
+def system_lines(partition: Partition) -> tuple[Line, ...]:
     """What joins the devices."""
     wiring = Wiring(partition)
     lines = [_worded(joint.line, joint.flows[0].hop) for joint in wiring.joints]

@@ -115,8 +115,11 @@ def write_system(folder: Path, choice: Choice, write: WriteDesign) -> SystemDesi
     """
     partition = choice.partition
     with fresh_folder(folder) as fresh:
-        written = [write(fresh / name, part, name) for part in partition.parts for name in part.names]
-        designs = tuple(replace(design, folder=folder / design.folder.name) for design in written)
+        pairs = [(part, name) for part in partition.parts for name in part.names]
+        # A device with several cores has the files of all of them.
+        pairs.sort(key=lambda pair: partition.whole.device(pair[1]).on is None)
+        written = {name: write(fresh / name, part, name) for part, name in pairs}
+        designs = tuple(replace(written[name], folder=folder / name) for name in partition.names)
         document = _document(choice, designs)
         (fresh / SYSTEM_FILE).write_bytes(json_bytes(document))
     return SystemDesign(folder, document, partition, designs)

@@ -14,7 +14,7 @@ from rnngen.emit.design import Design
 from rnngen.ir.quantised import QuantisedLayer, QuantisedNetwork
 from rnngen.plan.memory import total_memory_bits
 from rnngen.plan.partition import Advice, Group, GroupParts, Hop, Loser, Other, Partition, PartPlan, Parts, SharedBlock
-from rnngen.plan.partition.cuts import X_AND_H
+from rnngen.plan.partition.cuts import CORES, X_AND_H
 from rnngen.plan.partition.rings import Ring
 from rnngen.plan.partition.routes import named_route
 
@@ -46,7 +46,7 @@ def partition_dict(partition: Partition) -> dict[str, Any]:
     latency = (partition.first_latency_ticks, partition.latency_ticks)
     interval = partition.seconds(partition.interval_ticks)
     return {
-        "cut": next((part.cut for part in partition.parts if part.cut), "layers"),
+        "cut": _cut(partition),
         "step_interval_ticks": partition.interval_ticks,
         "step_interval_seconds": float(interval),
         "steps_per_second": float(1 / interval),
@@ -59,6 +59,12 @@ def partition_dict(partition: Partition) -> dict[str, Any]:
     }
 
 
+def _cut(partition: Partition) -> str:
+    if any(partition.system.device(part.device.name).on for part in partition.parts):
+        return CORES
+    return next((part.cut for part in partition.parts if part.cut), "layers")
+
+
 def device_dict(partition: Partition, index: int, name: str) -> dict[str, Any]:
     """The figures of a device in use, which has a part or shares it with others."""
     part, ticks = partition.parts[index], partition.device_ticks[index]
@@ -68,6 +74,7 @@ def device_dict(partition: Partition, index: int, name: str) -> dict[str, Any]:
         "blocks": [part.blocks.start, part.blocks[-1]],
         **({"ring": _WAYS[part.ring.both]} if part.ring else {}),
         **_outputs(part, name),
+        **({"on": on} if (on := partition.whole.device(name).on) else {}),
         "clock_hz": part.device.clock_hz,
         "step_interval_cycles": part.interval,
         "latency_first_output_cycles": part.outputs[0],

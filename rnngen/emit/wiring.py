@@ -27,11 +27,13 @@ class Joint:
     """A link in use between two parts, or on the way to the host.
 
     Attributes:
-        left, right: The ends of its first flow.  flows: In one direction, or both.
+        left, right: The ends of its first flow.  inside: Whether these are cores of one device.
+        flows: In one direction, or both.
     """
 
     left: End
     right: End
+    inside: bool = False
     flows: list[Flow] = field(default_factory=list)
 
     @property
@@ -42,7 +44,7 @@ class Joint:
     @property
     def line(self) -> Line:
         """In simulation."""
-        return Line(*self.left, *self.right, self.flows[0].hop.wire.latency_cycles)
+        return Line(*self.left, *self.right, self.flows[0].hop.wire.latency_cycles, inside=self.inside)
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ class Wiring:
             if joint is None:
                 here = (names[0] if index == 0 else None, names[1] if index == len(between) else None)
                 one, other = ((place, name or self._via(place)) for place, name in zip(pair, here))
-                joint = Joint(one, other)
+                joint = Joint(one, other, partition.system.is_inside(*hop.wire.ends))
                 self.joints.append(joint)
             joint.flows.append(flow)
             turned = joint.left[0] != pair[0]

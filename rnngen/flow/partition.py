@@ -13,6 +13,7 @@ from rnngen.config.board import load_board
 from rnngen.config.system import System
 from rnngen.config.system_file import read_system_file
 from rnngen.emit import system as emit
+from rnngen.emit.chips import chip_descriptions, chip_files, cores_of
 from rnngen.emit.design import Design, write_design
 from rnngen.emit.devices import device_descriptions, device_name, device_shapes
 from rnngen.emit.folder import check_target
@@ -38,14 +39,16 @@ from rnngen.plan.partition import (
     Parts,
     SearchResult,
     best_apart,
+    best_cores,
     best_partition,
     best_with,
     better_apart,
+    better_cores,
     groups_of,
     inner_cuts,
     member_plan,
 )
-from rnngen.plan.partition.cuts import GENERATED, INPUTS, SHARED, X_AND_H
+from rnngen.plan.partition.cuts import CORES, GENERATED, INPUTS, SHARED, X_AND_H
 from rnngen.plan.partition.parts import Progress
 from rnngen.plan.search import DEFAULT_CAPACITY
 
@@ -56,9 +59,10 @@ class PartitionOptions:
 
     Attributes:
         goal: ``"interval"``: the shortest step interval, then the least latency; ``"latency"``: the other way round.
-        cut: ``"auto"``: whichever is better; ``"layers"``: whole layers on devices; ``"rows"``, ``"outputs"``,
-            ``"inputs"`` or ``"groups"``: layers over several devices each, in this way; ``"x/h"``: a layer's x on one
-            device and its h on the next one (``plan.partition.cuts``).
+        cut: ``"auto"``: whichever is better; ``"layers"``: whole layers on devices; ``"cores"``: the same, and a device
+            with two cores computes layers that are no neighbours; ``"rows"``, ``"outputs"``, ``"inputs"`` or
+            ``"groups"``: layers over several devices each, in this way; ``"x/h"``: a layer's x on one device and its h
+            on the next one (``plan.partition.cuts``).
         name: Of the network; a device's top module is NAME_DEVICE.
     """
 
@@ -77,7 +81,7 @@ class PartitionOptions:
     cut: str = "auto"
 
 
-CUTS = ("auto", "layers", *sorted(GENERATED))
+CUTS = ("auto", "layers", CORES, *sorted(GENERATED))
 
 DEFAULT_PARTITION = PartitionOptions()
 
@@ -133,7 +137,8 @@ def _best(parts: Parts, options: PartitionOptions, state: bool) -> SearchResult:
     given = state or options.state_access
     found = "states are given to whole layers" if given else _best_inside(parts, options, beaten)
     if isinstance(found, str) and options.cut != "auto":
-        raise PlanError(f"No layer can be cut by {options.cut}: {found}.")
+        what = "No device can have two cores" if options.cut == CORES else f"No layer can be cut by {options.cut}"
+        raise PlanError(f"{what}: {found}.")
     if isinstance(whole, PlanError):
         if isinstance(found, str):
             raise whole
@@ -151,10 +156,14 @@ def _best_inside(parts: Parts, options: PartitionOptions, beaten: Partition | No
         return "sums that cross links have as many bits as these weights need, so that no others can be loaded"
     if options.cut == X_AND_H:
         return best_apart(parts, options.goal)
+    if options.cut == CORES:
+        return best_cores(parts, options.goal)
     best = _best_shared(parts, options, beaten)
-    if options.cut != "auto" or options.loadable:
+    if options.cut != "auto":
         return best
-    return better_apart(parts, options.goal, beaten if isinstance(best, str) else best) or best
+    if not options.loadable:
+        best = better_apart(parts, options.goal, beaten if isinstance(best, str) else best) or best
+    return better_cores(parts, options.goal, beaten if isinstance(best, str) else best) or best
 
 
 def _best_shared(parts: Parts, options: PartitionOptions, beaten: Partition | None) -> Partition | str:
@@ -222,12 +231,15 @@ def _written(
     if best.apart:
         parts = halves = ApartParts(parts, best.apart)
         others = tuple(halves.counted(other) if isinstance(other, Partition) else other for other in others)
+    elif best.whole is not parts.whole:  # a device has a second core
+        parts = Parts(parts.network, best.whole, parts.capacity, parts.fold, progress)
     pieces = _pieces(network, parts.network, best, name)
     piece_of = dict(zip(best.names, pieces))
     shapes = device_shapes(best, [piece.quantised for piece in pieces], tops)
     names = map(device_name, tops)
     around = {top: {f"{name}.v": device_verilog(shape, name)} for top, name, shape in zip(tops, names, shapes)}
-    described = dict(zip(tops, device_descriptions(best, shapes)))
+    described = dict(zip(tops, chip_descriptions(best, shapes, device_descriptions(best, shapes))))
+    chips = cores_of(best)
 
     def write(folder: Path, part: PartPlan, device: str) -> Design:
         if progress is not None:
@@ -236,7 +248,8 @@ def _written(
         plan = member_plan(part.plan, part.names.index(device))
         own = replace(part, device=best.whole.device(device), plan=plan)
         top = piece.network.name
-        return _write_part(folder, piece, own, parts, options, calibration, around[top], described[top])
+        files = around[top] | (chip_files(best, shapes, tops, device, folder.parent) if device in chips else {})
+        return _write_part(folder, piece, own, parts, options, calibration, files, described[top])
 
     inner = tuple(inner_cuts(parts, best))
     return write_system(target, Choice(name, options.goal, best, others, inner, found.weighed_all), write)

@@ -236,7 +236,8 @@ def _cycle_ticks(system: SystemDesign) -> list[int]:
 
 def _disturbance(shape: BenchShape, faults: Faults, start: Faults, stall: float) -> _Disturbance:
     """Every input of the bench's top that is no stream and no clock, and what is done to it."""
-    known = {f"{way}_{k}_{name}": bits for k in range(len(shape.lines)) for way in ("line", "back")
+    lines = [k for k, line in enumerate(shape.lines) if not line.inside]
+    known = {f"{way}_{k}_{name}": bits for k in lines for way in ("line", "back")
              for name, bits in FAULTS.items()} | {f"hold_{k}": 1 for k in range(len(shape.devices))}  # fmt: skip
     inputs = dict.fromkeys(known, 0)
     for found in (faults, start):

@@ -93,6 +93,7 @@ def inside(design: dict[str, Any]) -> Inside:
             )
     links = tuple(BoardLink(name=link["name"], word_bits=link["word_bits"], **link["pins"]) for link in device["links"])
     host = device["host"]
+    takes = _shape(host["steps"]) if "steps" in host else takes
     gives = _shape(host["results"]) if "results" in host else gives
     return Inside(device["top"], takes if host["input"] else None, gives if host["output"] else None, links)
 

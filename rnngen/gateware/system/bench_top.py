@@ -10,6 +10,7 @@ from amaranth.hdl import Cat, ClockDomain, Const, DomainRenamer, Elaboratable, I
 from rnngen.gateware.control import AXIL_INPUTS
 from rnngen.gateware.system.device import DeviceShape, axis_signals
 from rnngen.gateware.system.fork import Fork
+from rnngen.gateware.system.inside import InsideWire
 from rnngen.gateware.system.packing import Beats
 from rnngen.gateware.system.rate import Rate
 from rnngen.gateware.verilog import to_verilog
@@ -43,6 +44,7 @@ class Line:
         latency: Cycles of each direction, in the sender's clock or the line's own.
         rate: Words that a PHY takes in so many cycles.
         clock: Of the line's own; None: of the sender.
+        inside: Whether it joins two cores of one device, and so nothing can spoil its words.
     """
 
     left: int
@@ -52,6 +54,7 @@ class Line:
     latency: int
     rate: tuple[int, int] = (1, 1)
     clock: LineClock | None = None
+    inside: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ class BenchShape:
                 sends = line_clock_name(index)
                 hears = sends if line.clock.heard[number] else hears
             seed = 2 * index + 1 + number
-            yield Way(f"{name}_{index}", *source, *target, line.latency, seed, line.rate, sends, hears)
+            yield Way(f"{name}_{index}", *source, *target, line.latency, seed, line.rate, sends, hears, line.inside)
 
     def word_bits(self, way: Way) -> int:
         """Of a word."""
@@ -112,6 +115,8 @@ class BenchShape:
 
     def faults(self, way: Way) -> Mapping[str, int]:
         """Inputs that spoil its words, and their bits."""
+        if way.inside:
+            return {}
         return FAULTS | {LOST: 1} if self.comes(way) else FAULTS
 
     def device_clock(self, index: int) -> str:
@@ -133,6 +138,7 @@ class Way:
         source, target: Devices.  source_link, target_link: What the names of their ports begin with.
         latency: Cycles.  seed: Of what happens to its words.  rate: Words taken in so many cycles.
         clock, heard: Ports of the clocks in which words are sent, and come.
+        inside: Whether it joins two cores of one device.
     """
 
     name: str
@@ -145,6 +151,7 @@ class Way:
     rate: tuple[int, int]
     clock: str
     heard: str
+    inside: bool = False
 
 
 SENT = ("data", "start", "valid")
@@ -286,6 +293,10 @@ class BenchTop(Elaboratable):
         up = Signal(name=f"{way.name}_up")
         connections[way.target].update({f"i_{prefix}_rx_{name}": taken[name] for name in SENT})
         connections[way.target].update({f"i_{prefix}_rx_clk": clock, f"i_{prefix}_up": up})
+        if way.inside:
+            self._inside(m, way, sent, taken)
+            m.d.comb += up.eq(1)
+            return
         faults, late = self._faults[way.name], shape.comes(way)
         m.d.comb += up.eq(~faults["down"])
         m.submodules[way.name] = Instance(
@@ -301,6 +312,13 @@ class BenchTop(Elaboratable):
             **{f"o_rx_{name}": signal for name, signal in taken.items()},
         )
 
+    def _inside(self, m: Module, way: Way, sent: Mapping[str, Signal], taken: Mapping[str, Signal]) -> None:
+        """One direction between two cores of a device."""
+        m.domains += (domain := ClockDomain(f"{way.name}_inside"))
+        m.d.comb += [domain.clk.eq(self._clocks[way.clock]), domain.rst.eq(~self.aresetn)]
+        m.submodules[way.name] = wire = DomainRenamer(domain.name)(InsideWire(self._shape.word_bits(way)))
+        for name in SENT:
+            m.d.comb += [getattr(wire, f"tx_{name}").eq(sent[name]), taken[name].eq(getattr(wire, f"rx_{name}"))]
 
     def _sender(self, m: Module, way: Way, sent: Mapping[str, Signal]) -> dict[str, Value]:
         """A device's connections to what it sends on; words that wait for the PHY are not sent yet."""

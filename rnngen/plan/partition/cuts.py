@@ -23,6 +23,8 @@ from rnngen.plan.shapes import BlockShape, block_shapes
 
 CUTS = ("rows", "x/h", "outputs", "inputs", "groups")
 X_AND_H = "x/h"
+CORES = "cores"
+"""No cut inside a layer: a device computes layers that are no neighbours, with a core for each run of them."""
 INPUTS = "inputs"
 SHARED: frozenset[str] = frozenset({"rows", "outputs", INPUTS, "groups"})
 """Kinds of cuts in which devices share a layer (``partition.groups``); but for a Linear layer one of each kind."""

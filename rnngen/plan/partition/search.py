@@ -169,13 +169,15 @@ def best_with(parts: Parts, devices: Sequence[str], goal: str = "interval") -> P
     return search.best() or "; ".join(f"over {one.devices}: {one.reason}" for one in search.losers())
 
 
-def best_below(parts: Parts, goal: str, below: tuple[int, int] | None) -> Partition | str:
-    """The best cut, of figures (``Partition.key``) below these; or why there is none.
+def best_below(
+    parts: Parts, goal: str, below: tuple[int, int] | None, devices: Sequence[str] = ()
+) -> Partition | str:
+    """The best cut that uses these devices, of figures (``Partition.key``) below these; or why there is none.
 
     Raises:
         PlanError: if there are too many ways to weigh.
     """
-    search = _Search(parts, goal)
+    search = _Search(parts, goal, devices)
     found = _best_of_all(search, below=below)
     if found is not None:
         return found
@@ -287,7 +289,7 @@ class _Search:
     def _back(self, place: _Place, state: _State) -> Path | None:
         """The way of the last part's results to the host's device; None where they leave."""
         output = self._system.host.output
-        if output in (None, self._devices[place.device].name):
+        if output in (None, self._system.chip(self._devices[place.device].name)):
             return None
         found = self._routes.path(place.device, self._index[str(output)], self._blocks, state.taken)
         assert found is not None, "no part is the last one without a way to the host"
@@ -296,7 +298,7 @@ class _Search:
     def _ends(self, place: _Place, state: _State) -> bool:
         """Whether results of the last part can come to the host."""
         output = self._system.host.output
-        if output in (None, self._devices[place.device].name):
+        if output in (None, self._system.chip(self._devices[place.device].name)):
             return True
         target = self._index[str(output)]
         return self._reach is not Reach.NONE and (
@@ -316,7 +318,7 @@ class _Search:
     def _starts(self) -> Iterator[_State]:
         host = self._system.host.input
         for number, device in enumerate(self._devices):
-            if host in (None, device.name) and self._is_next(_State(0, number, (), 0), number):
+            if host in (None, self._system.chip(device.name)) and self._is_next(_State(0, number, (), 0), number):
                 yield _State(1 << number, number, (), 0)
 
     def _rank(self, way: _Way) -> tuple[int, int, int]:
@@ -466,7 +468,7 @@ class _Search:
         free = [number for number in range(len(self._devices)) if not self._uses >> number & 1]
         found: list[list[int]] = [[] for _ in self._devices]
         for one in free:
-            found[one] = [other for other in free if other < one and _interchangeable(self._system, other, one)]
+            found[one] = [other for other in free if other < one and is_interchangeable(self._system, other, one)]
         return found
 
     def _partition(self, way: _Way) -> Partition:
@@ -489,7 +491,7 @@ def _is_beaten(kept: list[tuple[int, int]], way: _Way) -> bool:
     return False
 
 
-def _interchangeable(system: System, one: int, other: int) -> bool:
+def is_interchangeable(system: System, one: int, other: int) -> bool:
     """Whether the system stays the same if two devices change places."""
     first, second = system.devices[one], system.devices[other]
     if replace(first, name=second.name) != second:
