@@ -1,4 +1,4 @@
-"""The tops of a system's devices, and the system as one module to simulate."""
+"""The tops of a system's devices, and the lines between them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rnngen.config.system import System
 from rnngen.emit.wiring import Wiring
 from rnngen.gateware.board_link import BoardLink
 from rnngen.gateware.board_ulx3s import link_dict
-from rnngen.gateware.system.bench_top import BenchShape, Line, LineClock
+from rnngen.gateware.system.bench_top import Line, LineClock
 from rnngen.gateware.system.device import DeviceEnd, DeviceShape, LinkEnd, Neighbour, PeerEnd
 from rnngen.gateware.system.packing import Beats
 from rnngen.gateware.top import word_lane_bits
@@ -117,15 +117,6 @@ def _ports(part: PartPlan, network: QuantisedNetwork, number: int) -> tuple[Beat
     words = (plan.input_words, plan.output_words)
     takes, gives = (Beats(count, word_lane_bits(width)) for count, width in zip(words, widths))
     return takes, gives
-
-
-def bench_shape(partition: Partition, networks: Sequence[QuantisedNetwork], cores: Sequence[str]) -> BenchShape:
-    """The system in simulation: one clock for all where all clocks are equal."""
-    shapes = device_shapes(partition, networks, cores)
-    modules = tuple(map(device_name, cores))
-    wiring = Wiring(partition)
-    lines = system_lines(partition)
-    return BenchShape(shapes, modules, lines, wiring.groups[0], wiring.outputs, partition.one_clock)
 
 
 def device_descriptions(partition: Partition, shapes: Sequence[DeviceShape]) -> tuple[dict[str, Any], ...]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from rnngen.arith.beats import PortFormat
 from rnngen.arith.format import IntArray
-from rnngen.emit.devices import bench_shape
+from rnngen.emit.bench import bench_shape
 from rnngen.emit.folder import json_bytes, write_atomically
 from rnngen.emit.system import SystemDesign, read_system
 from rnngen.emulate.network import run_lengths
@@ -139,7 +139,7 @@ def simulate_system(
     schedule = run_system(system.partition, given.lengths)
     options = _options(system, shape, schedule, disturbance)
     if apart:
-        _check_apart(disturbance)
+        _check_apart(shape, disturbance)
         result = run_devices_apart(system, shape, given, options, disturbance.any, progress)
     else:
         result = _run(system, shape, given, options, progress)
@@ -163,7 +163,9 @@ def _check(system: SystemDesign) -> None:
             )
 
 
-def _check_apart(disturbance: _Disturbance) -> None:
+def _check_apart(shape: BenchShape, disturbance: _Disturbance) -> None:
+    if shape.chips:
+        raise DataError("The cores of a device are in one simulation, and so are all others then; leave --apart away.")
     if disturbance.stall:
         raise DataError(
             "Pauses of another maker's client (--stall) are for a simulation of all devices in one process; leave "

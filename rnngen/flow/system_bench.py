@@ -42,4 +42,5 @@ def bench_files(designs: Sequence[Design], shape: BenchShape, bench: str, folder
     (rtl / f"{bench}.v").write_text(bench_verilog(shape, bench), encoding="ascii")
     leaves = [source.name for source in designs[0].sources[:-1]]
     tops = [f"{module}.v" for design in designs for module in (design.top, device_name(design.top))]
-    return [Path(file) for file in (*leaves, *tops, f"{bench}.v")]
+    chips = [f"{chip.module}.v" for chip in shape.chips]
+    return [Path(file) for file in (*leaves, *tops, *chips, f"{bench}.v")]

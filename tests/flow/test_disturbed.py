@@ -8,7 +8,7 @@ import torch
 
 from rnngen.arith.beats import lanes
 from rnngen.arith.format import FloatArray, IntArray
-from rnngen.emit.devices import bench_shape
+from rnngen.emit.bench import bench_shape
 from rnngen.emit.system import SystemDesign
 from rnngen.emulate.network import run_lengths
 from rnngen.errors import DataError

@@ -14,7 +14,7 @@ import torch
 
 from rnngen.cli.partition import lines
 from rnngen.config.system import Device, Host, Link, System, chain
-from rnngen.emit.devices import bench_shape
+from rnngen.emit.bench import bench_shape
 from rnngen.emit.system import SystemDesign
 from rnngen.flow import (
     PartitionOptions,

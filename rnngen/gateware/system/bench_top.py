@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from amaranth.hdl import Cat, ClockDomain, Const, DomainRenamer, Elaboratable, Instance, Module, Signal, Value
 
 from rnngen.gateware.control import AXIL_INPUTS
+from rnngen.gateware.system.chip import outer_name
 from rnngen.gateware.system.device import DeviceShape, axis_signals
 from rnngen.gateware.system.fork import Fork
-from rnngen.gateware.system.inside import InsideWire
 from rnngen.gateware.system.packing import Beats
 from rnngen.gateware.system.rate import Rate
 from rnngen.gateware.verilog import to_verilog
@@ -44,7 +44,7 @@ class Line:
         latency: Cycles of each direction, in the sender's clock or the line's own.
         rate: Words that a PHY takes in so many cycles.
         clock: Of the line's own; None: of the sender.
-        inside: Whether it joins two cores of one device, and so nothing can spoil its words.
+        inside: Whether it joins two cores of one device, whose top has it.
     """
 
     left: int
@@ -58,6 +58,18 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Chip:
+    """A device with several cores.
+
+    Attributes:
+        module: Name of its top.  cores: These, as the system counts its devices, in the order of the top.
+    """
+
+    module: str
+    cores: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class BenchShape:
     """A system in simulation.
 
@@ -66,6 +78,7 @@ class BenchShape:
         lines: Between them.
         inputs: Devices that the host gives every step.  outputs: Devices whose beats, side by side, are the results.
         one_clock: All devices run from ``aclk``; else each from its own (``clock_name``).
+        chips: Devices with several cores, each of which counts as a device, but they are reset together.
         here: Devices in the module; None: all.  What those elsewhere send comes in ports, and leaves in some; all that
             a line takes longer than ``CHANNEL_CYCLES`` has passed until it comes in.
     """
@@ -76,6 +89,7 @@ class BenchShape:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     one_clock: bool = True
+    chips: tuple[Chip, ...] = ()
     here: tuple[int, ...] | None = None
 
     @property
@@ -86,7 +100,7 @@ class BenchShape:
     @property
     def ways(self) -> tuple[Way, ...]:
         """Directions of lines with an end in the module."""
-        found = [way for index in range(len(self.lines)) for way in self._both(index)]
+        found = [way for index, line in enumerate(self.lines) if not line.inside for way in self._both(index)]
         return tuple(way for way in found if {way.source, way.target} & set(self.inside))
 
     def _both(self, index: int) -> Iterator[Way]:
@@ -99,7 +113,7 @@ class BenchShape:
                 sends = line_clock_name(index)
                 hears = sends if line.clock.heard[number] else hears
             seed = 2 * index + 1 + number
-            yield Way(f"{name}_{index}", *source, *target, line.latency, seed, line.rate, sends, hears, line.inside)
+            yield Way(f"{name}_{index}", *source, *target, line.latency, seed, line.rate, sends, hears)
 
     def word_bits(self, way: Way) -> int:
         """Of a word."""
@@ -115,8 +129,6 @@ class BenchShape:
 
     def faults(self, way: Way) -> Mapping[str, int]:
         """Inputs that spoil its words, and their bits."""
-        if way.inside:
-            return {}
         return FAULTS | {LOST: 1} if self.comes(way) else FAULTS
 
     def device_clock(self, index: int) -> str:
@@ -138,7 +150,6 @@ class Way:
         source, target: Devices.  source_link, target_link: What the names of their ports begin with.
         latency: Cycles.  seed: Of what happens to its words.  rate: Words taken in so many cycles.
         clock, heard: Ports of the clocks in which words are sent, and come.
-        inside: Whether it joins two cores of one device.
     """
 
     name: str
@@ -151,7 +162,6 @@ class Way:
     rate: tuple[int, int]
     clock: str
     heard: str
-    inside: bool = False
 
 
 SENT = ("data", "start", "valid")
@@ -246,9 +256,24 @@ class BenchTop(Elaboratable):
             self._to_host(m, connections)
         for way in self._shape.ways:
             self._way(m, way, connections)
+        for chip in self._shape.chips:
+            self._chip(m, chip, connections)
         for index, ports in connections.items():
             m.submodules[f"device_{index}"] = Instance(self._shape.modules[index], **ports)
         return m
+
+    def _chip(self, m: Module, chip: Chip, connections: dict[int, dict[str, Value]]) -> None:
+        """A device with several cores in their place: what it says of its links is said of each."""
+        up, failed, own = Signal(name=f"{chip.module}_up"), Signal(name=f"{chip.module}_failed"), chip.cores[0]
+        held = Cat(self._hold[index] for index in chip.cores).any()
+        ports: dict[str, Value] = {"i_aclk": connections[own]["i_aclk"], "i_aresetn": self.aresetn & ~held}
+        for number, index in enumerate(chip.cores):
+            core = connections.pop(index)
+            m.d.comb += [core.pop("o_up").eq(up), core.pop("o_failed").eq(failed)]
+            for name, value in core.items():
+                direction, port = name.split("_", 1)
+                ports.setdefault(f"{direction}_{outer_name(number, port)}", value)
+        m.submodules[f"device_{own}"] = Instance(chip.module, **ports, o_up=up, o_failed=failed)
 
     def _from_host(self, m: Module, connections: Mapping[int, dict[str, Value]]) -> None:
         """Its steps to all devices that take them."""
@@ -293,10 +318,6 @@ class BenchTop(Elaboratable):
         up = Signal(name=f"{way.name}_up")
         connections[way.target].update({f"i_{prefix}_rx_{name}": taken[name] for name in SENT})
         connections[way.target].update({f"i_{prefix}_rx_clk": clock, f"i_{prefix}_up": up})
-        if way.inside:
-            self._inside(m, way, sent, taken)
-            m.d.comb += up.eq(1)
-            return
         faults, late = self._faults[way.name], shape.comes(way)
         m.d.comb += up.eq(~faults["down"])
         m.submodules[way.name] = Instance(
@@ -311,14 +332,6 @@ class BenchTop(Elaboratable):
             i_rx_clk=clock,
             **{f"o_rx_{name}": signal for name, signal in taken.items()},
         )
-
-    def _inside(self, m: Module, way: Way, sent: Mapping[str, Signal], taken: Mapping[str, Signal]) -> None:
-        """One direction between two cores of a device."""
-        m.domains += (domain := ClockDomain(f"{way.name}_inside"))
-        m.d.comb += [domain.clk.eq(self._clocks[way.clock]), domain.rst.eq(~self.aresetn)]
-        m.submodules[way.name] = wire = DomainRenamer(domain.name)(InsideWire(self._shape.word_bits(way)))
-        for name in SENT:
-            m.d.comb += [getattr(wire, f"tx_{name}").eq(sent[name]), taken[name].eq(getattr(wire, f"rx_{name}"))]
 
     def _sender(self, m: Module, way: Way, sent: Mapping[str, Signal]) -> dict[str, Value]:
         """A device's connections to what it sends on; words that wait for the PHY are not sent yet."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from amaranth.hdl import Cat, ClockDomain, Const, Elaboratable, Instance, Module, Signal, Value
 from amaranth.lib.wiring import In
 
-from rnngen.gateware.control import AXIL_OUTPUTS
+from rnngen.gateware.control import AXIL_INPUTS, AXIL_OUTPUTS
 from rnngen.gateware.link.port import phy_ports
-from rnngen.gateware.system.device import DeviceShape, DeviceTop
+from rnngen.gateware.system.device import DeviceShape, axis_signals, phy_signals
 from rnngen.gateware.system.inside import InsideWire
 from rnngen.gateware.verilog import to_verilog
 
@@ -50,12 +50,10 @@ class ChipTop(Elaboratable):
         self._shape = shape
         self.aclk, self.aresetn = Signal(name="aclk"), Signal(name="aresetn")
         self.up, self.failed = Signal(name="up"), Signal(name="failed")
-        self._tops = [DeviceTop(core) for core in shape.cores]
         self._outer = {
-            (number, port.name): Signal(port.shape(), name=_outer_name(number, port.name))
-            for number, top in enumerate(self._tops)
-            for port in top.ports[4:]
-            if self._link(number, port.name) not in shape.inner
+            (number, name): Signal(width, name=outer_name(number, name))
+            for number, core in enumerate(shape.cores)
+            for name, width in _port_widths(core, [link for at, link in shape.inner if at == number]).items()
         }
         names = [port.name for port in self._outer.values()]
         assert len(set(names)) == len(names), "two cores have a port of the same name"
@@ -70,8 +68,7 @@ class ChipTop(Elaboratable):
         m = Module()
         m.domains.sync = domain = ClockDomain("sync")
         m.d.comb += [domain.clk.eq(self.aclk), domain.rst.eq(~self.aresetn)]
-        ups = [Signal(name=f"up_{number}") for number in range(len(self._tops))]
-        fails = [Signal(name=f"failed_{number}") for number in range(len(self._tops))]
+        ups, fails = ([Signal(name=f"{what}_{k}") for k in range(len(self._shape.cores))] for what in ("up", "failed"))
         m.d.comb += [self.up.eq(Cat(ups).all()), self.failed.eq(Cat(fails).any())]
         connections: list[dict[str, Value]] = [
             {"i_aclk": self.aclk, "i_aresetn": self.aresetn, "o_up": up, "o_failed": failed}
@@ -96,17 +93,25 @@ class ChipTop(Elaboratable):
         connections[one] |= {f"i_{sends}_tx_ready": Const(1, 1), f"i_{sends}_tx_clk": self.aclk}
         connections[other] |= {f"i_{takes}_rx_clk": self.aclk, f"i_{takes}_up": Const(1, 1)}
 
-    def _link(self, number: int, port: str) -> End:
-        """The link that a port of a core belongs to, where it is one of a link."""
-        names = (link for link in self._shape.cores[number].links if port.startswith(f"{link}_"))
-        return number, max(names, key=len, default="")
-
     def _is_output(self, number: int, port: str) -> bool:
         return port in set(_outputs(self._shape.cores[number]))
 
 
-def _outer_name(number: int, port: str) -> str:
+def outer_name(number: int, port: str) -> str:
+    """The name of a port of a core at the device."""
     return port.replace("s_axil_", f"s_axil{number + 1}_", 1) if number and port.startswith("s_axil_") else port
+
+
+def _port_widths(core: DeviceShape, inner: Sequence[str]) -> dict[str, int]:
+    """Ports of a core's top, but for clock and reset, what it says of its links, and links inside the device."""
+    found: dict[str, int] = {}
+    for prefix, port in core.streams.items():
+        found |= {f"{prefix}_{name}": len(signal) for name, signal in axis_signals(prefix, port).items()}
+    found |= {f"s_axil_{name}": width for name, width in (AXIL_INPUTS | AXIL_OUTPUTS).items()}
+    for prefix, link in core.links.items():
+        if prefix not in inner:
+            found |= {f"{prefix}_{name}": len(signal) for name, signal in phy_signals(prefix, link).items()}
+    return found
 
 
 def _outputs(core: DeviceShape) -> Iterator[str]:

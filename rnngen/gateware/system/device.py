@@ -126,6 +126,12 @@ class DeviceShape:
         return None if self.gives.links else self.gives.port
 
     @property
+    def streams(self) -> dict[str, Beats]:
+        """The host's ports, by what their names begin with."""
+        sides = {"s_axis": None if self.takes.links else self.takes.port, "m_axis": self.results}
+        return {prefix: port for prefix, port in sides.items() if port is not None}
+
+    @property
     def links(self) -> dict[str, LinkShape]:
         """Its links, by what their ports' names begin with."""
         found = {self.in_name(number): end.shape for number, end in enumerate(self.takes.links)}
@@ -172,9 +178,8 @@ class DeviceTop(Elaboratable):
         self._axil = {
             name: Signal(width, name=f"s_axil_{name}") for name, width in (AXIL_INPUTS | AXIL_OUTPUTS).items()
         }
-        sides = {"s_axis": None if shape.takes.links else shape.takes.port, "m_axis": shape.results}
-        self._host = {prefix: axis_signals(prefix, port) for prefix, port in sides.items() if port is not None}
-        self._phys = {prefix: _phy(prefix, link) for prefix, link in shape.links.items()}
+        self._host = {prefix: axis_signals(prefix, port) for prefix, port in shape.streams.items()}
+        self._phys = {prefix: phy_signals(prefix, link) for prefix, link in shape.links.items()}
 
     @property
     def ports(self) -> list[Signal]:
@@ -397,7 +402,7 @@ def _bare(prefix: str, peer: PeerEnd) -> dict[str, Signal]:
     return {name: signal for name, signal in signals.items() if name != "tlast"}
 
 
-def _phy(prefix: str, shape: LinkShape) -> dict[str, Signal]:
+def phy_signals(prefix: str, shape: LinkShape) -> dict[str, Signal]:
     """A PHY's signals and clocks."""
     ports = {f"{way}_clk": Signal(name=f"{prefix}_{way}_clk") for way in ("tx", "rx")}
     for name, member in phy_ports(shape).items():
