@@ -104,7 +104,7 @@ def _devices(document: Mapping[str, Any]) -> list[str]:
         memory = described[device["name"]]["memory_bits"]
         rows.append(
             (
-                device["name"],
+                device["name"] + (f", on {device['on']}" if "on" in device else ""),
                 ", ".join(device["layers"]),
                 f"{device['clock_hz'] / MEGA:g} MHz",
                 f"{device['step_interval_cycles']} cycles",

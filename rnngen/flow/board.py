@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rnngen.config import Board, load_board
 from rnngen.emit.design import Design, read_design
+from rnngen.emit.devices import device_name
 from rnngen.emit.folder import write_atomically
 from rnngen.emit.system import SystemDesign, read_system
 from rnngen.errors import DesignError
@@ -68,18 +69,19 @@ def simulate_boards(
         ToolError: on entering, if Verilator, a compiler or make is missing or fails.
     """
     system = system if isinstance(system, SystemDesign) else read_system(Path(system))
-    designs = system.designs
+    designs = [design for design in system.designs if "on" not in design.document["device"]]
     boards = [_board(design) for design in designs]
     folder = system.folder / "simulation" / BOARDS
     texts = {f"{board_top_name(each.document)}.v": board_verilog(each.document, board)
              for each, board in zip(designs, boards)}  # fmt: skip
     texts[f"{BOARDS}.v"] = boards_verilog([design.document for design in designs], BOARDS, boards[0].clock_port)
-    rtl = _gathered(folder, designs)
+    rtl = _gathered(folder, system.designs)
     for name, text in texts.items():
         (rtl / name).write_text(text, encoding="utf-8")
-    around = [f"{inside(design.document).module}.v" for design in designs]
-    files = dict.fromkeys(source.name for design in designs for source in design.sources)
-    sources = [*(Path(name) for name in (*files, *around, *texts)), *_twins()]
+    around = [f"{device_name(design.top)}.v" for design in system.designs]
+    around += [f"{inside(design.document).module}.v" for design in designs]
+    files = dict.fromkeys(source.name for design in system.designs for source in design.sources)
+    sources = [*(Path(name) for name in (*files, *dict.fromkeys(around), *texts)), *_twins()]
     return UartSimulation(folder, BOARDS, sources, _options(designs[0], boards[0], _TRAINED), progress)
 
 

@@ -79,12 +79,16 @@ def inside(design: dict[str, Any]) -> Inside:
     """What the top of a design's board is around: the core, or where it is a device of a system that one's top.
 
     Raises:
-        DesignError: if a link of the device goes over no pins.
+        DesignError: if a link of the device goes over no pins, or it is but a core of one.
     """
     takes, gives = _shape(design["ports"]["s_axis"]), _shape(design["ports"]["m_axis"])
     device = design.get("device")
     if device is None:
         return Inside(design["top"], takes, gives)
+    if "on" in device:
+        raise DesignError(
+            f"'{device['name']}' is a core of device '{device['on']}', whose folder has all of it; use that one."
+        )
     for link in device["links"]:
         if link["pins"] is None:
             raise DesignError(

@@ -28,11 +28,12 @@ class Cable:
 class BoardsTop(Elaboratable):
     """The tops of boards, all from ``clk25``, pressed together by ``reset``; the serial ports are those at the ends.
 
-    ``uart_rx`` is what the first board receives, ``uart_tx`` what the one sends that gives results (``output``).
+    ``uart_rx`` is what the board receives that takes steps, ``uart_tx`` what the one sends that gives results
+    (``host``).
     """
 
-    def __init__(self, modules: Sequence[str], cables: Sequence[Cable], clock_port: str, output: int) -> None:
-        self._modules, self._cables, self._output = modules, cables, output
+    def __init__(self, modules: Sequence[str], cables: Sequence[Cable], clock_port: str, host: tuple[int, int]) -> None:
+        self._modules, self._cables, self._host = modules, cables, host
         self._clock_port = clock_port
         self.clock, self.reset = Signal(name=clock_port), Signal(name="reset")
         self.uart_rx, self.uart_tx = Signal(name="uart_rx"), Signal(name="uart_tx")
@@ -48,8 +49,8 @@ class BoardsTop(Elaboratable):
         boards: list[dict[str, Any]] = [
             {f"i_{self._clock_port}": self.clock, "i_reset": self.reset, "i_uart_rx": 1} for _ in self._modules
         ]
-        boards[0]["i_uart_rx"] = self.uart_rx
-        boards[self._output]["o_uart_tx"] = self.uart_tx
+        boards[self._host[0]]["i_uart_rx"] = self.uart_rx
+        boards[self._host[1]]["o_uart_tx"] = self.uart_tx
         for number, cable in enumerate(self._cables):
             for source, target in (cable.ends, cable.ends[::-1]):
                 for wire, width in pad_widths(cable.data).items():
@@ -74,8 +75,10 @@ def boards_verilog(designs: Sequence[Mapping[str, Any]], name: str, clock_port: 
         for link in design["device"]["links"]
         if index < places[link["to"]]
     ]
-    output = max(index for index, design in enumerate(designs) if design["device"]["host"]["output"])
-    top = BoardsTop([board_top_name(dict(design)) for design in designs], cables, clock_port, output)
+    hosts = [design["device"]["host"] for design in designs]
+    first = min(index for index, host in enumerate(hosts) if host["input"])
+    last = max(index for index, host in enumerate(hosts) if host["output"])
+    top = BoardsTop([board_top_name(dict(design)) for design in designs], cables, clock_port, (first, last))
     return to_verilog(top, name, top.ports)
 
 

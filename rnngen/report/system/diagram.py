@@ -39,7 +39,7 @@ def _load(item: Json) -> tuple[float, str, str]:
 def _box(view: SystemView, index: int, at: Point, width: float) -> Markup:
     """A device with its left upper corner at a point."""
     device = view.devices[index]
-    name, computes = str(lookup(device, "name")), view.computes(index)
+    name, computes = view.title(device), view.computes(index)
     load, said, works = _load(device)
     left, top = at
     inner = left + 12

@@ -39,7 +39,7 @@ def devices(view: SystemView) -> Markup:
     """Of those in use: what they compute, and what of their budgets that takes."""
     rows: list[Sequence[Content]] = []
     for index, device in enumerate(view.devices):
-        budget, name = view.budget(device), str(lookup(device, "name"))
+        budget, name = view.budget(device), view.title(device)
         where = view.reports[index] if index < len(view.reports) else ""
         clock, memory = number(device, "clock_hz"), (number(device, "memory_bits"), number(budget, "memory_bits"))
         rows.append(

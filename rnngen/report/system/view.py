@@ -127,6 +127,11 @@ class SystemView:
         described = records(lookup(self.document, "system"), "devices")
         return next((item for item in described if lookup(item, "name") == lookup(device, "name")), {})
 
+    def title(self, device: Json) -> str:
+        """The name of a device, or of a further core of one."""
+        name, on = lookup(device, "name"), lookup(device, "on")
+        return str(name) if on is None else f"{name}, on {on}"
+
     def computes(self, index: int) -> str:
         """What a device computes, in words."""
         device = self.devices[index]
