@@ -152,6 +152,7 @@ class System:
             if place is not None:
                 _check_known(place, names, f"The host's {what} names")
         self._check_cores(names)
+        self._check_inside()
         self._check_wires()
         self._check_reach()
         self._check_pins()
@@ -169,6 +170,15 @@ class System:
                 raise PlanError(
                     f"Core '{core.name}' has a clock of {core.clock_hz / 1e6:g} MHz and its device '{core.on}' one of "
                     f"{device.clock_hz / 1e6:g} MHz; give both the same."
+                )
+
+    def _check_inside(self) -> None:
+        for link in self.links:
+            if not self.is_inside(*link.ends):
+                continue
+            if link != Link(*link.ends, link.word_bits, INSIDE_CYCLES):
+                raise PlanError(
+                    f"{link.name} is inside a device, where it takes {INSIDE_CYCLES} cycles both ways; describe it so."
                 )
 
     def _check_wires(self) -> None:

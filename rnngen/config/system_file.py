@@ -8,6 +8,16 @@ Clocks and rates are read exactly as they are written.
     memory_bits = 4_000_000       # optional, as are luts, dsp (a --dsp name) and pipeline (a --pipeline name)
     clock_mhz = 100
 
+    [[device]]                    # a second core on device a, whose budgets are beside those of a; clock and DSP block
+    name = "a_core"               # are those of a
+    on = "a"
+    multipliers = 256
+
+    [[link]]                      # between two cores of a device: of registers, so word_bits is all
+    from = "a"
+    to = "a_core"
+    word_bits = 64
+
     [[link]]
     from = "a"
     to = "b"
@@ -38,13 +48,14 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from rnngen.config.board import load_board
 from rnngen.config.pins import joined
-from rnngen.config.system import Device, Host, Link, System, chain, over_pins, ring
+from rnngen.config.system import INSIDE_CYCLES, Device, Host, Link, System, chain, over_pins, ring
 from rnngen.errors import PlanError
 
 _DIRECTIONS = {"both": True, "one-way": False}
@@ -90,7 +101,7 @@ def system_of(table: Mapping[str, Any]) -> System:
         PlanError: naming what is missing, unknown or wrong.
     """
     _check_keys("The system", table, _TABLES)
-    devices = [_device(item, number) for number, item in enumerate(_list(table, "device"), start=1)]
+    devices = _devices(_list(table, "device"))
     if not devices:
         raise PlanError("The system has no devices; describe each in a [[device]] table.")
     row = [name for name in _ROWS if name in table]
@@ -100,11 +111,46 @@ def system_of(table: Mapping[str, Any]) -> System:
     if row:
         given = _table(table[row[0]], f"[{row[0]}]")
         return _ROWS[row[0]](devices, _link(given, f"[{row[0]}]", ("first", "second")), host)
-    links = [
-        _link(item, f"Link {number}", (_text(item, "from", f"Link {number}"), _text(item, "to", f"Link {number}")))
-        for number, item in enumerate(_list(table, "link"), start=1)
-    ]
+    chips = {device.name: device.on or device.name for device in devices}
+    links = []
+    for number, item in enumerate(_list(table, "link"), start=1):
+        where = f"Link {number}"
+        ends = _text(item, "from", where), _text(item, "to", where)
+        inside = ends[0] != ends[1] and chips.get(ends[0], "") == chips.get(ends[1])
+        links.append((_link_inside if inside else _link)(item, where, ends))
     return System(tuple(devices), tuple(links), host)
+
+
+def _devices(items: list[Mapping[str, Any]]) -> list[Device]:
+    """Devices, and further cores of some, in the order of the file."""
+    found = {number: _device(item, number) for number, item in enumerate(items, start=1) if "on" not in item}
+    named = {device.name: device for device in found.values()}
+    for number, item in enumerate(items, start=1):
+        if number not in found:
+            found[number] = _core(item, number, named)
+    return [found[number] for number in sorted(found)]
+
+
+def _core(item: Mapping[str, Any], number: int, devices: Mapping[str, Device]) -> Device:
+    """A further core of one of the devices."""
+    where = f"Device '{item['name']}'" if "name" in item else f"Device {number}"
+    name, on = _text(item, "name", where), _text(item, "on", where)
+    _check_keys(where, item, ("name", "on", *_WHOLE))
+    if on not in devices:
+        raise PlanError(f"{where} is a core on '{on}', but the devices are {', '.join(devices)}.")
+    most, dsps, memory_bits, luts = _budgets(item, where)
+    core = replace(devices[on], name=name, board=None, on=on)
+    return replace(core, multipliers=most, dsps=dsps, memory_bits=memory_bits, luts=luts)
+
+
+def _budgets(item: Mapping[str, Any], where: str) -> tuple[int, int | None, int | None, int | None]:
+    """Multipliers, as many as DSP blocks where only those are given, and the others."""
+    if "multipliers" not in item and "dsps" not in item:
+        raise PlanError(f"{where} has no budget; give it a board, multipliers or dsps.")
+    multipliers, dsps, memory_bits, luts = (_integer(item, key, where) if key in item else None for key in _WHOLE)
+    most = multipliers if multipliers is not None else dsps
+    assert most is not None
+    return most, dsps, memory_bits, luts
 
 
 def _device(item: Mapping[str, Any], number: int) -> Device:
@@ -114,13 +160,9 @@ def _device(item: Mapping[str, Any], number: int) -> Device:
     pipeline = _text(item, "pipeline", where) if "pipeline" in item else None
     if "board" in item:
         return _of_board(item, where, name, pipeline)
-    if "multipliers" not in item and "dsps" not in item:
-        raise PlanError(f"{where} has no budget; give it a board, multipliers or dsps.")
+    most, dsps, memory_bits, luts = _budgets(item, where)
     if "clock_mhz" not in item:
         raise PlanError(f"{where} has no clock; give clock_mhz.")
-    multipliers, dsps, memory_bits, luts = (_integer(item, key, where) if key in item else None for key in _WHOLE)
-    most = multipliers if multipliers is not None else dsps
-    assert most is not None
     dsp = _text(item, "dsp", where) if "dsp" in item else None
     return Device(name, _hertz(item, where), most, dsps, memory_bits, luts, dsp, pipeline)
 
@@ -159,6 +201,13 @@ def _link(item: Mapping[str, Any], where: str, ends: tuple[str, str]) -> Link:
         _hertz(item, where) if "clock_mhz" in item else None,
         _DIRECTIONS[direction],
     )
+
+
+def _link_inside(item: Mapping[str, Any], where: str, ends: tuple[str, str]) -> Link:
+    """Between two cores of a device."""
+    _check_keys(where, item, ("from", "to", "word_bits"))
+    _check_given(item, where, ("word_bits",))
+    return Link(*ends, _integer(item, "word_bits", where), INSIDE_CYCLES)
 
 
 def _link_over_pins(item: Mapping[str, Any], where: str, ends: tuple[str, str], both: bool) -> Link:

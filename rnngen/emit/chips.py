@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rnngen.emit.devices import device_name, system_lines
-from rnngen.gateware.system.chip import ChipShape, chip_verilog
+from rnngen.gateware.system.chip import ChipShape, chip_verilog, outer_name
 from rnngen.gateware.system.device import DeviceShape
 from rnngen.gateware.system.packing import Beats
 from rnngen.plan.partition import Partition
@@ -19,11 +19,16 @@ def chip_name(core: str) -> str:
 
 
 def cores_of(partition: Partition) -> dict[str, tuple[str, ...]]:
-    """By device with several cores in use these, its own first."""
-    system, names = partition.whole, partition.names
-    further = [name for name in names if system.device(name).on is not None]
-    devices = dict.fromkeys(system.chip(name) for name in further)
-    return {device: (device, *(name for name in further if system.chip(name) == device)) for device in devices}
+    """The cores of each device with several in use, its own first, by that one, whose folder has all of them.
+
+    Where its own is not in use the first one of the others is.
+    """
+    system = partition.whole
+    on: dict[str, list[str]] = {}
+    for name in partition.names:
+        on.setdefault(system.chip(name), []).append(name)
+    several = (sorted(names, key=lambda name: name != device) for device, names in on.items() if len(names) > 1)
+    return {names[0]: tuple(names) for names in several}
 
 
 def chip_files(
@@ -75,7 +80,12 @@ def chip_descriptions(
                 host["steps"] = _port(shapes[place].takes.port, shapes[place].beats)
             if each["output"]:
                 host["results"] = each.get("results") or _port(shapes[place].gives.port, _beats(partition, place))
-        links = [link for link in own["links"] if link["to"] not in cores]
+        links = [
+            link | {"name": outer_name(number, str(link["name"]))}
+            for number, place in enumerate(places)
+            for link in found[place]["links"]
+            if link["to"] not in cores
+        ]
         own |= {"top": chip_name(own["top"].removesuffix(device_name(""))), "host": host, "links": links}
         own["cores"] = list(cores)
         for place in places[1:]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -104,11 +104,12 @@ class Choice:
     weighed_all: bool = True
 
 
-def write_system(folder: Path, choice: Choice, write: WriteDesign) -> SystemDesign:
+def write_system(folder: Path, choice: Choice, write: WriteDesign, last: Container[str] = ()) -> SystemDesign:
     """Writes the design of each device and system.json, in one step.
 
     Args:
         write: Writes the design of a part on a device of this name into a folder.
+        last: Devices whose designs need those of others.
 
     Raises:
         DesignError: if the folder is not rnngen's or cannot be written; nothing is left behind then.
@@ -116,8 +117,7 @@ def write_system(folder: Path, choice: Choice, write: WriteDesign) -> SystemDesi
     partition = choice.partition
     with fresh_folder(folder) as fresh:
         pairs = [(part, name) for part in partition.parts for name in part.names]
-        # A device with several cores has the files of all of them.
-        pairs.sort(key=lambda pair: partition.whole.device(pair[1]).on is None)
+        pairs.sort(key=lambda pair: pair[1] in last)
         written = {name: write(fresh / name, part, name) for part, name in pairs}
         designs = tuple(replace(written[name], folder=folder / name) for name in partition.names)
         document = _document(choice, designs)

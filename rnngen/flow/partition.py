@@ -252,7 +252,7 @@ def _written(
         return _write_part(folder, piece, own, parts, options, calibration, files, described[top])
 
     inner = tuple(inner_cuts(parts, best))
-    return write_system(target, Choice(name, options.goal, best, others, inner, found.weighed_all), write)
+    return write_system(target, Choice(name, options.goal, best, others, inner, found.weighed_all), write, chips)
 
 
 def _pieces(network: Network, quantised: QuantisedNetwork, best: Partition, name: str) -> list[Part]:

@@ -151,12 +151,12 @@ BOARDS = """
 name = "a"
 board = "ulx3s-85f"
 clock_mhz = 50
-multipliers = 16
+multipliers = 32
 [[device]]
 name = "b"
 board = "ulx3s-85f"
 clock_mhz = 50
-multipliers = 32
+multipliers = 64
 [[link]]
 from = "a"
 to = "b"
@@ -165,12 +165,15 @@ phy = "pins"
 data_pins = 8
 from_connector = "j1"
 to_connector = "j1"
+[host]
+input = "a"
+output = "a"
 """
 
 
 def boards(tmp_path: Path) -> SystemDesign:
     (tmp_path / "system.toml").write_text(BOARDS)
-    return partition(Waist(4, 12, 4), read_system_file(tmp_path / "system.toml"), tmp_path / "d", CORES)
+    return partition(Waist(), read_system_file(tmp_path / "system.toml"), tmp_path / "d", CORES)
 
 
 def test_the_board_of_a_device_with_two_cores(tmp_path: Path) -> None:
@@ -189,7 +192,7 @@ def test_boards_with_one_host(tmp_path: Path) -> None:
     design = boards(tmp_path)
     x = np.random.default_rng(0).uniform(-1.0, 1.0, (2, 5, 5))
     with simulate_boards(design.folder) as running, SocketTransport(running.socket) as transport:
-        y = Accelerator(transport, design.document, outputs=4).run(x)
+        y = Accelerator(transport, design.document, outputs=8).run(x)
     assert np.array_equal(y, emulate(design.folder, x).output)
 
 
@@ -197,3 +200,88 @@ def test_boards_with_one_host(tmp_path: Path) -> None:
 def test_a_bitstream_of_a_device_with_two_cores(tmp_path: Path) -> None:
     folder = boards(tmp_path).folder
     assert synthesize(folder / "a", lambda line: None).bitstream is not None
+
+
+THREE = """
+[[device]]
+name = "a"
+multipliers = 16
+clock_mhz = 100
+[[device]]
+name = "b"
+multipliers = 48
+clock_mhz = 100
+[[device]]
+name = "more"
+on = "a"
+multipliers = 12
+[[device]]
+name = "most"
+on = "a"
+multipliers = 12
+[[device]]
+name = "other"
+on = "b"
+multipliers = 28
+[[link]]
+from = "a"
+to = "b"
+word_bits = 32
+latency_cycles = 4
+[[link]]
+from = "a"
+to = "more"
+word_bits = 32
+[[link]]
+from = "more"
+to = "most"
+word_bits = 32
+[[link]]
+from = "most"
+to = "b"
+word_bits = 32
+latency_cycles = 3
+[[link]]
+from = "b"
+to = "other"
+word_bits = 32
+"""
+
+
+class Stack(torch.nn.Module):
+    """Recurrent layers of these sizes."""
+
+    def __init__(self, *sizes: int) -> None:
+        super().__init__()
+        torch.manual_seed(2)
+        inputs = (5, *sizes)
+        self.layers = torch.nn.ModuleList(
+            torch.nn.GRU(one, other, batch_first=True) for one, other in zip(inputs, sizes)
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for layer in self.layers:
+            x = layer(x)[0]
+        return x
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory) -> SystemDesign:
+    folder = tmp_path_factory.mktemp("three")
+    (folder / "system.toml").write_text(THREE)
+    options = PartitionOptions(cut="layers")
+    return partition(Stack(16, 32, 12, 24, 10), read_system_file(folder / "system.toml"), folder / "d", options)
+
+
+def test_cores_that_are_described(described: SystemDesign) -> None:
+    """Three on one device, two on the other one, and a link between devices at a further core."""
+    assert set(described.names) == {"a", "b", "more", "most", "other"}
+    devices = {design.folder.name: design.document["device"] for design in described.designs}
+    assert devices["a"]["cores"] == ["a", "more", "most"] or devices["a"]["cores"] == ["a", "most", "more"]
+    assert devices["b"]["cores"] == ["b", "other"]
+    assert {link["name"].split("_")[0] for link in devices["a"]["links"]} & {"core2", "core3"}
+
+
+@pytest.mark.verilator
+def test_cores_that_are_described_are_exact(described: SystemDesign) -> None:
+    assert_as_planned(described, 7)

@@ -270,9 +270,10 @@ class BenchTop(Elaboratable):
         for number, index in enumerate(chip.cores):
             core = connections.pop(index)
             m.d.comb += [core.pop("o_up").eq(up), core.pop("o_failed").eq(failed)]
+            del core["i_aclk"], core["i_aresetn"]
             for name, value in core.items():
                 direction, port = name.split("_", 1)
-                ports.setdefault(f"{direction}_{outer_name(number, port)}", value)
+                ports[f"{direction}_{outer_name(number, port)}"] = value
         m.submodules[f"device_{own}"] = Instance(chip.module, **ports, o_up=up, o_failed=failed)
 
     def _from_host(self, m: Module, connections: Mapping[int, dict[str, Value]]) -> None:

@@ -41,9 +41,9 @@ class ChipShape:
 class ChipTop(Elaboratable):
     """Ports: those of its cores' tops (``DeviceTop``), but for the links between them; clock and reset are shared.
 
-    Of the second core the control port is ``s_axil2_*``, and so on.  The host's streams are those of the core that has
-    them, and so are the ports of a link: no two cores have one of the same name.  ``up``: all links of all cores are
-    up.  ``failed``: a core has lost one.
+    Of the second core the control port is ``s_axil2_*``, and its links' ports begin with ``core2_``, and so on.  The
+    host's streams are those of the core that has them.  ``up``: all links of all cores are up.  ``failed``: a core has
+    lost one.
     """
 
     def __init__(self, shape: ChipShape) -> None:
@@ -55,8 +55,6 @@ class ChipTop(Elaboratable):
             for number, core in enumerate(shape.cores)
             for name, width in _port_widths(core, [link for at, link in shape.inner if at == number]).items()
         }
-        names = [port.name for port in self._outer.values()]
-        assert len(set(names)) == len(names), "two cores have a port of the same name"
 
     @property
     def ports(self) -> list[Signal]:
@@ -98,8 +96,12 @@ class ChipTop(Elaboratable):
 
 
 def outer_name(number: int, port: str) -> str:
-    """The name of a port of a core at the device."""
-    return port.replace("s_axil_", f"s_axil{number + 1}_", 1) if number and port.startswith("s_axil_") else port
+    """The name of a port of a core at the device: the host's streams have one, and so have its own core's ports."""
+    if not number or port.startswith(("s_axis_", "m_axis_")):
+        return port
+    if port.startswith("s_axil_"):
+        return port.replace("s_axil_", f"s_axil{number + 1}_", 1)
+    return f"core{number + 1}_{port}"
 
 
 def _port_widths(core: DeviceShape, inner: Sequence[str]) -> dict[str, int]:

@@ -94,6 +94,8 @@ def _systems(system: System) -> Iterator[tuple[System, str]]:
     """Each device with two cores, in each way; of devices that could change places one."""
     devices = system.devices
     for number, device in enumerate(devices):
+        if device.on is not None or any(other.on == device.name for other in devices):
+            continue  # as described
         if any(is_interchangeable(system, other, number) for other in range(number)):
             continue
         widths = sorted({wire.word_bits for wire in system.wires if device.name in wire.ends})
