@@ -89,6 +89,22 @@ def test_stand_in_core_to_bitstream(tmp_path: Path) -> None:
 
 
 @pytest.mark.synthesis
+def test_a_clock_that_no_seed_meets_is_tried_again(tmp_path: Path) -> None:
+    """The fastest seed, with wires that are taken up again; without a bitstream where that does not meet it, either."""
+    design = make_design(tmp_path / "design", clock_hz_target=400_000_000)
+    lines: list[str] = []
+    result = synthesize(design, lines.append, seeds=(2, 1))
+    reached = {line.split(" reached ")[0]: float(line.split()[-5]) for line in lines if " reached " in line}
+    first, second, again = reached
+    assert (first, second) == ("nextpnr: seed 2", "nextpnr: seed 1")
+    faster = max((first, second), key=lambda name: reached[name])
+    assert again == f"{faster}, wires taken up again"
+    assert result.fmax_hz / 1e6 == pytest.approx(max(reached.values()), abs=0.06)
+    assert result.routed_again == (reached[again] >= reached[faster])
+    assert (result.clock_met, result.bitstream, result.seeds_tried) == (False, None, (2, 1))
+
+
+@pytest.mark.synthesis
 def test_no_seed_in_time_leaves_nothing(tmp_path: Path) -> None:
     design = make_design(tmp_path / "design")
     lines: list[str] = []
