@@ -54,6 +54,29 @@ class StepFrame:
         return self.beats + self.own_flag_word
 
 
+@dataclass(frozen=True)
+class DeltaFrame(StepFrame):
+    """A step of which only those values cross that changed: a bit for each value, then these, packed as in a step.
+
+    The top bit of the last word of bits is set where the sequence ends with the step.  ``words`` is the most there are.
+    """
+
+    @property
+    def own_flag_word(self) -> bool:
+        """The flag is beside the bits."""
+        return False
+
+    @property
+    def mask_words(self) -> int:
+        """Words that say which values follow."""
+        return ceil_div(self.beats * self.values_a_word + 1, self.word_bits)
+
+    @property
+    def words(self) -> int:
+        """Of the frame's payload, where every value changed."""
+        return self.mask_words + self.beats
+
+
 def even_values(values: int, width: int, word_bits: int) -> int:
     """The most values of a word with which every word of a step has as many."""
     return next(n for n in range(min(values, word_bits // width), 0, -1) if values % n == 0)

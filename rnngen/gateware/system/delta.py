@@ -1,0 +1,244 @@
+"""Steps to frames of a link and back where only those values cross that changed: a bit for each value, then these.
+
+A value is sent where it differs by more than a threshold from the one that was sent last, and the receiver goes on
+with what it was sent last; so both ends know the same values, and with a threshold of 0 the receiver has every value.
+At the beginning of a sequence all values are 0.  (Neil et al., Delta Networks, 2017, on a link.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from rnngen.gateware.system.packing import Beats
+from rnngen.plan.frames import DeltaFrame
+
+
+def _count(bits: Sequence[Value]) -> Value:
+    """How many of these bits are 1."""
+    total: Value = Const(0, 1)
+    for bit in bits:
+        total = total + bit
+    return total
+
+
+class DeltaPacker(wiring.Component):
+    """Beats of a core's output, each ``frame.values_a_word`` values, to one frame a step, once the step is whole.
+
+    Ports:
+        data, valid, ready, last: The core's output; it is held while the frame of the step before is sent.
+        tx_data, tx_valid, tx_ready, tx_length: To the link.
+
+    Args:
+        lane: Bits of a value's lane.  threshold: In the values' last place.
+    """
+
+    def __init__(self, frame: DeltaFrame, lane: int, threshold: int) -> None:
+        self._frame, self._lane, self._threshold = frame, lane, threshold
+        super().__init__(
+            {
+                "data": In(lane * frame.values_a_word),
+                "valid": In(1),
+                "ready": Out(1),
+                "last": In(1),
+                "tx_data": Out(frame.word_bits),
+                "tx_valid": Out(1),
+                "tx_ready": In(1),
+                "tx_length": Out(range(frame.words + 1)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Amaranth's hook: builds the circuit."""
+        m = Module()
+        frame, each = self._frame, self._frame.values_a_word
+        beat, fresh, sends = Signal(range(max(2, frame.beats))), Signal(init=1), Signal()
+        taken, ends = Signal(), Signal()
+        m.d.comb += [self.ready.eq(~sends), taken.eq(self.valid & ~sends), ends.eq(beat == frame.beats - 1)]
+        with m.If(taken):
+            m.d.sync += beat.eq(Mux(ends, 0, beat + 1))
+        with m.If(taken & ends):
+            m.d.sync += [sends.eq(1), fresh.eq(self.last)]
+        changed, values = self._changed(m, taken, beat, ends, fresh)
+        mask = Signal(frame.mask_words * frame.word_bits)
+        with m.If(taken):
+            m.d.sync += mask[: frame.beats * each].word_select(beat, each).eq(Cat(changed))
+        with m.If(taken & ends):
+            m.d.sync += mask[-1].eq(self.last)
+        count, words = self._gathered(m, taken, ends, changed, values)
+        self._send(m, sends, mask, count, words)
+        return m
+
+    def _changed(
+        self, m: Module, taken: Signal, beat: Signal, ends: Signal, fresh: Signal
+    ) -> tuple[list[Signal], list[Value]]:
+        """Which values of the beat are sent, and all of them."""
+        frame, each, width = self._frame, self._frame.values_a_word, self._frame.width
+        m.submodules.sent = memory = Memory(shape=each * width, depth=frame.beats, init=[])
+        read, write = memory.read_port(domain="comb"), memory.write_port()
+        m.d.comb += [read.addr.eq(beat), write.addr.eq(beat), write.en.eq(taken)]
+        changed, values, kept = list[Signal](), list[Value](), list[Value]()
+        for number in range(each):
+            value = self.data[number * self._lane : number * self._lane + width]
+            before, differs = Signal(signed(width), name=f"before_{number}"), Signal(name=f"differs_{number}")
+            m.d.comb += before.eq(Mux(fresh, 0, read.data[number * width : (number + 1) * width]))
+            difference = value.as_signed() - before
+            there = ~ends if number >= frame.last_values else Const(1)
+            m.d.comb += differs.eq(
+                there & ((difference > self._threshold) | (difference < -self._threshold))
+            )
+            changed.append(differs)
+            values.append(value)
+            kept.append(Mux(differs, value, before))
+        m.d.comb += write.data.eq(Cat(value[:width] for value in kept))
+        return changed, values
+
+    def _gathered(
+        self, m: Module, taken: Signal, ends: Signal, changed: Sequence[Signal], values: Sequence[Value]
+    ) -> tuple[Signal, Memory]:
+        """The values that are sent, packed to words: how many words a step has, and these."""
+        frame, each, width = self._frame, self._frame.values_a_word, self._frame.width
+        dense = Signal(each * width)
+        m.d.comb += dense.eq(Cat(self._lane_of(place, changed, values) for place in range(each)))
+        held, fill = Signal(each * width), Signal(range(each))
+        both, filled = Signal(2 * each * width), Signal(range(2 * each))
+        m.d.comb += [both.eq(held | (dense << (fill * width))), filled.eq(fill + _count(changed))]
+        m.submodules.words = memory = Memory(shape=each * width, depth=max(2, frame.beats), init=[])
+        write, count, rest = memory.write_port(), Signal(range(frame.beats + 1)), Signal()
+        m.d.comb += [
+            write.addr.eq(count), write.data.eq(Mux(rest, held, both)), write.en.eq(rest | (taken & (filled >= each)))
+        ]  # fmt: skip
+        with m.If(taken):
+            m.d.sync += [
+                held.eq(Mux(filled >= each, both[each * width :], both)),
+                fill.eq(Mux(filled >= each, filled - each, filled)),
+            ]
+        m.d.sync += rest.eq(taken & ends & (filled != 0) & (filled != each))
+        with m.If(rest):
+            m.d.sync += [held.eq(0), fill.eq(0)]
+        with m.If(write.en):
+            m.d.sync += count.eq(count + 1)
+        return count, memory
+
+    def _lane_of(self, place: int, changed: Sequence[Signal], values: Sequence[Value]) -> Value:
+        """The value that is the one with this number of those that are sent; 0 if there are fewer."""
+        found: Value = Const(0, self._frame.width)
+        for number, (value, differs) in enumerate(zip(values, changed)):
+            found = found | (value & (differs & (_count(changed[:number]) == place)).replicate(self._frame.width))
+        return found
+
+    def _send(self, m: Module, sends: Signal, mask: Signal, count: Signal, words: Memory) -> None:
+        """The mask's words, then those of values; the first word waits a cycle for the last values."""
+        frame = self._frame
+        read, word, ready = words.read_port(domain="comb"), Signal(range(frame.words + 1)), Signal()
+        m.d.sync += ready.eq(sends)
+        in_mask, goes = Signal(), Signal()
+        m.d.comb += [
+            in_mask.eq(word < frame.mask_words),
+            read.addr.eq(Mux(in_mask, 0, word - frame.mask_words)),
+            self.tx_length.eq(frame.mask_words + count),
+            self.tx_valid.eq(sends & ready),
+            self.tx_data.eq(Mux(in_mask, mask.word_select(word, frame.word_bits), read.data)),
+            goes.eq(self.tx_valid & self.tx_ready),
+        ]
+        with m.If(goes):
+            m.d.sync += word.eq(word + 1)
+        with m.If(goes & (word == self.tx_length - 1)):
+            m.d.sync += [word.eq(0), sends.eq(0), ready.eq(0), count.eq(0)]
+
+
+class DeltaUnpacker(wiring.Component):
+    """Frames of ``DeltaPacker``, one a step, to whole steps as beats of a core's input.
+
+    The first beat leaves a cycle behind the mask's last word where its values are there, the others in the cycles
+    behind it.
+
+    Ports:
+        rx_data, rx_valid, rx_ready, rx_last: From the link.
+        data, valid, ready, last: The core's input; a value lies at the low end of its lane.
+    """
+
+    def __init__(self, frame: DeltaFrame, port: Beats) -> None:
+        assert frame.values_a_word % port.words == 0, "a word is whole beats"
+        self._frame, self._port = frame, port
+        super().__init__(
+            {
+                "rx_data": In(frame.word_bits),
+                "rx_valid": In(1),
+                "rx_ready": Out(1),
+                "rx_last": In(1),
+                "data": Out(port.lane * port.words),
+                "valid": Out(1),
+                "ready": In(1),
+                "last": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Amaranth's hook: builds the circuit."""
+        m = Module()
+        frame, lanes, width = self._frame, self._port.words, self._frame.width
+        beats = -(-frame.values // lanes)
+        mask, place, shows = Signal(frame.mask_words * frame.word_bits), Signal(range(frame.mask_words + 1)), Signal()
+        beat, fresh, ends = Signal(range(max(2, beats))), Signal(init=1), Signal()
+        held, fill = Signal(2 * frame.values_a_word * width), Signal(range(2 * frame.values_a_word + 1))
+        bits, needs = Signal(lanes), Signal(range(lanes + 1))
+        reads, more, gone, whole = Signal(), Signal(), Signal(), Signal()
+        after, left = Signal.like(held), Signal.like(fill)
+        m.d.comb += [
+            bits.eq(mask[: beats * lanes].word_select(beat, lanes)),
+            needs.eq(_count(list(bits))),
+            ends.eq(beat == beats - 1),
+            self.valid.eq(shows & (fill >= needs)),
+            self.last.eq(ends & mask[-1]),
+            gone.eq(self.valid & self.ready),
+            reads.eq(~shows & self.rx_valid),
+            more.eq(shows & self.rx_valid & ~whole & (fill <= frame.values_a_word)),
+            self.rx_ready.eq(~shows | more),
+            after.eq(Mux(gone, held >> (needs * width), held)),
+            left.eq(Mux(gone, fill - needs, fill)),
+        ]
+        m.d.sync += [held.eq(after), fill.eq(left)]
+        with m.If(reads):
+            m.d.sync += [
+                mask.word_select(place, frame.word_bits).eq(self.rx_data),
+                place.eq(place + 1),
+            ]
+            with m.If(place == frame.mask_words - 1):
+                m.d.sync += [shows.eq(1), whole.eq(self.rx_last), place.eq(0)]
+        with m.If(more):
+            m.d.sync += [
+                held.eq(after | (self.rx_data[: frame.values_a_word * width] << (left * width))),
+                fill.eq(left + frame.values_a_word),
+                whole.eq(self.rx_last),
+            ]
+        with m.If(gone):
+            m.d.sync += beat.eq(beat + 1)
+        with m.If(gone & ends):
+            m.d.sync += [held.eq(0), fill.eq(0), beat.eq(0), shows.eq(0), fresh.eq(mask[-1])]
+        self._values(m, beats, beat, bits, held, fresh, gone)
+        return m
+
+    def _values(
+        self, m: Module, beats: int, beat: Signal, bits: Signal, held: Signal, fresh: Signal, gone: Signal
+    ) -> None:
+        """The beat's values: those that came, and of the others what they were before."""
+        lanes, width = self._port.words, self._frame.width
+        m.submodules.known = memory = Memory(shape=lanes * width, depth=max(2, beats), init=[])
+        read, write = memory.read_port(domain="comb"), memory.write_port()
+        m.d.comb += [read.addr.eq(beat), write.addr.eq(beat), write.en.eq(gone)]
+        values = []
+        for number in range(lanes):
+            before = Mux(fresh, 0, read.data[number * width : (number + 1) * width])
+            came = held.word_select(_count(list(bits)[:number]), width)
+            value = Signal(width, name=f"value_{number}")
+            m.d.comb += value.eq(Mux(bits[number], came, before))
+            values.append(value)
+        m.d.comb += [
+            write.data.eq(Cat(values)),
+            self.data.eq(Cat(Cat(value, Const(0, self._port.lane - width)) for value in values)),
+        ]
