@@ -40,6 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"whole layers on devices, layers over several by rows, outputs, inputs, groups or x and h, or the best: "
         f"{', '.join(CUTS)} (default: %(default)s)",
     )  # fmt: skip
+    parser.add_argument(
+        "--delta", metavar="D", type=float,
+        help="with --cut rows: devices give each other only those words of h that changed by more than D (0: exactly "
+        "what all of h gives)",
+    )  # fmt: skip
     parser.add_argument("--name", metavar="NAME", help="top modules are NAME_DEVICE (default: from MODEL)")
 
 
@@ -71,6 +76,7 @@ def run(arguments: argparse.Namespace, imports: ImportOptions, say: Say) -> tupl
         name=arguments.name,
         goal=arguments.goal,
         cut=arguments.cut,
+        delta=arguments.delta,
     )
     design = partition(arguments.model, arguments.system, arguments.design, options, _Paced(say))
     return design.document, lines(design)

@@ -82,7 +82,7 @@ def _peers(part: PartPlan, gives: Beats) -> tuple[PeerEnd, ...]:
     if part.exchange is None:
         return ()
     link = LinkEnd(link_shape([given(part.exchange, part)]), part.exchange.frame)
-    return (PeerEnd(Beats(part.plan.remote_words, gives.lane), link),) * (len(part.names) - 1)
+    return (PeerEnd(Beats(part.plan.remote_words, gives.lane), link, part.delta or 0),) * (len(part.names) - 1)
 
 
 _SUMS = "sums"

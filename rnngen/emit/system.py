@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from rnngen.emit.system_document import (
 )
 from rnngen.errors import DesignError
 from rnngen.ir.network import Network
-from rnngen.ir.quantised import QuantisedNetwork
+from rnngen.ir.quantised import Delta, QuantisedNetwork
 from rnngen.passes.apart import join_halves
 from rnngen.passes.cut import Part, join, of_shares
 from rnngen.plan.partition import Advice, Other, Partition, PartPlan
@@ -68,7 +69,7 @@ class SystemDesign:
     @property
     def quantised(self) -> QuantisedNetwork:
         """The integers of the whole network, which the devices compute together."""
-        return self._whole.quantised
+        return _with_deltas(self._whole.quantised, self.partition)
 
     @property
     def state_access(self) -> bool:
@@ -94,6 +95,7 @@ class Choice:
         network: Name of the whole network.  goal: What was made shortest first.
         others: Cuts that lost.  inner: Cuts inside the layer that binds, as planned.
         weighed_all: Whether all ways over devices that only give on were weighed.
+        delta: By how much h must change to cross between devices that share a layer; None: all of it crosses.
     """
 
     network: str
@@ -102,6 +104,16 @@ class Choice:
     others: tuple[Other, ...] = ()
     inner: tuple[Advice, ...] = ()
     weighed_all: bool = True
+    delta: Fraction | None = None
+
+
+def _with_deltas(network: QuantisedNetwork, partition: Partition) -> QuantisedNetwork:
+    """The network as devices compute it that send each other what changed; such cuts have no block in two."""
+    blocks = list(network.blocks)
+    for part in partition.parts:
+        if part.delta is not None:
+            blocks[part.blocks.start] = replace(blocks[part.blocks.start], delta=Delta(len(part.names), part.delta))
+    return replace(network, blocks=tuple(blocks))
 
 
 def write_system(folder: Path, choice: Choice, write: WriteDesign, last: Container[str] = ()) -> SystemDesign:
@@ -142,6 +154,7 @@ def _document(choice: Choice, designs: Sequence[Design]) -> dict[str, Any]:
         "goal": choice.goal,
         "ticks_hz": system.ticks_hz,
         **partition_dict(partition),
+        **({} if choice.delta is None else {"delta": str(choice.delta)}),
         "host": {"input": list(partition.parts[0].names), "output": list(partition.outputs)},
         **_ports(partition, designs),
         "devices": devices,

@@ -59,6 +59,11 @@ def partition_dict(partition: Partition) -> dict[str, Any]:
     }
 
 
+def delta_of(document: Mapping[str, Any]) -> Fraction | None:
+    """By how much h must change to cross between devices that share a layer by its rows; None: all of it crosses."""
+    return Fraction(document["delta"]) if "delta" in document else None
+
+
 def _cut(partition: Partition) -> str:
     if any(partition.system.device(part.device.name).on for part in partition.parts):
         return CORES
@@ -73,6 +78,7 @@ def device_dict(partition: Partition, index: int, name: str) -> dict[str, Any]:
         "part": index,
         "blocks": [part.blocks.start, part.blocks[-1]],
         **({"ring": _WAYS[part.ring.both]} if part.ring else {}),
+        **({} if part.delta is None else {"delta": part.delta}),
         **_outputs(part, name),
         **({"on": on} if (on := partition.whole.device(name).on) else {}),
         "clock_hz": part.device.clock_hz,
@@ -208,7 +214,7 @@ def read_partition(
     """The cut of a system that was read, from the whole network and the designs of its devices."""
     names = parts_of(document)
     blocks = {item["part"]: range(item["blocks"][0], item["blocks"][1] + 1) for item in document["devices"]}
-    whole, rings = Parts(network, system), rings_of(document)
+    whole, rings = Parts(network, system, delta=delta_of(document)), rings_of(document)
     made = {
         index: SharedBlock(whole, Group(blocks[index].start, tuple(each), rings[index], _joins(designs[each[0]])))
         for index, each in enumerate(names)

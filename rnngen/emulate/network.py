@@ -11,7 +11,8 @@ import numpy as np
 from rnngen.arith.format import FloatArray, IntArray
 from rnngen.emulate.layers import DenseEmulator, LayerEmulator, Saturations, Trace, column, make_emulator, run_map
 from rnngen.errors import PlanError
-from rnngen.ir.quantised import Block, Branch, QuantisedMap, QuantisedNetwork, with_states
+from rnngen.ir.quantised import Block, Branch, Delta, QuantisedMap, QuantisedNetwork, with_states
+from rnngen.passes.slices import row_slice
 from rnngen.plan.network import NetworkPlan
 from rnngen.plan.schedule import run_schedule
 
@@ -92,6 +93,54 @@ class _BranchEmulator:
         return results[0] if len(results) == 1 else np.concatenate(results)
 
 
+class _DeltaEmulator:
+    """A recurrent layer by rows on several devices, each of which has its own h and of the others' what they sent."""
+
+    def __init__(self, network: QuantisedNetwork, branch: Branch, delta: Delta) -> None:
+        (self._index,) = branch.indices
+        layer, order = network.layers[self._index], range(delta.devices)
+        self._engines = [make_emulator(row_slice(layer, number, order)) for number in order]
+        self._devices, self._threshold = delta.devices, delta.threshold
+        self.output_size = layer.output_size
+
+    def begin(self, sequences: int) -> None:
+        """Clears all state."""
+        self._h, self._sent = (np.zeros((self.output_size, sequences)) for _ in range(2))
+        for engine in self._engines:
+            engine.begin(sequences)
+
+    def step(self, x: FloatArray, saturations: Sequence[Saturations], traces: Sequence[Trace | None]) -> FloatArray:
+        """h (words, sequences) of x."""
+        changed = np.abs(self._h - self._sent) > self._threshold
+        self._sent = np.where(changed, self._h, self._sent)
+        own, sent = (np.split(values, self._devices) for values in (self._h, self._sent))
+        results, parts = [], [Trace() for _ in self._engines]
+        for number, engine in enumerate(self._engines):
+            others = [sent[(number + distance) % self._devices] for distance in range(1, self._devices)]
+            known = np.concatenate([own[number], *others])
+            results.append(engine.step(x, known, saturations[self._index], parts[number]).copy())
+        trace = traces[self._index]
+        if trace is not None:
+            for point in parts[0].points:
+                trace.add(point, np.concatenate([part.points[point][0] for part in parts]))
+        self._h = np.concatenate(results)
+        return self._h
+
+    def states(self) -> dict[int, dict[str, IntArray]]:
+        """What is left behind, by layer."""
+        left = {"h": self._h}
+        states = [engine.state for engine in self._engines if not isinstance(engine, DenseEmulator)]
+        if states:
+            left["state"] = np.concatenate(states)
+        return {self._index: {what: values.T.astype(np.int64) for what, values in left.items()}}
+
+
+def _emulator(network: QuantisedNetwork, block: Block, branch: Branch) -> _BranchEmulator | _DeltaEmulator:
+    if block.delta is None:
+        return _BranchEmulator(network, branch)
+    return _DeltaEmulator(network, branch, block.delta)
+
+
 def _run_block(
     network: QuantisedNetwork, block: Block, x: FloatArray, saturations: Sequence[Saturations],
     traces: Sequence[Trace | None], after_step: Callable[[], None], states: dict[int, dict[str, IntArray]],
@@ -100,7 +149,7 @@ def _run_block(
     steps, _, sequences = x.shape
     pieces = []
     for branch in block.branches:
-        emulator = _BranchEmulator(network, branch)
+        emulator = _emulator(network, block, branch)
         emulator.begin(sequences)
         output = np.empty((steps, emulator.output_size, sequences))
         for t in range(steps - 1, -1, -1) if branch.reverse else range(steps):
@@ -262,7 +311,7 @@ class StepEmulator:
         if any(block.stored for block in network.blocks):
             raise PlanError(f"Network '{network.name}' works on whole sequences (backward layers), not step by step.")
         self.network = network
-        self._branches = [_BranchEmulator(network, block.branches[0]) for block in network.blocks]
+        self._branches = [_emulator(network, block, block.branches[0]) for block in network.blocks]
 
     def begin(self, sequences: int = 1) -> None:
         """Sequences begin, side by side; with a state of their own: ``ir.quantised.with_states``."""

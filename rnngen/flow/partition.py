@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +65,8 @@ class PartitionOptions:
             with two cores computes layers that are no neighbours; ``"rows"``, ``"outputs"``, ``"inputs"`` or
             ``"groups"``: layers over several devices each, in this way; ``"x/h"``: a layer's x on one device and its h
             on the next one (``plan.partition.cuts``).
+        delta: Devices that share a layer by its rows (``cut`` must be ``"rows"``) give each other only those words of h
+            that changed by more than this since they were given last; with 0 nothing else changes.  None: all words.
         name: Of the network; a device's top module is NAME_DEVICE.
     """
 
@@ -79,6 +83,7 @@ class PartitionOptions:
     name: str | None = None
     goal: str = "interval"
     cut: str = "auto"
+    delta: float | None = None
 
 
 CUTS = ("auto", "layers", CORES, *sorted(GENERATED))
@@ -110,7 +115,8 @@ def partition(
     described = system if isinstance(system, System) else read_system_file(Path(system))
     _check(described, options)
     network, quantised, calibration = quantised_model(model, _generate_options(options))
-    parts = Parts(quantised, described, options.max_steps, options.fold, progress)
+    delta = None if options.delta is None else Fraction(options.delta)
+    parts = Parts(quantised, described, options.max_steps, options.fold, progress, delta)
     found = _best(parts, options, network.caller_state)
     return _written(target, network, parts, found, options, calibration, progress)
 
@@ -193,6 +199,10 @@ def _check(system: System, options: PartitionOptions) -> None:
         raise PlanError(f"--goal must be {' or '.join(GOALS)}, not {options.goal}.")
     if options.cut not in CUTS:
         raise PlanError(f"--cut must be {', '.join(CUTS[:-1])} or {CUTS[-1]}, not {options.cut}.")
+    if options.delta is not None and options.cut != "rows":
+        raise PlanError(f"--delta is for layers by their rows: give --cut rows, too, not {options.cut}.")
+    if options.delta is not None and not 0 <= options.delta < inf:
+        raise PlanError(f"--delta must be at least 0, not {options.delta}.")
     if options.max_steps < 1:
         raise PlanError(f"--max-steps must be at least 1, not {options.max_steps}.")
     for device in system.devices:
@@ -252,7 +262,8 @@ def _written(
         return _write_part(folder, piece, own, parts, options, calibration, files, described[top])
 
     inner = tuple(inner_cuts(parts, best))
-    return write_system(target, Choice(name, options.goal, best, others, inner, found.weighed_all), write, chips)
+    choice = Choice(name, options.goal, best, others, inner, found.weighed_all, parts.delta)
+    return write_system(target, choice, write, chips)
 
 
 def _pieces(network: Network, quantised: QuantisedNetwork, best: Partition, name: str) -> list[Part]:

@@ -195,6 +195,19 @@ class Branch:
 
 
 @dataclass(frozen=True)
+class Delta:
+    """A recurrent layer by rows whose devices send each other only those words of h that changed.
+
+    Attributes:
+        devices: Each has as many rows, in their order.
+        threshold: In the last place of h: a word is sent where it differs by more from what was sent last.
+    """
+
+    devices: int
+    threshold: int
+
+
+@dataclass(frozen=True)
 class Block:
     """Engines that work as one layer of the network.
 
@@ -205,6 +218,7 @@ class Block:
         source: Index of the float layer whose output this block's is.
         inputs: Words of an input step where the engines read only a slice of it; else 0.
         joins: Other devices that give sums of the same outputs, of other inputs: what is behind takes the total.
+        delta: What devices that have its rows know of each other's h; None: all of it.
     """
 
     branches: tuple[Branch, ...]
@@ -213,6 +227,7 @@ class Block:
     source: int = 0
     inputs: int = 0
     joins: int = 0
+    delta: Delta | None = None
 
     @property
     def stored(self) -> bool:

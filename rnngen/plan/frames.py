@@ -72,6 +72,16 @@ class DeltaFrame(StepFrame):
         return ceil_div(self.beats * self.values_a_word + 1, self.word_bits)
 
     @property
+    def sent_behind(self) -> int:
+        """Cycles from a step's last beat given to its first word (``gateware.system.delta``)."""
+        return 2
+
+    @property
+    def shown_behind(self) -> int:
+        """Cycles from the first word delivered to the first beat shown."""
+        return self.mask_words + 1
+
+    @property
     def words(self) -> int:
         """Of the frame's payload, where every value changed."""
         return self.mask_words + self.beats

@@ -12,6 +12,7 @@ from amaranth.lib.wiring import In
 from rnngen.config.link import LinkShape
 from rnngen.gateware.control import AXIL_INPUTS, AXIL_OUTPUTS
 from rnngen.gateware.link.port import LinkPort, phy_ports
+from rnngen.gateware.system.delta import DeltaPacker, DeltaUnpacker
 from rnngen.gateware.system.fork import Fork
 from rnngen.gateware.system.forward import Forward, forward
 from rnngen.gateware.system.gather import Gather
@@ -19,7 +20,7 @@ from rnngen.gateware.system.pace import Pace
 from rnngen.gateware.system.packing import Beats, StepPacker, StepUnpacker
 from rnngen.gateware.system.relay import Relay
 from rnngen.gateware.verilog import to_verilog
-from rnngen.plan.frames import StepFrame
+from rnngen.plan.frames import DeltaFrame, StepFrame
 from rnngen.plan.layer import ceil_div
 
 
@@ -57,10 +58,12 @@ class PeerEnd:
     Attributes:
         port: Of the core, for the other device's h, or its sums.
         link: To it and back, for a step of either, or from it alone; in a ring that to and from each neighbour.
+        threshold: Where only values that changed cross (``DeltaFrame``), by more than this, in their last place.
     """
 
     port: Beats
     link: LinkEnd
+    threshold: int = 0
 
 
 @dataclass(frozen=True)
@@ -231,8 +234,36 @@ class DeviceTop(Elaboratable):
         self, m: Module, peer: PeerEnd, given: Mapping[str, Signal], core: Mapping[str, Signal], link: LinkPort
     ) -> None:
         """What the core gives to another device of the layer, and what that gives to the core."""
+        if isinstance(peer.link.frame, DeltaFrame):
+            self._changes(m, peer, peer.link.frame, given, link)
+            self._changed(m, peer, peer.link.frame, core, link)
+            return
         self._packed(m, peer.link.frame, self._shape.hands or self._shape.gives.port, given, link)
         self._brought(m, peer, core, link)
+
+    def _changes(
+        self, m: Module, peer: PeerEnd, frame: DeltaFrame, given: Mapping[str, Signal], link: LinkPort
+    ) -> None:
+        """What changed of what the core gives."""
+        packer = DeltaPacker(frame, self._shape.gives.port.lane, peer.threshold)
+        m.submodules += packer
+        m.d.comb += [
+            packer.data.eq(given["tdata"]), packer.valid.eq(given["tvalid"]), packer.last.eq(given["tlast"]),
+            given["tready"].eq(packer.ready), link.tx_data.eq(packer.tx_data), link.tx_valid.eq(packer.tx_valid),
+            link.tx_length.eq(packer.tx_length), packer.tx_ready.eq(link.tx_ready),
+        ]  # fmt: skip
+
+    def _changed(
+        self, m: Module, peer: PeerEnd, frame: DeltaFrame, core: Mapping[str, Signal], link: LinkPort
+    ) -> None:
+        """What the core is given, with what has changed of it."""
+        unpacker = DeltaUnpacker(frame, peer.port)
+        m.submodules += unpacker
+        m.d.comb += [
+            unpacker.rx_data.eq(link.rx_data), unpacker.rx_valid.eq(link.rx_valid), unpacker.rx_last.eq(link.rx_last),
+            link.rx_ready.eq(unpacker.rx_ready), core["tdata"].eq(unpacker.data), core["tvalid"].eq(unpacker.valid),
+            unpacker.ready.eq(core["tready"]),
+        ]  # fmt: skip
 
     def _brought(self, m: Module, end: PeerEnd, core: Mapping[str, Signal], link: LinkPort) -> None:
         """What another device of the layer gives to the core."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 
 from rnngen.config.system import Device, Link, System
@@ -15,7 +16,7 @@ from rnngen.plan.binding import binds
 from rnngen.plan.branch import BranchPlan
 from rnngen.plan.dsp import DSPS, Dsp
 from rnngen.plan.engine import EnginePlan
-from rnngen.plan.frames import StepFrame, fitted
+from rnngen.plan.frames import DeltaFrame, StepFrame, fitted
 from rnngen.plan.layer import LayerShape, ceil_div
 from rnngen.plan.memory import total_memory_bits
 from rnngen.plan.network import NetworkPlan
@@ -41,19 +42,27 @@ class Exchange:
     def __init__(self, plan: NetworkPlan, found: Hop) -> None:
         engine, frame = plan.sharing, found.frame
         beats, self._beats_a_word = engine.device_h // plan.remote_words, engine.columns // plan.remote_words
+        self._delta = frame if isinstance(frame, DeltaFrame) else None
         self._words, self._hop, self._parts = engine.device_h_words, found, beats // frame.beats
         others = reading_order(engine.shape.shares, found.ring)[1:]
         self._hops = [1 if found.ring is None else found.ring.hops(distance) for distance in others]
-        self._crossing = Crossing(found, beats + frame.own_flag_word)
+        self._shown = frame.own_flag_word if self._delta is None else self._delta.shown_behind
+        self._crossing = Crossing(found, beats + self._shown + (self._delta is not None))
 
     def __call__(self, beats: Sequence[int]) -> list[int]:
         """From output beats to the cycles from which on column words can be read, each behind its last beat in."""
         hop, frames = self._hop, self.carry(beats)
-        firsts = [ceil_div(frames[hops - 1].there, hop.receiver) + hop.frame.own_flag_word for hops in self._hops]
+        firsts = [ceil_div(frames[hops - 1].there, hop.receiver) + self._shown for hops in self._hops]
         return [first + (word + 1) * self._beats_a_word for first in firsts for word in range(self._words)]
 
     def carry(self, beats: Sequence[int]) -> tuple[Carried, ...]:
-        """The next step on a link, from its output beats: the sender's own frame, then those that it sends on."""
+        """The next step on a link, from its output beats: the sender's own frame, then those that it sends on.
+
+        Of values that changed it is all of them, at the latest.
+        """
+        if self._delta is not None:
+            first = beats[-1] + self._delta.sent_behind
+            return (self._crossing.send([(first + word) * self._hop.sender for word in range(self._delta.words)]),)
         frames = [self._crossing.carry([at * self._hop.sender for at in beats])]
         while len(frames) < self._hop.frames:
             # All devices do the same in the same cycles: what this one sent is what came to it.
@@ -98,6 +107,8 @@ class PartPlan:
             for all of them.
         exchange: What each of them gives to each other one in a step, or to the first one (``joins``).
         cut: How they share it (``cuts.CUTS``); empty: one device has it whole.
+        delta: They give each other only those words of h that differ by more than this, in the last place, from what
+            they gave last, so the interval is the longest there is; None: all words.
     """
 
     device: Device
@@ -107,6 +118,7 @@ class PartPlan:
     members: tuple[str, ...] = ()
     exchange: Hop | None = None
     cut: str = ""
+    delta: int | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -174,6 +186,11 @@ class PartPlan:
         """Step interval in cycles of the device."""
         return self.plan.interval if self.exchange is None or self.joins else self._settled
 
+    @property
+    def least_interval(self) -> int:
+        """The same where nothing has changed that devices wait for."""
+        return self.interval if self.delta is None else self.plan.interval
+
     @cached_property
     def _settled(self) -> int:
         """The same where devices wait for each other."""
@@ -209,6 +226,9 @@ class _Resources:
 class Parts:
     """Plans of parts of a network on the devices of a system.
 
+    Args:
+        delta: Devices that share a layer by its rows give each other only those words of h that changed by more.
+
     Raises:
         PlanError: if a device's DSP block or pipeline has an unknown name, or no pipeline reaches its clock.
     """
@@ -220,8 +240,9 @@ class Parts:
         capacity: int = DEFAULT_CAPACITY,
         fold: bool | None = None,
         progress: Progress | None = None,
+        delta: Fraction | None = None,
     ) -> None:
-        self.network, self.system = network, system
+        self.network, self.system, self.delta = network, system, delta
         self.capacity, self.fold, self.progress = capacity, fold, progress
         self._resources = {device.name: _resources(device) for device in system.devices}
         self._shapes = {dsp: block_shapes(network, dsp=dsp) for dsp in {r.dsp for r in self._resources.values()}}

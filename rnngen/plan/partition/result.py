@@ -39,6 +39,16 @@ class Partition:
         return max(*self.device_ticks, *(found.interval for found in self.all_hops), 0)
 
     @property
+    def least_interval_ticks(self) -> int:
+        """The interval where nothing has changed of what only crosses where it changed."""
+        if all(part.delta is None for part in self.parts):
+            return self.interval_ticks
+        parts = (part.least_interval * self.system.cycle_ticks(part.device.name) for part in self.parts)
+        between = (hop.interval for route in self.routes for hop in route.hops)
+        inside = (part.exchange.interval for part in self.parts if part.exchange is not None and part.delta is None)
+        return max(*parts, *between, *inside, 0)
+
+    @property
     def routes(self) -> tuple[Route, ...]:
         """The ways between parts, and the one to the host's device, where there is one."""
         return self.hops if self.back is None else (*self.hops, self.back)
@@ -109,7 +119,12 @@ class Partition:
 
     @property
     def is_exact(self) -> bool:
-        """Whether latencies are exact: one clock, and a word a cycle on all links; else they are bounds from above."""
+        """Whether latencies are exact: one clock, and a word a cycle on all links; else they are bounds from above.
+
+        Where only values cross that changed, they are bounds, too, and so is the interval.
+        """
+        if any(part.delta is not None for part in self.parts):
+            return False
         return self.one_clock and all(hop.wire.rate == 1 and hop.own_clock is None for hop in self.all_hops)
 
     @property

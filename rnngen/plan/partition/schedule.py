@@ -80,7 +80,7 @@ def pace(partition: Partition) -> int:
 
     Where clocks differ it may be a fraction of a cycle less, which the links' credits hold back.
     """
-    return partition.interval_ticks // partition.system.cycle_ticks(partition.parts[0].device.name)
+    return partition.least_interval_ticks // partition.system.cycle_ticks(partition.parts[0].device.name)
 
 
 def _run(part: PartPlan, lengths: Sequence[int], arrivals: Sequence[int], let_in: int) -> Schedule:

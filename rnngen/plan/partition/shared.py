@@ -12,14 +12,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
-from math import gcd
+from math import floor, gcd
 
 from rnngen.config.system import Device, Link, System
 from rnngen.errors import PlanError
 from rnngen.plan.branch import BranchPlan
 from rnngen.plan.engine import EnginePlan, least_elements
-from rnngen.plan.frames import even_values
+from rnngen.plan.frames import DeltaFrame, StepFrame, even_values
 from rnngen.plan.layer import ceil_div
 from rnngen.plan.link import MOST_PAYLOAD
 from rnngen.plan.network import BlockPlan, Join, NetworkPlan
@@ -101,6 +102,15 @@ class SharedBlock:
         return self._cut.kind
 
     @property
+    def _threshold(self) -> int | None:
+        """How much a word of h may differ, in its last place, from what the others know of it."""
+        if self._of.delta is None:
+            return None
+        network = self._of.network
+        layer = network.layers[network.blocks[self.group.block].branches[0].last]
+        return floor(self._of.delta * Fraction(2) ** layer.output_format.fraction)
+
+    @property
     def _function(self) -> str:
         """Kind of the layer's function."""
         network = self._of.network
@@ -125,7 +135,8 @@ class SharedBlock:
     def part(self, plan: NetworkPlan, memory_bits: int) -> PartPlan:
         """The part that the group shares, by the plan of its first device."""
         device, members = self.group.stands_in(self._of.system), self.group.members
-        return PartPlan(device, self.group.blocks, plan, memory_bits, members, self.exchange, self.kind)
+        threshold = self._threshold
+        return PartPlan(device, self.group.blocks, plan, memory_bits, members, self.exchange, self.kind, threshold)
 
     @property
     def alike(self) -> Alike:
@@ -169,6 +180,8 @@ class SharedBlock:
         if self.group.by_inputs:
             return self._given_sums()
         if exchange.pattern != "all":
+            if self._of.delta is not None:
+                raise ValueError(f"layers that are cut by {self.kind} exchange nothing in every step")
             if self.group.ring is not None:
                 raise ValueError(f"layers that are cut by {self.kind} exchange nothing around a ring")
             return None
@@ -177,9 +190,17 @@ class SharedBlock:
         if wire is None or wire.word_bits < bits:
             raise ValueError(NOT_LINKED)
         found = hop(system, wire, units, bits, 1, even_values(units, bits, wire.word_bits))
+        if self._of.delta is not None:
+            found = replace(found, frame=self._changes(found.frame))
         if found.frame.words > MOST_PAYLOAD:
             raise ValueError(f"a step of {units:,} units is longer than the longest frame, of {MOST_PAYLOAD:,} words")
         return replace(found, ring=self.group.ring)
+
+    def _changes(self, frame: StepFrame) -> DeltaFrame:
+        """What each device gives to each other one where only words of h that changed are given."""
+        if self.kind != "rows" or self.group.ring is not None:
+            raise ValueError("what has changed is given by devices of a layer by rows that direct links join")
+        return DeltaFrame(frame.values, frame.width, frame.word_bits, frame.most)
 
     def _given_sums(self) -> Hop:
         """What each other device gives to the first one."""
