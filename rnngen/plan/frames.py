@@ -34,6 +34,11 @@ class StepFrame:
         return min(fit, self.most) if self.most else fit
 
     @property
+    def port_values(self) -> int:
+        """Values of a beat of the core that gives them."""
+        return self.values_a_word
+
+    @property
     def beats(self) -> int:
         """Words that hold values."""
         return ceil_div(self.values, self.values_a_word)
@@ -59,7 +64,22 @@ class DeltaFrame(StepFrame):
     """A step of which only those values cross that changed: a bit for each value, then these, packed as in a step.
 
     The top bit of the last word of bits is set where the sequence ends with the step.  ``words`` is the most there are.
+
+    Attributes:
+        beat: Values that a core gives in a beat, as many as words are full of, or a multiple; 0: as many.
     """
+
+    beat: int = 0
+
+    @property
+    def port_values(self) -> int:
+        """Values of a beat of the core that gives them."""
+        return self.beat or self.values_a_word
+
+    @property
+    def port_beats(self) -> int:
+        """Beats of a step there."""
+        return ceil_div(self.values, self.port_values)
 
     @property
     def own_flag_word(self) -> bool:
@@ -69,22 +89,21 @@ class DeltaFrame(StepFrame):
     @property
     def mask_words(self) -> int:
         """Words that say which values follow."""
-        return ceil_div(self.beats * self.values_a_word + 1, self.word_bits)
+        return ceil_div(self.port_beats * self.port_values + 1, self.word_bits)
+
+    @property
+    def words(self) -> int:
+        """Of the frame's payload, where every value changed."""
+        return self.mask_words + self.beats
 
     @property
     def sent_behind(self) -> int:
         """Cycles from a step's last beat given to its first word (``gateware.system.delta``)."""
         return 2
 
-    @property
-    def shown_behind(self) -> int:
-        """Cycles from the first word delivered to the first beat shown."""
-        return self.mask_words + 1
-
-    @property
-    def words(self) -> int:
-        """Of the frame's payload, where every value changed."""
-        return self.mask_words + self.beats
+    def shown_behind(self, beat: int, values: int) -> int:
+        """Cycles from the first word delivered to a beat, of so many values each, at most: all having changed."""
+        return self.mask_words + 1 + max(beat, ceil_div((beat + 1) * values, self.values_a_word) - 1)
 
 
 def even_values(values: int, width: int, word_bits: int) -> int:
@@ -98,7 +117,7 @@ def fitted(plan: NetworkPlan, takes: StepFrame | None, gives: StepFrame | None) 
     An input port takes a word in several beats where its first layer's columns are fewer than the word's values.
     """
     if gives is not None:
-        plan = replace(plan, output_words=gives.values_a_word)
+        plan = replace(plan, output_words=gives.port_values)
     if takes is not None:
         first = plan.blocks[0].first
         divisors = (n for n in range(takes.values_a_word, 0, -1) if takes.values_a_word % n == 0)

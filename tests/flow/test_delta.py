@@ -130,10 +130,10 @@ def test_bad_lines_change_no_bit(coarse: SystemDesign) -> None:
 
 @pytest.mark.verilator
 def test_a_narrow_link_is_waited_for_less(tmp_path: Path) -> None:
-    """A constant input: h comes to rest, no value crosses any more, and no step waits for 64 words."""
-    model = recurrent("lstm", 4, 128)
+    """A constant input: h comes to rest, no value crosses any more, and no step waits for 32 words."""
+    model = recurrent("lstm", 4, 64)
     x = np.repeat(np.random.default_rng(1).uniform(-1.0, 1.0, (1, 1, 4)), 120, axis=1)
-    system = mesh(2, 512, word_bits=16)
+    system = mesh(2, 1024, word_bits=16)
     whole = partition(model, system, tmp_path / "whole", PartitionOptions(cut="rows"))
     changed = partition(model, system, tmp_path / "changed", EXACT)
     one, other = simulate_system(whole, x), checked(changed, x)

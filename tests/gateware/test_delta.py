@@ -59,17 +59,17 @@ def frame_words(frame: DeltaFrame, changed: list[bool], values: list[int], ends:
 
 
 @pytest.mark.parametrize(
-    ("values", "width", "word_bits", "most", "lanes"),
-    [(8, 16, 64, 0, 4), (6, 16, 64, 0, 2), (10, 8, 32, 0, 4), (7, 12, 32, 0, 1), (40, 5, 16, 2, 1), (1, 9, 16, 0, 1),
-     (70, 8, 64, 4, 4)],
+    ("values", "width", "word_bits", "most", "beat", "lanes"),
+    [(8, 16, 64, 0, 0, 4), (6, 16, 64, 0, 0, 2), (10, 8, 32, 0, 0, 4), (7, 12, 32, 0, 0, 1), (40, 5, 16, 2, 0, 1),
+     (1, 9, 16, 0, 0, 1), (70, 8, 64, 4, 0, 4), (32, 16, 16, 0, 8, 8), (24, 12, 32, 2, 6, 3), (18, 8, 16, 0, 4, 6)],
 )  # fmt: skip
 @pytest.mark.parametrize("threshold", [0, 2])
 @pytest.mark.parametrize("pauses", [0.0, 0.4])
 def test_there_and_back(
-    values: int, width: int, word_bits: int, most: int, lanes: int, threshold: int, pauses: float
+    values: int, width: int, word_bits: int, most: int, beat: int, lanes: int, threshold: int, pauses: float
 ) -> None:
     random = Random(values * 100 + threshold)
-    frame = DeltaFrame(values, width, word_bits, most)
+    frame = DeltaFrame(values, width, word_bits, most, beat)
     packer, unpacker = DeltaPacker(frame, LANE, threshold), DeltaUnpacker(frame, Beats(lanes, LANE))
     steps = steps_of(random, values, width, 60)
     expected = list(sent(steps, threshold))
@@ -77,7 +77,7 @@ def test_there_and_back(
     given: list[tuple[int, int]] = []
 
     async def gives(ctx: SimulatorContext) -> None:
-        each = frame.values_a_word
+        each = frame.port_values
         for step, ends in steps:
             for first in range(0, values, each):
                 while random.random() < pauses:

@@ -27,7 +27,7 @@ def _count(bits: Sequence[Value]) -> Value:
 
 
 class DeltaPacker(wiring.Component):
-    """Beats of a core's output, each ``frame.values_a_word`` values, to one frame a step, once the step is whole.
+    """Beats of a core's output, each ``frame.port_values`` values, to one frame a step, once the step is whole.
 
     Ports:
         data, valid, ready, last: The core's output; it is held while the frame of the step before is sent.
@@ -38,10 +38,11 @@ class DeltaPacker(wiring.Component):
     """
 
     def __init__(self, frame: DeltaFrame, lane: int, threshold: int) -> None:
+        assert frame.port_values % frame.values_a_word == 0, "a beat is whole words"
         self._frame, self._lane, self._threshold = frame, lane, threshold
         super().__init__(
             {
-                "data": In(lane * frame.values_a_word),
+                "data": In(lane * frame.port_values),
                 "valid": In(1),
                 "ready": Out(1),
                 "last": In(1),
@@ -55,10 +56,10 @@ class DeltaPacker(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Amaranth's hook: builds the circuit."""
         m = Module()
-        frame, each = self._frame, self._frame.values_a_word
-        beat, fresh, sends = Signal(range(max(2, frame.beats))), Signal(init=1), Signal()
+        frame, each = self._frame, self._frame.port_values
+        beat, fresh, sends = Signal(range(max(2, frame.port_beats))), Signal(init=1), Signal()
         taken, ends = Signal(), Signal()
-        m.d.comb += [self.ready.eq(~sends), taken.eq(self.valid & ~sends), ends.eq(beat == frame.beats - 1)]
+        m.d.comb += [self.ready.eq(~sends), taken.eq(self.valid & ~sends), ends.eq(beat == frame.port_beats - 1)]
         with m.If(taken):
             m.d.sync += beat.eq(Mux(ends, 0, beat + 1))
         with m.If(taken & ends):
@@ -66,19 +67,20 @@ class DeltaPacker(wiring.Component):
         changed, values = self._changed(m, taken, beat, ends, fresh)
         mask = Signal(frame.mask_words * frame.word_bits)
         with m.If(taken):
-            m.d.sync += mask[: frame.beats * each].word_select(beat, each).eq(Cat(changed))
+            m.d.sync += mask[: frame.port_beats * each].word_select(beat, each).eq(Cat(changed))
         with m.If(taken & ends):
             m.d.sync += mask[-1].eq(self.last)
-        count, words = self._gathered(m, taken, ends, changed, values)
-        self._send(m, sends, mask, count, words)
+        words, memory, sent = self._gathered(m, taken, ends, changed, values)
+        self._send(m, sends, mask, words, memory, sent)
         return m
 
     def _changed(
         self, m: Module, taken: Signal, beat: Signal, ends: Signal, fresh: Signal
     ) -> tuple[list[Signal], list[Value]]:
         """Which values of the beat are sent, and all of them."""
-        frame, each, width = self._frame, self._frame.values_a_word, self._frame.width
-        m.submodules.sent = memory = Memory(shape=each * width, depth=frame.beats, init=[])
+        frame, each, width = self._frame, self._frame.port_values, self._frame.width
+        there = frame.values - (frame.port_beats - 1) * each  # in a step's last beat
+        m.submodules.sent = memory = Memory(shape=each * width, depth=max(2, frame.port_beats), init=[])
         read, write = memory.read_port(domain="comb"), memory.write_port()
         m.d.comb += [read.addr.eq(beat), write.addr.eq(beat), write.en.eq(taken)]
         changed, values, kept = list[Signal](), list[Value](), list[Value]()
@@ -87,75 +89,91 @@ class DeltaPacker(wiring.Component):
             before, differs = Signal(signed(width), name=f"before_{number}"), Signal(name=f"differs_{number}")
             m.d.comb += before.eq(Mux(fresh, 0, read.data[number * width : (number + 1) * width]))
             difference = value.as_signed() - before
-            there = ~ends if number >= frame.last_values else Const(1)
-            m.d.comb += differs.eq(
-                there & ((difference > self._threshold) | (difference < -self._threshold))
-            )
+            is_far = (difference > self._threshold) | (difference < -self._threshold)
+            m.d.comb += differs.eq(is_far & ~ends if number >= there else is_far)
             changed.append(differs)
             values.append(value)
-            kept.append(Mux(differs, value, before))
-        m.d.comb += write.data.eq(Cat(value[:width] for value in kept))
+            kept.append(Mux(differs, value, before)[:width])
+        m.d.comb += write.data.eq(Cat(kept))
         return changed, values
 
     def _gathered(
         self, m: Module, taken: Signal, ends: Signal, changed: Sequence[Signal], values: Sequence[Value]
-    ) -> tuple[Signal, Memory]:
-        """The values that are sent, packed to words: how many words a step has, and these."""
-        frame, each, width = self._frame, self._frame.values_a_word, self._frame.width
-        dense = Signal(each * width)
+    ) -> tuple[Signal, Memory, Signal]:
+        """The values that are sent, packed to full beats: how many words a step has of them, these, and a reset."""
+        frame, each, width = self._frame, self._frame.port_values, self._frame.width
+        dense, sent = Signal(each * width), Signal()
         m.d.comb += dense.eq(Cat(self._lane_of(place, changed, values) for place in range(each)))
         held, fill = Signal(each * width), Signal(range(each))
         both, filled = Signal(2 * each * width), Signal(range(2 * each))
         m.d.comb += [both.eq(held | (dense << (fill * width))), filled.eq(fill + _count(changed))]
-        m.submodules.words = memory = Memory(shape=each * width, depth=max(2, frame.beats), init=[])
-        write, count, rest = memory.write_port(), Signal(range(frame.beats + 1)), Signal()
+        m.submodules.words = memory = Memory(shape=each * width, depth=max(2, frame.port_beats), init=[])
+        write, place, rest = memory.write_port(), Signal(range(frame.port_beats + 1)), Signal()
+        total, words = Signal(range(frame.values + 1)), Signal(range(frame.beats + 1))
         m.d.comb += [
-            write.addr.eq(count), write.data.eq(Mux(rest, held, both)), write.en.eq(rest | (taken & (filled >= each)))
+            write.addr.eq(place), write.data.eq(Mux(rest, held, both)), write.en.eq(rest | (taken & (filled >= each))),
+            words.eq((total + (frame.values_a_word - 1)) // frame.values_a_word),
         ]  # fmt: skip
         with m.If(taken):
             m.d.sync += [
                 held.eq(Mux(filled >= each, both[each * width :], both)),
                 fill.eq(Mux(filled >= each, filled - each, filled)),
+                total.eq(total + _count(changed)),
             ]
         m.d.sync += rest.eq(taken & ends & (filled != 0) & (filled != each))
         with m.If(rest):
             m.d.sync += [held.eq(0), fill.eq(0)]
         with m.If(write.en):
-            m.d.sync += count.eq(count + 1)
-        return count, memory
+            m.d.sync += place.eq(place + 1)
+        with m.If(sent):
+            m.d.sync += [place.eq(0), total.eq(0)]
+        return words, memory, sent
 
     def _lane_of(self, place: int, changed: Sequence[Signal], values: Sequence[Value]) -> Value:
         """The value that is the one with this number of those that are sent; 0 if there are fewer."""
         found: Value = Const(0, self._frame.width)
         for number, (value, differs) in enumerate(zip(values, changed)):
-            found = found | (value & (differs & (_count(changed[:number]) == place)).replicate(self._frame.width))
+            if number >= place:
+                is_it = differs & (_count(changed[:number]) == place)
+                found = found | (value & is_it.replicate(self._frame.width))
         return found
 
-    def _send(self, m: Module, sends: Signal, mask: Signal, count: Signal, words: Memory) -> None:
+    def _send(self, m: Module, sends: Signal, mask: Signal, words: Signal, memory: Memory, sent: Signal) -> None:
         """The mask's words, then those of values; the first word waits a cycle for the last values."""
-        frame = self._frame
-        read, word, ready = words.read_port(domain="comb"), Signal(range(frame.words + 1)), Signal()
+        frame, parts = self._frame, self._frame.port_values // self._frame.values_a_word
+        read, word, ready = memory.read_port(domain="comb"), Signal(range(frame.words + 1)), Signal()
+        place, part = Signal(range(max(2, frame.port_beats))), Signal(range(max(2, parts)))
         m.d.sync += ready.eq(sends)
-        in_mask, goes = Signal(), Signal()
+        in_mask, goes, ends = Signal(), Signal(), Signal()
         m.d.comb += [
             in_mask.eq(word < frame.mask_words),
-            read.addr.eq(Mux(in_mask, 0, word - frame.mask_words)),
-            self.tx_length.eq(frame.mask_words + count),
+            read.addr.eq(place),
+            self.tx_length.eq(frame.mask_words + words),
             self.tx_valid.eq(sends & ready),
-            self.tx_data.eq(Mux(in_mask, mask.word_select(word, frame.word_bits), read.data)),
+            self.tx_data.eq(
+                Mux(
+                    in_mask,
+                    mask.word_select(word, frame.word_bits),
+                    read.data.word_select(part, frame.values_a_word * frame.width),
+                )
+            ),
             goes.eq(self.tx_valid & self.tx_ready),
+            ends.eq(part == parts - 1),
+            sent.eq(goes & (word == self.tx_length - 1)),
         ]
         with m.If(goes):
             m.d.sync += word.eq(word + 1)
-        with m.If(goes & (word == self.tx_length - 1)):
-            m.d.sync += [word.eq(0), sends.eq(0), ready.eq(0), count.eq(0)]
+        with m.If(goes & ~in_mask):
+            m.d.sync += [part.eq(Mux(ends, 0, part + 1)), place.eq(place + ends)]
+        with m.If(sent):
+            m.d.sync += [word.eq(0), part.eq(0), place.eq(0), sends.eq(0), ready.eq(0)]
 
 
 class DeltaUnpacker(wiring.Component):
     """Frames of ``DeltaPacker``, one a step, to whole steps as beats of a core's input.
 
-    The first beat leaves a cycle behind the mask's last word where its values are there, the others in the cycles
-    behind it.
+    The first beat leaves a cycle behind the mask's last word, the others in the cycles behind it, or each a cycle
+    behind the last of its values (``DeltaFrame.shown_behind``).
 
     Ports:
         rx_data, rx_valid, rx_ready, rx_last: From the link.
@@ -163,7 +181,6 @@ class DeltaUnpacker(wiring.Component):
     """
 
     def __init__(self, frame: DeltaFrame, port: Beats) -> None:
-        assert frame.values_a_word % port.words == 0, "a word is whole beats"
         self._frame, self._port = frame, port
         super().__init__(
             {
@@ -185,19 +202,20 @@ class DeltaUnpacker(wiring.Component):
         beats = -(-frame.values // lanes)
         mask, place, shows = Signal(frame.mask_words * frame.word_bits), Signal(range(frame.mask_words + 1)), Signal()
         beat, fresh, ends = Signal(range(max(2, beats))), Signal(init=1), Signal()
-        held, fill = Signal(2 * frame.values_a_word * width), Signal(range(2 * frame.values_a_word + 1))
+        room = lanes + 2 * frame.values_a_word
+        held, fill = Signal(room * width), Signal(range(room + 1))
         bits, needs = Signal(lanes), Signal(range(lanes + 1))
         reads, more, gone, whole = Signal(), Signal(), Signal(), Signal()
         after, left = Signal.like(held), Signal.like(fill)
         m.d.comb += [
-            bits.eq(mask[: beats * lanes].word_select(beat, lanes)),
+            bits.eq(Cat(mask[:-1], Const(0, lanes))[: beats * lanes].word_select(beat, lanes)),
             needs.eq(_count(list(bits))),
             ends.eq(beat == beats - 1),
             self.valid.eq(shows & (fill >= needs)),
             self.last.eq(ends & mask[-1]),
             gone.eq(self.valid & self.ready),
             reads.eq(~shows & self.rx_valid),
-            more.eq(shows & self.rx_valid & ~whole & (fill <= frame.values_a_word)),
+            more.eq(shows & self.rx_valid & ~whole & (fill <= room - frame.values_a_word)),
             self.rx_ready.eq(~shows | more),
             after.eq(Mux(gone, held >> (needs * width), held)),
             left.eq(Mux(gone, fill - needs, fill)),

@@ -46,14 +46,23 @@ class Exchange:
         self._words, self._hop, self._parts = engine.device_h_words, found, beats // frame.beats
         others = reading_order(engine.shape.shares, found.ring)[1:]
         self._hops = [1 if found.ring is None else found.ring.hops(distance) for distance in others]
-        self._shown = frame.own_flag_word if self._delta is None else self._delta.shown_behind
-        self._crossing = Crossing(found, beats + self._shown + (self._delta is not None))
+        self._lanes, taking = plan.remote_words, beats + frame.own_flag_word
+        if self._delta is not None:
+            taking = self._delta.shown_behind(beats, self._lanes) + 1
+        self._crossing = Crossing(found, taking)
 
     def __call__(self, beats: Sequence[int]) -> list[int]:
         """From output beats to the cycles from which on column words can be read, each behind its last beat in."""
         hop, frames = self._hop, self.carry(beats)
-        firsts = [ceil_div(frames[hops - 1].there, hop.receiver) + self._shown for hops in self._hops]
-        return [first + (word + 1) * self._beats_a_word for first in firsts for word in range(self._words)]
+        firsts = [ceil_div(frames[hops - 1].there, hop.receiver) for hops in self._hops]
+        behind = [self._behind((word + 1) * self._beats_a_word) for word in range(self._words)]
+        return [first + cycles for first in firsts for cycles in behind]
+
+    def _behind(self, beats: int) -> int:
+        """Cycles from a frame's first word delivered until so many beats of the core have been taken."""
+        if self._delta is not None:
+            return self._delta.shown_behind(beats - 1, self._lanes) + 1
+        return self._hop.frame.own_flag_word + beats
 
     def carry(self, beats: Sequence[int]) -> tuple[Carried, ...]:
         """The next step on a link, from its output beats: the sender's own frame, then those that it sends on.

@@ -41,6 +41,9 @@ NOT_LINKED = (
 )
 NOT_TO_ONE = "equal links, as wide as a sum, must lead from all but one of its devices, which are alike, to that one"
 
+_WIDEST_BEAT = 128
+"""Bits of a beat of h, where links take what changed of it."""
+
 
 @dataclass(frozen=True)
 class Group:
@@ -147,7 +150,10 @@ class SharedBlock:
 
     @cached_property
     def fastest(self) -> PartPlan | Refusal:
-        """The fastest plan of the devices, of equal ones that of the fewest issues."""
+        """The fastest plan of the devices, of equal ones that of the fewest issues.
+
+        Where only what changed crosses links it is the one that is fastest when nothing does.
+        """
         known = self._of.shared_plans
         if self.alike not in known:
             known[self.alike] = self._fastest()
@@ -161,15 +167,15 @@ class SharedBlock:
         member = self._of.system.device(self.group.members[0])
         for plan in self._device_plans(member):
             least = plan.blocks[0].branches[0].work
-            if best is not None and least >= best.interval:
+            if best is not None and least >= best.least_interval:
                 break  # what comes has no fewer issues
-            if best is not None and plan.interval >= best.interval:
+            if best is not None and plan.interval >= best.least_interval:
                 continue
             bits = self._of.memory_bits(self.group.blocks, plan, len(self.group.members))
             if member.memory_bits is not None and bits > member.memory_bits:
                 continue
             made = self.part(plan, bits)
-            if best is None or made.interval < best.interval:
+            if best is None or made.least_interval < best.least_interval:
                 best = made
         said = f"no lanes of {member.multipliers} multipliers fit a device and its memory"
         return best or Refusal(self.group.name, self.group.blocks, said)
@@ -197,10 +203,16 @@ class SharedBlock:
         return replace(found, ring=self.group.ring)
 
     def _changes(self, frame: StepFrame) -> DeltaFrame:
-        """What each device gives to each other one where only words of h that changed are given."""
+        """What each device gives to each other one where only words of h that changed are given.
+
+        Links then need not take what the core gives as fast as it does; but what is behind, and takes the same, must.
+        """
         if self.kind != "rows" or self.group.ring is not None:
             raise ValueError("what has changed is given by devices of a layer by rows that direct links join")
-        return DeltaFrame(frame.values, frame.width, frame.word_bits, frame.most)
+        alone = self.group.block + 1 == len(self._of.network.blocks) and self._of.system.host.output is None
+        beats = range(frame.values_a_word, _WIDEST_BEAT // frame.width + 1, frame.values_a_word)
+        beat = max((values for values in beats if alone and frame.values % values == 0), default=0)
+        return DeltaFrame(frame.values, frame.width, frame.word_bits, frame.most, beat)
 
     def _given_sums(self) -> Hop:
         """What each other device gives to the first one."""
@@ -229,7 +241,7 @@ class SharedBlock:
         else:
             for engine in row_engines(stages[0], member.multipliers, pipeline):
                 for ordered in read_orders(engine):
-                    yield self._row_plan(ordered, self.exchange.frame.values_a_word)
+                    yield self._row_plan(ordered, self.exchange.frame.port_values)
 
     def _row_plan(self, engine: EnginePlan, words: int) -> NetworkPlan:
         """An engine with ports as wide as a word of the links."""
