@@ -30,7 +30,7 @@ class DeltaPacker(wiring.Component):
     """Beats of a core's output, each ``frame.port_values`` values, to one frame a step, once the step is whole.
 
     Ports:
-        data, valid, ready, last: The core's output; it is held while the frame of the step before is sent.
+        data, valid, ready, last: The core's output; a step is held while the frames of two before it are not sent.
         tx_data, tx_valid, tx_ready, tx_length: To the link.
 
     Args:
@@ -57,21 +57,33 @@ class DeltaPacker(wiring.Component):
         """Amaranth's hook: builds the circuit."""
         m = Module()
         frame, each = self._frame, self._frame.port_values
-        beat, fresh, sends = Signal(range(max(2, frame.port_beats))), Signal(init=1), Signal()
-        taken, ends = Signal(), Signal()
-        m.d.comb += [self.ready.eq(~sends), taken.eq(self.valid & ~sends), ends.eq(beat == frame.port_beats - 1)]
+        beat, fresh = Signal(range(max(2, frame.port_beats))), Signal(init=1)
+        taken, ends, done, sent, rest = Signal(), Signal(), Signal(), Signal(), Signal()
+        full, fills, sends = Signal(2), Signal(), Signal()  # of two steps: there; the one that comes; that is sent
+        m.d.comb += [
+            self.ready.eq(~full.bit_select(fills, 1) & ~rest),
+            taken.eq(self.valid & self.ready),
+            ends.eq(beat == frame.port_beats - 1),
+            done.eq(taken & ends),
+        ]
         with m.If(taken):
             m.d.sync += beat.eq(Mux(ends, 0, beat + 1))
-        with m.If(taken & ends):
-            m.d.sync += [sends.eq(1), fresh.eq(self.last)]
+        with m.If(done):
+            m.d.sync += [fills.eq(~fills), fresh.eq(self.last)]
+        with m.If(sent):
+            m.d.sync += sends.eq(~sends)
+        m.d.sync += full.eq((full | Cat(done & ~fills, done & fills)) & ~Cat(sent & ~sends, sent & sends))
         changed, values = self._changed(m, taken, beat, ends, fresh)
-        mask = Signal(frame.mask_words * frame.word_bits)
-        with m.If(taken):
-            m.d.sync += mask[: frame.port_beats * each].word_select(beat, each).eq(Cat(changed))
-        with m.If(taken & ends):
-            m.d.sync += mask[-1].eq(self.last)
-        words, memory, sent = self._gathered(m, taken, ends, changed, values)
-        self._send(m, sends, mask, words, memory, sent)
+        masks = [Signal(frame.mask_words * frame.word_bits, name=f"mask_{bank}") for bank in range(2)]
+        for bank, mask in enumerate(masks):
+            with m.If(taken & (fills == bank)):
+                m.d.sync += mask[: frame.port_beats * each].word_select(beat, each).eq(Cat(changed))
+            with m.If(done & (fills == bank)):
+                m.d.sync += mask[-1].eq(self.last)
+        counts, memory = self._gathered(m, taken, done, rest, fills, changed, values)
+        is_there = Signal()
+        m.d.comb += is_there.eq(full.bit_select(sends, 1))
+        self._send(m, is_there, sends, sent, Mux(sends, *masks[::-1]), Mux(sends, *counts[::-1]), memory)
         return m
 
     def _changed(
@@ -98,36 +110,41 @@ class DeltaPacker(wiring.Component):
         return changed, values
 
     def _gathered(
-        self, m: Module, taken: Signal, ends: Signal, changed: Sequence[Signal], values: Sequence[Value]
-    ) -> tuple[Signal, Memory, Signal]:
-        """The values that are sent, packed to full beats: how many words a step has of them, these, and a reset."""
+        self, m: Module, taken: Signal, done: Signal, rest: Signal, fills: Signal, changed: Sequence[Signal],
+        values: Sequence[Value],
+    ) -> tuple[list[Signal], Memory]:  # fmt: skip
+        """The values that are sent, packed to full beats: how many of either step, and the memory of both."""
         frame, each, width = self._frame, self._frame.port_values, self._frame.width
-        dense, sent = Signal(each * width), Signal()
+        dense = Signal(each * width)
         m.d.comb += dense.eq(Cat(self._lane_of(place, changed, values) for place in range(each)))
         held, fill = Signal(each * width), Signal(range(each))
-        both, filled = Signal(2 * each * width), Signal(range(2 * each))
-        m.d.comb += [both.eq(held | (dense << (fill * width))), filled.eq(fill + _count(changed))]
-        m.submodules.words = memory = Memory(shape=each * width, depth=max(2, frame.port_beats), init=[])
-        write, place, rest = memory.write_port(), Signal(range(frame.port_beats + 1)), Signal()
-        total, words = Signal(range(frame.values + 1)), Signal(range(frame.beats + 1))
+        both, filled, flows = Signal(2 * each * width), Signal(range(2 * each)), Signal()
         m.d.comb += [
-            write.addr.eq(place), write.data.eq(Mux(rest, held, both)), write.en.eq(rest | (taken & (filled >= each))),
-            words.eq((total + (frame.values_a_word - 1)) // frame.values_a_word),
+            both.eq(held | (dense << (fill * width))), filled.eq(fill + _count(changed)), flows.eq(filled >= each)
         ]  # fmt: skip
+        depth = max(2, frame.port_beats)
+        m.submodules.words = memory = Memory(shape=each * width, depth=2 * depth, init=[])
+        write, place, last = memory.write_port(), Signal(range(depth)), Signal(range(2 * depth))
+        total, counts = Signal(range(frame.values + 1)), [Signal(range(frame.values + 1)) for _ in range(2)]
+        m.d.comb += [
+            write.addr.eq(Mux(rest, last, fills * depth + place)),
+            write.data.eq(Mux(rest, held, both)),
+            write.en.eq(rest | (taken & flows)),
+        ]
         with m.If(taken):
             m.d.sync += [
-                held.eq(Mux(filled >= each, both[each * width :], both)),
-                fill.eq(Mux(filled >= each, filled - each, filled)),
-                total.eq(total + _count(changed)),
+                held.eq(Mux(flows, both[each * width :], both)),
+                fill.eq(Mux(flows, filled - each, filled)),
+                place.eq(Mux(done, 0, place + flows)),
+                total.eq(Mux(done, 0, total + _count(changed))),
             ]
-        m.d.sync += rest.eq(taken & ends & (filled != 0) & (filled != each))
+        for bank, count in enumerate(counts):
+            with m.If(done & (fills == bank)):
+                m.d.sync += count.eq(total + _count(changed))
+        m.d.sync += [rest.eq(done & (filled != 0) & (filled != each)), last.eq(fills * depth + place + flows)]
         with m.If(rest):
             m.d.sync += [held.eq(0), fill.eq(0)]
-        with m.If(write.en):
-            m.d.sync += place.eq(place + 1)
-        with m.If(sent):
-            m.d.sync += [place.eq(0), total.eq(0)]
-        return words, memory, sent
+        return counts, memory
 
     def _lane_of(self, place: int, changed: Sequence[Signal], values: Sequence[Value]) -> Value:
         """The value that is the one with this number of those that are sent; 0 if there are fewer."""
@@ -138,35 +155,34 @@ class DeltaPacker(wiring.Component):
                 found = found | (value & is_it.replicate(self._frame.width))
         return found
 
-    def _send(self, m: Module, sends: Signal, mask: Signal, words: Signal, memory: Memory, sent: Signal) -> None:
+    def _send(
+        self, m: Module, is_there: Signal, sends: Signal, sent: Signal, mask: Value, count: Value, memory: Memory
+    ) -> None:
         """The mask's words, then those of values; the first word waits a cycle for the last values."""
         frame, parts = self._frame, self._frame.port_values // self._frame.values_a_word
-        read, word, ready = memory.read_port(domain="comb"), Signal(range(frame.words + 1)), Signal()
-        place, part = Signal(range(max(2, frame.port_beats))), Signal(range(max(2, parts)))
-        m.d.sync += ready.eq(sends)
+        depth = max(2, frame.port_beats)
+        read, word, begun = memory.read_port(domain="comb"), Signal(range(frame.words + 1)), Signal()
+        place, part = Signal(range(depth)), Signal(range(max(2, parts)))
         in_mask, goes, ends = Signal(), Signal(), Signal()
+        words = (count + (frame.values_a_word - 1)) // frame.values_a_word
+        values = read.data.word_select(part, frame.values_a_word * frame.width)
         m.d.comb += [
             in_mask.eq(word < frame.mask_words),
-            read.addr.eq(place),
+            read.addr.eq(sends * depth + place),
             self.tx_length.eq(frame.mask_words + words),
-            self.tx_valid.eq(sends & ready),
-            self.tx_data.eq(
-                Mux(
-                    in_mask,
-                    mask.word_select(word, frame.word_bits),
-                    read.data.word_select(part, frame.values_a_word * frame.width),
-                )
-            ),
+            self.tx_valid.eq(is_there & begun),
+            self.tx_data.eq(Mux(in_mask, mask.word_select(word, frame.word_bits), values)),
             goes.eq(self.tx_valid & self.tx_ready),
             ends.eq(part == parts - 1),
             sent.eq(goes & (word == self.tx_length - 1)),
         ]
+        m.d.sync += begun.eq(is_there & ~sent)
         with m.If(goes):
             m.d.sync += word.eq(word + 1)
         with m.If(goes & ~in_mask):
             m.d.sync += [part.eq(Mux(ends, 0, part + 1)), place.eq(place + ends)]
         with m.If(sent):
-            m.d.sync += [word.eq(0), part.eq(0), place.eq(0), sends.eq(0), ready.eq(0)]
+            m.d.sync += [word.eq(0), part.eq(0), place.eq(0)]
 
 
 class DeltaUnpacker(wiring.Component):

@@ -40,13 +40,11 @@ class Partition:
 
     @property
     def least_interval_ticks(self) -> int:
-        """The interval where nothing has changed of what only crosses where it changed."""
+        """The interval where nothing waits for what crosses only where it changed, but links have room for all."""
         if all(part.delta is None for part in self.parts):
             return self.interval_ticks
         parts = (part.least_interval * self.system.cycle_ticks(part.device.name) for part in self.parts)
-        between = (hop.interval for route in self.routes for hop in route.hops)
-        inside = (part.exchange.interval for part in self.parts if part.exchange is not None and part.delta is None)
-        return max(*parts, *between, *inside, 0)
+        return max(*parts, *(hop.interval for hop in self.all_hops))
 
     @property
     def routes(self) -> tuple[Route, ...]:
