@@ -87,6 +87,8 @@ def lines(design: SystemDesign) -> list[str]:
     document = design.document
     own_clocks = any(link["pins"] for link in document["system"]["links"])
     reason = "boards have clocks of their own" if own_clocks else "clocks differ"
+    if "delta" in document:
+        reason = "it depends on the data how much of h crosses"
     exact = "" if document["latency_is"] == "exact" else f", at most, as {reason}"
     return [
         *_devices(document),

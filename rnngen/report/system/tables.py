@@ -105,6 +105,7 @@ def links(view: SystemView) -> Markup | None:
             f"{count(link, 'word_bits')} bits",
             f"{count(link, 'values')} of {count(link, 'value_bits')} bits",
             (f"{view.frames(link)} of " if several else "")
+            + ("at most " if lookup(view.document, "delta") is not None else "")
             + f"{count(link, 'frame_words')} words, {count(link, 'payload_words')} of them payload",
             view.time(number(link, "interval_ticks")),
             view.time(number(link, "hop_ticks")),
@@ -140,6 +141,13 @@ TIMES = (
 )
 
 
+_BOUND = {
+    False: "The devices' clocks differ, so planned latencies are bounds from above.",
+    True: "How much of h crosses depends on the data, so what is planned, where all of it does, is a bound from above.",
+}
+"""Why times are bounds, by whether only changes of h cross."""
+
+
 def times(view: SystemView) -> Markup:
     """Interval and latency, planned beside measured."""
     simulation = view.simulation
@@ -162,7 +170,7 @@ def times(view: SystemView) -> Markup:
         table(("", "planned", "planned time", "simulated", "simulated time", "origin"), rows, frozenset({1, 2, 3, 4})),
         note(
             "Latency of the first step, from its last input word.",
-            " The devices' clocks differ, so planned latencies are bounds from above." if bound else None,
+            f" {_BOUND[lookup(view.document, 'delta') is not None]}" if bound else None,
             f" {verdict}" if (verdict := _verdict(view)) else None,
         ),
     )
