@@ -8,6 +8,9 @@ cycles are then compared with emulator and plan).  Rows:
 * one LSTM cut by rows, or between x and h, and one G-LSTM by its groups, over devices that are all linked, or in a
   ring;
 * other cuts inside a layer (planned: they cannot be generated);
+* layers that are no neighbours on one device, beside neighbours only;
+* one LSTM by rows of which only the changes of h cross narrow links, beside all of h: an input that moves, and one that
+  stays (both exact);
 * systems of unlike devices or layers: as many layers to each device, in the devices' order, beside the planner's cut.
 """
 
@@ -30,6 +33,7 @@ import torch
 
 from bench.cycle_law import Case, layer_of
 from bench.table import print_table
+from rnngen.arith.format import FloatArray
 from rnngen.config.system import Device, Host, Link, System, chain, ring
 from rnngen.flow import PartitionOptions, partition, simulate_system
 from rnngen.flow.simulate_system import SystemReport
@@ -203,16 +207,21 @@ class Run:
         return (latency - own) / len(self.partition.hops)
 
 
-def simulated(model: torch.nn.Module, system: System, cut: str, steps: int) -> Run:
-    """The system in Verilator.
+def simulated(
+    model: torch.nn.Module, system: System, cut: str, steps: int, x: FloatArray | None = None,
+    delta: float | None = None,
+) -> Run:  # fmt: skip
+    """The system in Verilator, with random steps or those of x.
 
     Raises:
-        AssertionError: if a bit or a cycle differs.
+        AssertionError: if a bit or a cycle differs; of a system with changes only, if a bit does, or a step is late.
     """
     with tempfile.TemporaryDirectory() as folder:
-        design = partition(model, system, Path(folder) / "d", PartitionOptions(cut=cut))
-        report = simulate_system(design, steps=steps)
-        assert report.comparison.cycle_exact, report.comparison.sentence
+        design = partition(model, system, Path(folder) / "d", PartitionOptions(cut=cut, delta=delta))
+        report = simulate_system(design, x, steps=steps if x is None else None)
+        comparison = report.comparison
+        exact = comparison.cycle_exact if delta is None else comparison.bit_exact and comparison.within_bounds
+        assert exact, comparison.sentence
         return Run(design.partition, report)
 
 
@@ -293,6 +302,65 @@ def inner_rows() -> Iterator[dict[str, Any]]:
         }
 
 
+class Waist(torch.nn.Module):
+    """LSTMs with random weights, the one in the middle larger than the others."""
+
+    def __init__(self, small: int, large: int) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        sizes = ((small, small), (small, large), (large, small))
+        self.layers = torch.nn.ModuleList(torch.nn.LSTM(*size, batch_first=True) for size in sizes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """All three, one behind the other."""
+        for layer in self.layers:
+            x = layer(x)[0]
+        return x
+
+
+CORES = ((8, 24, 32, 64), (24, 64, 32, 64))
+"""Units of the outer layers and of the inner one, multipliers of the first device and of the second."""
+
+
+def core_rows() -> Iterator[dict[str, Any]]:
+    """The first and the last layer on one device, beside neighbours only."""
+    for small, large, few, many in CORES:
+        system = chain([device("a", few), device("b", many)], LINK)
+        one, other = (simulated(Waist(small, large), system, cut, 6) for cut in ("layers", "cores"))
+        yield {
+            "LSTMs": f"{small}, {large}, {small}",
+            "multipliers": f"{few}, {many}",
+            "neighbours, planned": one.partition.interval_ticks,
+            "measured": one.interval,
+            "cores, planned": other.partition.interval_ticks,
+            "cores, measured": other.interval,
+            "times shorter": round(one.partition.interval_ticks / other.partition.interval_ticks, 3),
+        }
+
+
+def change_rows() -> Iterator[dict[str, Any]]:
+    """All of h over links of 16 bits, and what changed of it."""
+    random = np.random.default_rng(1)
+    torch.manual_seed(0)
+    model = torch.nn.LSTM(4, 64, batch_first=True)
+    system = System((device("a", 1024), device("b", 1024)), (Link("a", "b", 16, 6),))
+    inputs = {"moves": random.uniform(-1.0, 1.0, (1, 120, 4))}
+    inputs["stays"] = np.repeat(inputs["moves"][:, :1], 120, axis=1)
+    for name, x in inputs.items():
+        whole, changed = (simulated(model, system, "rows", 0, x, delta) for delta in (None, 0.0))
+        assert np.array_equal(whole.report.output, changed.report.output), "a limit of 0 changes no bit"
+        assert whole.interval is not None
+        assert changed.interval is not None
+        yield {
+            "layer": "LSTM 4/64, by rows over 2",
+            "input": name,
+            "all of h, measured": whole.interval,
+            "changes, measured": changed.interval,
+            "at most, planned": changed.partition.interval_ticks,
+            "times shorter": round(whole.interval / changed.interval, 3),
+        }
+
+
 def unlike_rows() -> Iterator[dict[str, Any]]:
     """The planner beside as many layers to each device."""
     for row in UNLIKE:
@@ -322,7 +390,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print figures as JSON")
     arguments = parser.parse_args()
-    makers = {"stacks": stack_rows, "shared": shared_rows, "inner": inner_rows, "unlike": unlike_rows}
+    makers = {
+        "stacks": stack_rows, "shared": shared_rows, "inner": inner_rows, "cores": core_rows, "changes": change_rows,
+        "unlike": unlike_rows,
+    }  # fmt: skip
     tables: dict[str, list[dict[str, Any]]] = {}
     for name, rows_of in makers.items():
         tables[name] = []
