@@ -260,7 +260,8 @@ def board_constraints(board: Board, links: Sequence[BoardLink] = ()) -> str:
         for index, site in enumerate(pin.sites):
             port = f"{pin.port}[{index}]" if pin.is_vector else pin.port
             lines.append(f'LOCATE COMP "{port}" SITE "{site}";')
-            lines.append(f'IOBUF PORT "{port}" {pin.attributes};')
+            attributes = " ".join(f"{name}={value}" for name, value in pin.attributes)
+            lines.append(f'IOBUF PORT "{port}" {attributes};')
     clocks = {board.clock_port: board.clock_input_hz} | {link.take_clock: link.clock_hz for link in links}
     lines += [f'FREQUENCY PORT "{port}" {hertz / 1e6:g} MHZ;' for port, hertz in clocks.items()]
     return "\n".join(lines) + "\n"

@@ -150,7 +150,7 @@ def test_a_device_with_a_link_over_no_pins_is_refused(tmp_path: Path) -> None:
 
 
 def test_unknown_board_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PlanError, match="^Board must be one of"):
+    with pytest.raises(PlanError, match="^No board is called 'none'"):
         synthesize(make_design(tmp_path / "design", board={"name": "none"}), print)
 
 
