@@ -20,7 +20,7 @@ from rnngen.build.tools import console_script, package_version
 from rnngen.config import Board, load_board
 from rnngen.emit.folder import FileEntry, check_files, json_bytes, read_document, write_atomically
 from rnngen.errors import DesignError, ToolError
-from rnngen.gateware.board_ulx3s import board_constraints, board_top_name, board_verilog, inside
+from rnngen.gateware.board_top import board_constraints, board_top_name, board_verilog, inside
 
 SYNTHESIS_FILE = "synthesis.json"
 SYNTHESIS_FOLDER = "synthesis"

@@ -15,6 +15,8 @@ SOURCES = ("pin", "internal", "processor")
 HOSTS = ("uart", "axi", "none")
 PROCESSORS = ("zynq7", "zynqmp")
 LEVELS = ("high", "low")
+LINK_FAMILIES = ("ecp5",)
+"""Whose registers at the pins ``rnngen.gateware.board_link`` knows."""
 _TABLES = ("device", "clock", "reset", "leds", "fixed", "host", "budget", "flow", "pins", "connectors")
 _BUDGETS = ("multipliers", "dsps", "block_rams", "block_ram_bits", "luts", "ffs")
 _BUDGETS_MORE = ("single_port_rams", "ultra_rams")
@@ -134,6 +136,9 @@ def read_board_file(path: Path) -> Board:
     for table in ("device", "clock", "budget", "host", "flow"):
         top.get(table)
     board = _board(top, name, path)
+    if board.connectors and board.family not in LINK_FAMILIES:
+        families = ", ".join(LINK_FAMILIES)
+        raise top.wrong(f"has 'connectors', but links over pins are made for {families} alone; leave them away")
     _check_ports(top, board)
     _check_sites(top, board)
     return board

@@ -18,7 +18,7 @@ from rnngen.flow.arrays import read_array
 from rnngen.frontend import ImportOptions, Model, load
 from rnngen.frontend.identifier import check_identifier
 from rnngen.frontend.options import DEFAULT_IMPORT
-from rnngen.gateware.board_ulx3s import pll_settings
+from rnngen.gateware.board_clock import clock_source
 from rnngen.ir.inputs import check_input
 from rnngen.ir.network import Network
 from rnngen.ir.quantised import QuantisedNetwork
@@ -236,7 +236,7 @@ def _clock_hz(options: GenerateOptions, board: Board | None) -> int:
         raise PlanError(f"--clock must be within 0.001..10000 MHz, not {options.clock_mhz:g}.")
     clock_hz = round(1e6 * options.clock_mhz)
     if board is not None:
-        pll_settings(board.clock_input_hz, clock_hz)
+        clock_source(board, clock_hz)
     return clock_hz
 
 

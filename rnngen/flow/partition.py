@@ -25,7 +25,7 @@ from rnngen.flow.generate import GenerateOptions, quantised_model
 from rnngen.frontend import ImportOptions, Model
 from rnngen.frontend.identifier import check_identifier
 from rnngen.frontend.options import DEFAULT_IMPORT
-from rnngen.gateware.board_ulx3s import pll_settings
+from rnngen.gateware.board_clock import clock_source
 from rnngen.gateware.system.device import device_verilog
 from rnngen.ir.network import Network
 from rnngen.ir.quantised import QuantisedNetwork
@@ -209,7 +209,7 @@ def _check(system: System, options: PartitionOptions) -> None:
         if device.board is not None:
             board = load_board(device.board)
             if device.clock_hz != board.clock_target_hz:
-                pll_settings(board.clock_input_hz, device.clock_hz)
+                clock_source(board, device.clock_hz)
 
 
 def _generate_options(options: PartitionOptions) -> GenerateOptions:

@@ -8,8 +8,9 @@ import pytest
 
 from rnngen.config import list_boards, load_board
 from rnngen.errors import PlanError
+from rnngen.gateware.board_clock_ecp5 import pll_settings
 from rnngen.gateware.board_link import BoardLink
-from rnngen.gateware.board_ulx3s import board_constraints, board_verilog, pll_settings
+from rnngen.gateware.board_top import board_constraints, board_verilog
 from rnngen.gateware.uart import StreamShape, clocks_per_bit
 
 DESIGN = {
