@@ -16,7 +16,8 @@ from rnngen.build.open_tools import OpenTools, PlaceRun, open_tools
 from rnngen.build.process import run_tool
 from rnngen.build.result import Routed, SynthesisResult, read_report
 from rnngen.build.tools import console_script, package_version
-from rnngen.config import Board, load_board
+from rnngen.config import Board
+from rnngen.config.board import board_of
 from rnngen.emit.folder import FileEntry, check_files, json_bytes, read_document, write_atomically
 from rnngen.errors import DesignError, ToolError
 from rnngen.gateware.board_top import board_top_name, board_verilog, inside
@@ -117,7 +118,7 @@ def _load(design_dir: Path) -> tuple[dict[str, Any], Board, OpenTools]:
     check_files(design_dir, [FileEntry(item["path"], item["sha256"], item.get("bytes", 0)) for item in design["files"]])
     if design["board"] is None:
         raise DesignError(f"'{design_dir}' was made for no board: generate it again with --board.")
-    board = load_board(design["board"]["name"])
+    board = board_of(design["board"])
     tools = open_tools(board, design_dir)
     inside(design)  # raises if a link has no pins
     return design, board, tools

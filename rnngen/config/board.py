@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
 from rnngen.config.board_data import FAMILIES, Board, Budget, ClockInput, Connector, HostPort, Indicator, Pin
-from rnngen.config.board_file import read_board_file
+from rnngen.config.board_file import read_board_file, read_board_text
 from rnngen.errors import PlanError
 from rnngen.resources import boards_dir
 
 __all__ = [
     "BOARDS_VARIABLE", "FAMILIES", "Board", "Budget", "ClockInput", "Connector", "HostPort", "Indicator", "Pin",
-    "list_boards", "load_board",
+    "board_entry", "board_of", "list_boards", "load_board",
 ]  # fmt: skip
 
 BOARDS_VARIABLE = "RNNGEN_BOARDS"
@@ -43,6 +44,24 @@ def load_board(name: str) -> Board:
             f"No board is called '{name}'{hint}: 'rnngen boards' lists them, and a board file's name ends in .toml."
         )
     return read_board_file(files[name])
+
+
+def board_entry(board: Board) -> dict[str, str]:
+    """What a design says of its board: its name, and the file of one that is not rnngen's own."""
+    if board.file.parent == boards_dir():
+        return {"name": board.name}
+    return {"name": board.name, "toml": board.file.read_text(encoding="utf-8")}
+
+
+def board_of(entry: Mapping[str, str]) -> Board:
+    """The board that a design says (``board_entry``).
+
+    Raises:
+        PlanError: if it is one of rnngen's own that is no longer there, or its file is unsound.
+    """
+    if "toml" not in entry:
+        return load_board(entry["name"])
+    return read_board_text(entry["toml"], Path(f"{entry['name']}.toml"))
 
 
 def _files() -> dict[str, Path]:

@@ -121,10 +121,23 @@ def read_board_file(path: Path) -> Board:
         PlanError: if there is none, or it does not hold what a board needs.
     """
     try:
-        items = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise PlanError(f"Board file '{path}' cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise PlanError(f"Board file '{path.name}' is no text in UTF-8; save it as that.") from error
+    return read_board_text(text, path)
+
+
+def read_board_text(text: str, path: Path) -> Board:
+    """The board of a file's text.
+
+    Raises:
+        PlanError: if it does not hold what a board needs.
+    """
+    try:
+        items = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise PlanError(f"Board file '{path.name}' is no TOML: {str(error)[:1].lower()}{str(error)[1:]}.") from error
     top = _Table(path.name, "", items)
     top.known("name", "description", "amaranth", *_TABLES)

@@ -6,7 +6,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from rnngen.config import Board, load_board
+from rnngen.config import Board
+from rnngen.config.board import board_of
 from rnngen.emit.design import Design, read_design
 from rnngen.emit.devices import device_name
 from rnngen.emit.folder import write_atomically
@@ -91,7 +92,7 @@ def simulate_boards(
 def _board(design: Design) -> Board:
     if design.document["board"] is None:
         raise DesignError(f"'{design.folder}' was made for no board: generate it again with --board.")
-    return load_board(design.document["board"]["name"])
+    return board_of(design.document["board"])
 
 
 def _gathered(folder: Path, designs: tuple[Design, ...]) -> Path:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from rnngen.config.board import load_board
+from rnngen.config.board import board_entry, load_board
 from rnngen.config.system import System
 from rnngen.config.system_file import read_system_file
 from rnngen.emit import system as emit
@@ -286,7 +286,7 @@ def _write_part(
         part.plan,
         top=piece.network.name,
         clock_hz=part.device.clock_hz,
-        board=part.device.board,
+        board=board_entry(load_board(part.device.board)) if part.device.board else None,
         dsp=parts.dsp(part.device),
         loadable=options.loadable,
         state_access=options.state_access or piece.network.caller_state,
