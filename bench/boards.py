@@ -9,8 +9,10 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -23,18 +25,45 @@ from rnngen.flow.boards import boards_page
 from rnngen.frontend import ImportOptions
 
 PAGE = Path(__file__).parents[1] / "docs" / "boards.md"
-INPUTS, UNITS, OUTPUTS, MULTIPLIERS = 8, 16, 4, 4
+INPUTS, UNITS, OUTPUTS = 8, 16, 4
 LIMIT_S = 3600.0
 """Of a seed: a record should not depend on how busy the machine is."""
-NETWORK = f"LSTM({INPUTS}, {UNITS}) and Linear({UNITS}, {OUTPUTS}), 8-bit weights, {MULTIPLIERS} multipliers"
 
 
-def network() -> torch.nn.Module:
-    """The network of the records, with random weights."""
-    torch.manual_seed(0)
-    model = torch.nn.Sequential()
-    model.lstm, model.head = torch.nn.LSTM(INPUTS, UNITS, batch_first=True), torch.nn.Linear(UNITS, OUTPUTS)
-    return model
+@dataclass(frozen=True)
+class Trial:
+    """What is put on the boards of a family.
+
+    Attributes:
+        kind: Of the recurrent layer.
+        multipliers: Asked for.
+        options: Of ``GenerateOptions``, beside these.
+    """
+
+    kind: str = "LSTM"
+    multipliers: int = 4
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def words(self) -> str:
+        """The network, for the record."""
+        more = "".join(f", {name.replace('_', ' ')} {value}" for name, value in self.options.items())
+        layers = f"{self.kind}({INPUTS}, {UNITS}) and Linear({UNITS}, {OUTPUTS})"
+        return f"{layers}, 8-bit weights, {self.multipliers} multipliers{more}"
+
+    def network(self) -> torch.nn.Module:
+        """With random weights."""
+        torch.manual_seed(0)
+        model = torch.nn.Sequential()
+        model.rnn = getattr(torch.nn, self.kind)(INPUTS, UNITS, batch_first=True)
+        model.head = torch.nn.Linear(UNITS, OUTPUTS)
+        return model
+
+
+TRIALS: Mapping[str, Trial] = {
+    "ice40": Trial("GRU", 2, {"weights": "spram", "activation_bits": 8}),
+}
+"""By family, where the common one does not fit: an LSTM's element-wise path takes all multipliers of an UP5K."""
 
 
 def routed(board: Board, folder: Path) -> BoardRecord:
@@ -43,18 +72,24 @@ def routed(board: Board, folder: Path) -> BoardRecord:
     Raises:
         RnngenError: if a tool is missing or fails.
     """
-    imports = ImportOptions(select="lstm", head=("head",))
-    multipliers = min(MULTIPLIERS, board.budget.multipliers)
-    options = GenerateOptions(imports=imports, board=board.name, multipliers=multipliers, name="tiny")
-    design = generate(network(), folder / board.name, options)
-    result = synthesize(design.folder, lambda line: print(f"{board.name}: {line}", file=sys.stderr, flush=True), LIMIT_S)
+    trial = TRIALS.get(board.family, Trial())
+    imports = ImportOptions(select="rnn", head=("head",))
+    options = GenerateOptions(
+        imports=imports, board=board.name, multipliers=trial.multipliers, name="tiny", **trial.options
+    )
+    design = generate(trial.network(), folder / board.name, options)
+
+    def say(line: str) -> None:
+        print(f"{board.name}: {line}", file=sys.stderr, flush=True)
+
+    result = synthesize(design.folder, say, LIMIT_S)
     size = 0 if result.bitstream is None else (design.folder / result.bitstream).stat().st_size
     figures = {name: int(getattr(result, name)) for name in result.available}
     return BoardRecord(
         status=ROUTED,
         flow="open",
         tools=result.tool_version,
-        network=NETWORK.replace(f"{MULTIPLIERS} m", f"{multipliers} m"),
+        network=trial.words,
         clock_target_hz=result.clock_target_hz,
         fmax_hz=result.fmax_hz,
         clock_met=result.clock_met,

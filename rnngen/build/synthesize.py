@@ -89,7 +89,7 @@ def synthesize(
         result = SynthesisResult(
             tool=tools.name,
             tool_version=f"{_version(_YOSYS_PACKAGE)} + {_version(tools.nextpnr[1])}",
-            device=f"{board.part}-{board.speed_grade}{board.package}",
+            device=board.device,
             fmax_hz=routed.fmax_hz,
             clock_met=routed.clock_met,
             clock_target_hz=design["clock_hz_target"],

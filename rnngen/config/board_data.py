@@ -180,6 +180,11 @@ class Board:
             raise PlanError(f"Board '{self.name}' has no serial line: its host is '{self.host.kind}'.")
         return self.host.baud
 
+    @property
+    def device(self) -> str:
+        """Part, speed grade and package, about as an order code has them."""
+        return f"{self.part}-{self.speed_grade}{self.package}".removesuffix("-")
+
     def pin(self, port: str) -> Pin:
         """The pins of a port, which there must be."""
         return next(pin for pin in self.pins if pin.port == port)

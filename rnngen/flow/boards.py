@@ -50,7 +50,7 @@ def board_dict(board: Board) -> dict[str, Any]:
         "name": board.name,
         "description": board.description,
         "family": board.family,
-        "device": device(board),
+        "device": board.device,
         "clock_input_hz": board.clock_input_hz,
         "clock_target_hz": board.clock_target_hz,
         "host": host(board),
@@ -60,12 +60,6 @@ def board_dict(board: Board) -> dict[str, Any]:
         "record": None if record is None else asdict(record),
         "load": board.load,
     }
-
-
-def device(board: Board) -> str:
-    """Part, speed grade and package, as a vendor's order code has them."""
-    speed = f"-{board.speed_grade}" if board.speed_grade else ""
-    return f"{board.part}{speed}{board.package}"
 
 
 def host(board: Board) -> str:
@@ -153,7 +147,7 @@ def boards_page(listed: Sequence[Board] | None = None) -> str:
     about = [
         {
             "board": f"`{board.name}`",
-            "device": device(board),
+            "device": board.device,
             "clock": f"{board.clock_input_hz / 1e6:g} to {board.clock_target_hz / 1e6:g} MHz",
             "multipliers": str(board.budget.multipliers),
             "block RAM": f"{board.budget.block_ram_bits // 1024:,} Kibit",
