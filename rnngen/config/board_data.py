@@ -122,6 +122,7 @@ class Board:
         dsp: A name of ``rnngen.plan.dsp.DSPS``; None: products are left to synthesis.
         flows: Tools that make its bitstream, the first one unless another is asked for.
         flow_options: By flow, options by what takes them.
+        note: What one should know before using it; else "".
         load: Command that puts a bitstream into the board, which it calls FILE; else "".
         fixed: Output ports that are held at a level.
         sends, takes: Attributes of a connector's pins that do.
@@ -150,6 +151,7 @@ class Board:
     takes: tuple[tuple[str, str], ...]
     flows: tuple[str, ...]
     flow_options: Mapping[str, Mapping[str, tuple[str, ...]]]
+    note: str
     load: str
     amaranth: str
     file: Path = field(compare=False)

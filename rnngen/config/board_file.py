@@ -140,7 +140,7 @@ def read_board_text(text: str, path: Path) -> Board:
     except tomllib.TOMLDecodeError as error:
         raise PlanError(f"Board file '{path.name}' is no TOML: {str(error)[:1].lower()}{str(error)[1:]}.") from error
     top = _Table(path.name, "", items)
-    top.known("name", "description", "amaranth", *_TABLES)
+    top.known("name", "description", "note", "amaranth", *_TABLES)
     name = top.text("name")
     if name != path.stem or not _NAME.fullmatch(name):
         raise top.wrong(
@@ -186,6 +186,7 @@ def _board(top: _Table, name: str, path: Path) -> Board:
         takes=takes,
         flows=flows,
         flow_options=options,
+        note=top.text("note", ""),
         load=load,
         amaranth=top.text("amaranth", ""),
         file=path,

@@ -58,6 +58,7 @@ def board_dict(board: Board) -> dict[str, Any]:
         "budget": asdict(board.budget),
         "status": board.status,
         "record": None if record is None else asdict(record),
+        "note": board.note,
         "load": board.load,
     }
 
@@ -155,6 +156,7 @@ def boards_page(listed: Sequence[Board] | None = None) -> str:
             "host": host(board),
             "flows": ", ".join(board.flows),
             "status": board.status,
+            "note": board.note,
         }
         for board in every
     ]

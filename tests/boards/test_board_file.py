@@ -170,7 +170,7 @@ def test_the_least_that_a_board_needs(tmp_path: Path) -> None:
         ('use = ["open"]', 'use = []', "[flow] needs a text or a list of texts for 'use', not []."),
         ("[flow.open]", "[flow.diamond]", "[flow] has the unknown key 'diamond'; known are use, load, open."),
         ('pack = ["', 'pak = ["', "[flow.open] has the unknown key 'pak'; known are synth, place, pack."),
-        ("[budget]", "[budgets]", "has the unknown key 'budgets'; known are name, description, amaranth, device, "),
+        ("[budget]", "[budgets]", "has the unknown key 'budgets'; known are name, description, note, amaranth, "),
         ('[host]\nkind = "uart"', 'x', "is no TOML: "),
         ('name = "mine"', 'name = "other"', "needs the file's name without .toml, of small letters, digits, "),
         ('description = "A board"', 'description = ""', "needs a text for 'description', not ''."),
