@@ -1,4 +1,4 @@
-# make venv | test | regress | conformance | links | formal | demo | bench | bench-law | bench-limits | bench-external | bench-sparse | bench-partition | bench-slice | real | clean
+# make venv | test | regress | conformance | links | formal | demo | bench | bench-law | bench-limits | bench-external | bench-sparse | bench-partition | bench-slice | boards | real | clean
 # Needs Python 3.11 or newer, a C++ compiler, make and perl.
 
 PYTHON ?= python3
@@ -11,7 +11,7 @@ HLS_VENV  := build/hls4ml-venv
 HLS_STAMP := $(HLS_VENV)/.installed
 
 
-.PHONY: venv test regress conformance links formal lint demo bench bench-law bench-limits bench-external bench-sparse bench-partition bench-slice real bench-hls4ml clean
+.PHONY: venv test regress conformance links formal lint demo bench bench-law bench-limits bench-external bench-sparse bench-partition bench-slice real bench-hls4ml boards clean
 .DELETE_ON_ERROR:
 
 venv: $(STAMP)
@@ -34,7 +34,7 @@ test: lint
 
 # Heavier than a change needs: many random networks and all of tests/heavy.txt, each in a simulator of its own.
 regress: $(STAMP)
-	RNNGEN_CIRCUITS=$(or $(CIRCUITS),80) $(BIN)/python -m pytest -q -n $(JOBS) tests/flow tests/conformance tests/leaves/test_mac_array.py
+	RNNGEN_CIRCUITS=$(or $(CIRCUITS),80) $(BIN)/python -m pytest -q -n $(JOBS) tests/flow tests/boards tests/conformance tests/leaves/test_mac_array.py
 
 # All rows of CONFORMANCE.md, each in a simulator of its own; 8 minutes on two cores, less once built.
 conformance: $(STAMP)
@@ -70,6 +70,10 @@ bench-limits: $(STAMP)
 # The clock of an unrolled layer, from place and route.
 bench-slice: $(STAMP)
 	$(BIN)/python -m bench.unrolled_slice
+
+# Every board that has open tools, to its bitstream: boards/records and docs/boards.md.
+boards: $(STAMP)
+	$(BIN)/python -m bench.boards
 
 # Weights in external memory: what binds, planned and simulated.
 bench-external: $(STAMP)

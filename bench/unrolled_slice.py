@@ -21,6 +21,7 @@ from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal
 from bench.cycle_law import Case, layer_of
 from bench.table import print_table
 from rnngen.build.floorplan import place_multipliers
+from rnngen.build.open_ecp5 import Ecp5Tools
 from rnngen.build.process import run_tool
 from rnngen.build.result import PathStep, read_report
 from rnngen.build.tools import console_script
@@ -137,7 +138,7 @@ def routed(
         seconds = run_tool(nextpnr, work, work / "nextpnr.log", "nextpnr", limit_s, print)
         if seconds is None:
             return {"recurrence_cycles": plan.interval, "fmax_mhz": "not routed in time"}
-        report = read_report(json.loads((work / "report.json").read_text()))
+        report = read_report(json.loads((work / "report.json").read_text()), Ecp5Tools.cells)
     cycles = plan.interval
     path = report.critical_path
     return {

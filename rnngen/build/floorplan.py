@@ -17,6 +17,7 @@ MULTIPLIER_CELL = "MULT18X18D"
 _BLOCK = ((0, "MULT18_0"), (1, "MULT18_1"), (4, "MULT18_4"), (5, "MULT18_5"))
 """Multipliers of a DSP block: column from its first one, and name."""
 
+_PLAIN = re.compile("LFE5UM5G-|LFE5UM-")
 _ARRAY = re.compile(r"(?:engine|array)(\d+)\..*g_slice\[(\d+)\].*g_row\[(\d+)\]\.g_column\[(\d+)\]")
 _LANE = re.compile(r"engine(\d+)\..*lane\[(\d+)\]")
 
@@ -40,7 +41,7 @@ GRIDS = {
     "LFE5U-45F": DspGrid((22, 46), (4, 13, 22, 31, 42, 51, 60, 69, 78)),
     "LFE5U-85F": DspGrid((10, 34, 58), (4, 13, 22, 31, 40, 49, 58, 69, 78, 87, 96, 105, 114)),
 }
-"""DSP blocks by part (the 12F is a 25F)."""
+"""DSP blocks by part (the 12F is a 25F, and those with transceivers are as those without)."""
 
 
 def place_multipliers(netlist: Netlist, part: str) -> int:
@@ -52,7 +53,7 @@ def place_multipliers(netlist: Netlist, part: str) -> int:
     """
     cells = flat_module(netlist)["cells"]
     groups = _groups([name for name, cell in cells.items() if cell["type"] == MULTIPLIER_CELL])
-    sites = dict(_assign(groups, GRIDS[part]))
+    sites = dict(_assign(groups, GRIDS[_PLAIN.sub("LFE5U-", part)]))
     for name, site in sites.items():
         cells[name]["attributes"]["BEL"] = site
     return len(sites)

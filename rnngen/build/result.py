@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
-
-_CELLS = {"luts": "TRELLIS_COMB", "ffs": "TRELLIS_FF", "dsps": "MULT18X18D", "block_rams": "DP16KD"}
 
 
 @dataclass(frozen=True)
@@ -93,21 +91,27 @@ class SynthesisResult:
         return asdict(self)
 
 
-def read_report(report: Mapping[str, Any]) -> Routed:
-    """The figures in nextpnr's ``--report`` document."""
+def read_report(report: Mapping[str, Any], cells: Mapping[str, Sequence[str]]) -> Routed:
+    """The figures in nextpnr's ``--report`` document; ``cells`` says which of its cells are luts, ffs, and so on."""
     clocks = report["fmax"].values()
     utilisation = report["utilization"]
     return Routed(
         fmax_hz=min((round(clock["achieved"] * 1e6) for clock in clocks), default=0),
         clock_met=all(clock["achieved"] >= clock["constraint"] for clock in clocks),
-        used={name: int(utilisation.get(cell, {}).get("used", 0)) for name, cell in _CELLS.items()},
-        available={name: int(utilisation.get(cell, {}).get("available", 0)) for name, cell in _CELLS.items()},
+        used=_added(utilisation, "used", cells),
+        available=_added(utilisation, "available", cells),
         critical_path=_critical_path(report["critical_paths"]),
         clocks=tuple(
             Clock(_net(name), round(clock["achieved"] * 1e6), round(clock["constraint"] * 1e6))
             for name, clock in report["fmax"].items()
         ),
     )
+
+
+def _added(utilisation: Mapping[str, Any], key: str, cells: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    return {
+        name: sum(int(utilisation.get(cell, {}).get(key, 0)) for cell in of_it) for name, of_it in cells.items()
+    }
 
 
 def _net(name: str) -> str:

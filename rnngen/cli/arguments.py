@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Literal, NoReturn
 
-from rnngen.cli import check, factorize, partition, prune
+from rnngen.cli import boards, check, factorize, partition, prune
 from rnngen.frontend.options import NONLINEARITIES, OUTPUTS
 from rnngen.plan.dsp import DSPS
 from rnngen.plan.external import MemoryPort
@@ -24,6 +24,7 @@ _EXAMPLES = {
     "report": "rnngen report design",
     "factorize": "rnngen factorize model.safetensors --rank 32 -o factorised.safetensors",
     "prune": "rnngen prune model.safetensors -o sparse.safetensors --sparsity 87.5% --banks 16",
+    "boards": "rnngen boards model.safetensors",
     "doctor": "rnngen doctor",
 }
 
@@ -63,9 +64,14 @@ def _add_design(parser: _Parser) -> None:
 
 
 def _add_import(parser: _Parser) -> None:
-    """MODEL, and what a state dict does not say."""
+    """MODEL, and what it does not say."""
     formats = "state dict (.safetensors, .pt, .pth) or model (.pt2, .onnx, .keras, .npz)"
     parser.add_argument("model", metavar="MODEL", type=Path, help=formats)
+    _add_choices(parser)
+
+
+def _add_choices(parser: _Parser) -> None:
+    """What a state dict does not say."""
     choices = parser.add_argument_group("what the model itself does not say")
     choices.add_argument("--select", metavar="NAME", help="recurrent layer inside a larger model")
     choices.add_argument("--embedding", metavar="NAME", help="state dict: embedding in front of it")
@@ -126,9 +132,13 @@ def _add_numbers(parser: _Parser) -> None:
 
 def _add_generate(parser: _Parser) -> None:
     _add_target(parser)
+    parser.add_argument(
+        "--multipliers", metavar="N", type=int, help="multipliers to spend: products a cycle (--board: at most its own)"
+    )
     budget = parser.add_mutually_exclusive_group()
-    budget.add_argument("--board", metavar="NAME", help="board whose device is the budget (default: ulx3s-85f)")
-    budget.add_argument("--multipliers", metavar="N", type=int, help="multipliers to spend: products a cycle")
+    budget.add_argument(
+        "--board", metavar="NAME", help="board, or file of one, whose device is the budget (default: ulx3s-85f)"
+    )
     budget.add_argument("--dsps", metavar="N", type=int, help="DSP blocks to spend, element-wise paths included")
     budget.add_argument(
         "--lanes", metavar="GATES,ROWS,COLUMNS", type=_lanes,
@@ -213,5 +223,8 @@ def make_parser() -> argparse.ArgumentParser:
     _add_design(_command(commands, "report", "write the HTML report"))
     factorize.add_arguments(_command(commands, "factorize", factorize.SUMMARY))
     prune.add_arguments(_command(commands, "prune", prune.SUMMARY))
+    listing = _command(commands, "boards", boards.SUMMARY)
+    boards.add_arguments(listing)
+    _add_choices(listing)
     _command(commands, "doctor", "which tools are here")
     return parser

@@ -10,7 +10,7 @@ from typing import Any
 from rnngen.config.system import System
 from rnngen.emit.wiring import Wiring
 from rnngen.gateware.board_link import BoardLink
-from rnngen.gateware.board_ulx3s import link_dict
+from rnngen.gateware.board_top import link_dict
 from rnngen.gateware.system.bench_top import Line, LineClock
 from rnngen.gateware.system.device import DeviceEnd, DeviceShape, LinkEnd, Neighbour, PeerEnd
 from rnngen.gateware.system.packing import Beats

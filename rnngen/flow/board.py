@@ -6,23 +6,25 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from rnngen.config import Board, load_board
+from rnngen.config import Board
+from rnngen.config.board import board_of
 from rnngen.emit.design import Design, read_design
 from rnngen.emit.devices import device_name
 from rnngen.emit.folder import write_atomically
 from rnngen.emit.system import SystemDesign, read_system
 from rnngen.errors import DesignError
 from rnngen.flow.system_bench import gathered
-from rnngen.gateware.board_ulx3s import RESET_CYCLES, board_top_name, board_verilog, inside
-from rnngen.gateware.system.boards_top import boards_verilog
+from rnngen.gateware.board_top import RESET_CYCLES, board_top_name, board_verilog, inside
+from rnngen.gateware.system.boards_top import CLOCK, board_verilog_alone, boards_verilog
 from rnngen.gateware.uart import clocks_per_bit
 from rnngen.resources import benches_dir
 from rnngen.verify.session import UartOptions, UartSimulation
 
-BOARD_FILE = "simulation/board.v"
+BOARD_FILE, BENCH_FILE = "simulation/board.v", "simulation/boards.v"
 BOARDS = "boards"
-"""Module that holds all boards of a system, and in DIR/simulation the folder of its sources."""
-_TWINS = ("ehxplll.v", "oddrx1f.v", "ifs1p3dx.v")
+"""Module that holds all boards of a system, or a single one, and in DIR/simulation the folder of a system's sources."""
+_TWINS = {"ecp5": ("ehxplll.v", "oddrx1f.v", "ifs1p3dx.v")}
+"""By family: what stands for the device's own blocks around the core."""
 _SETTLED = 64
 _TRAINED = 4096
 """Cycles behind the reset in which all links have come up."""
@@ -36,7 +38,7 @@ def simulate_board(
         with simulate_board("design") as board, SocketTransport(board.socket) as transport:
             y = Accelerator(transport, design.document, outputs=design.quantised.output_size).run(x)
 
-    The PLL is replaced by a wire: time is counted in cycles of the core's clock.
+    The PLL is replaced by a wire: time is counted in cycles of the core's clock.  No button is pressed.
 
     Raises:
         DesignError: if the folder holds no sound design, one that was made for no board, or a device of a system.
@@ -47,10 +49,12 @@ def simulate_board(
     if inside(design.document).links:
         raise DesignError(f"'{design.folder}' is a device of a system; simulate the boards of the system together.")
     source = design.folder / BOARD_FILE
+    around = design.folder / BENCH_FILE
     write_atomically(source, board_verilog(design.document, board).encode())
-    sources = [*design.sources, *_twins(), source.resolve()]
+    write_atomically(around, board_verilog_alone(design.document, board, BOARDS).encode())
+    sources = [*design.sources, *_twins(board), source.resolve(), around.resolve()]
     options = _options(design, board, _SETTLED)
-    return UartSimulation(design.folder, board_top_name(design.document), sources, options, progress)
+    return UartSimulation(design.folder, BOARDS, sources, options, progress)
 
 
 def simulate_boards(
@@ -74,21 +78,21 @@ def simulate_boards(
     folder = system.folder / "simulation" / BOARDS
     texts = {f"{board_top_name(each.document)}.v": board_verilog(each.document, board)
              for each, board in zip(designs, boards)}  # fmt: skip
-    texts[f"{BOARDS}.v"] = boards_verilog([design.document for design in designs], BOARDS, boards[0].clock_port)
+    texts[f"{BOARDS}.v"] = boards_verilog([design.document for design in designs], boards, BOARDS)
     rtl = _gathered(folder, system.designs)
     for name, text in texts.items():
         (rtl / name).write_text(text, encoding="utf-8")
     around = [f"{device_name(design.top)}.v" for design in system.designs]
     around += [f"{inside(design.document).module}.v" for design in designs]
     files = dict.fromkeys(source.name for design in system.designs for source in design.sources)
-    sources = [*(Path(name) for name in (*files, *dict.fromkeys(around), *texts)), *_twins()]
+    sources = [*(Path(name) for name in (*files, *dict.fromkeys(around), *texts)), *_twins(*boards)]
     return UartSimulation(folder, BOARDS, sources, _options(designs[0], boards[0], _TRAINED), progress)
 
 
 def _board(design: Design) -> Board:
     if design.document["board"] is None:
         raise DesignError(f"'{design.folder}' was made for no board: generate it again with --board.")
-    return load_board(design.document["board"]["name"])
+    return board_of(design.document["board"])
 
 
 def _gathered(folder: Path, designs: tuple[Design, ...]) -> Path:
@@ -100,13 +104,14 @@ def _gathered(folder: Path, designs: tuple[Design, ...]) -> Path:
         raise DesignError(f"'{folder}' cannot be written: {error.strerror}.") from error
 
 
-def _twins() -> list[Path]:
-    return [benches_dir() / name for name in _TWINS]
+def _twins(*boards: Board) -> list[Path]:
+    names = dict.fromkeys(name for board in boards for name in _TWINS.get(board.family, ()))
+    return [benches_dir() / name for name in names]
 
 
 def _options(design: Design, board: Board, settled: int) -> UartOptions:
     return UartOptions(
         clocks_per_bit(design.document["clock_hz_target"], board.uart_baud),
-        clock=board.clock_port,
+        clock=CLOCK,
         start_cycles=RESET_CYCLES + settled,
     )

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy.typing as npt
 
 from rnngen.arith.format import FloatArray
-from rnngen.config.board import Board, load_board
+from rnngen.config.board import Board, board_entry, load_board
 from rnngen.emit.design import Design, write_design
 from rnngen.emit.folder import check_target
 from rnngen.errors import PlanError
@@ -18,7 +18,7 @@ from rnngen.flow.arrays import read_array
 from rnngen.frontend import ImportOptions, Model, load
 from rnngen.frontend.identifier import check_identifier
 from rnngen.frontend.options import DEFAULT_IMPORT
-from rnngen.gateware.board_ulx3s import pll_settings
+from rnngen.gateware.board_clock import clock_source
 from rnngen.ir.inputs import check_input
 from rnngen.ir.network import Network
 from rnngen.ir.quantised import QuantisedNetwork
@@ -41,14 +41,14 @@ DEFAULT_CLOCK_HZ = 100_000_000
 
 @dataclass(frozen=True)
 class GenerateOptions:
-    """Choices of a design; at most one of ``board``, ``multipliers``, ``lanes`` and ``dsps``.
+    """Choices of a design; at most one of ``board``, ``multipliers``, ``lanes`` and ``dsps``, or the first two.
 
     Attributes:
         imports: What the model itself does not say.
         calibrate: Real input, an array (sequences, steps, features) or a .npy file; None proves ranges.
         calibration: What that input is, for the report.
-        board: Board name; its device is the budget.  With neither budget nor lanes: ``DEFAULT_BOARD``.
-        multipliers: Budget of products a cycle.
+        board: Name or file of a board; its device is the budget.  With neither budget nor lanes: ``DEFAULT_BOARD``.
+        multipliers: Budget of products a cycle; beside a board at most its own.
         dsps: Budget of DSP blocks, element-wise paths included.
         dsp: A key of ``rnngen.plan.dsp.DSPS``: the device's DSP block, which may give two products; a board knows its.
         lanes: (gates, rows, columns) of every recurrent layer.
@@ -131,12 +131,24 @@ def generate(
         plan,
         top=top or network.name,
         clock_hz=clock_hz,
-        board=board.name if board else None,
+        board=board_entry(board) if board else None,
         dsp=dsp,
         loadable=options.loadable,
         state_access=options.state_access or network.caller_state,
         calibration=description,
     )
+
+
+def plan_for_board(quantised: QuantisedNetwork, options: GenerateOptions, board: Board) -> tuple[NetworkPlan, int]:
+    """The plan of a network on a board, and its clock in Hz.
+
+    Raises:
+        PlanError: if there is none within the board's budget.
+    """
+    clock_hz = _clock_hz(options, board)
+    plan = _plan(quantised, options, board, _dsp(options, board), _pipeline(options, clock_hz))
+    _check_memory(quantised, plan, board)
+    return plan, clock_hz
 
 
 def quantised_model(model: Model, options: GenerateOptions) -> tuple[Network, QuantisedNetwork, str]:
@@ -156,14 +168,15 @@ def quantised_model(model: Model, options: GenerateOptions) -> tuple[Network, Qu
 
 def _check_choice(options: GenerateOptions) -> None:
     given = [name for name in ("board", "multipliers", "dsps", "lanes") if getattr(options, name) is not None]
-    if len(given) > 1:
+    if len(given) > 1 and given != ["board", "multipliers"]:
         raise PlanError(f"Give only one of --board, --multipliers, --dsps and --lanes, not {' and '.join(given)}.")
+    on_board = not given or given[0] == "board"
     for name, value in (("multipliers", options.multipliers), ("dsps", options.dsps)):
         if value is not None and value < 1:
             raise PlanError(f"--{name} must be at least 1, not {value}.")
     if options.dsp is not None and options.dsp not in DSPS:
         raise PlanError(f"--dsp must be one of {', '.join(DSPS)}, not {options.dsp}.")
-    if options.dsp is not None and given in ([], ["board"]):
+    if options.dsp is not None and on_board:
         raise PlanError(
             f"A board has DSP blocks of its own, so --dsp must not be given beside one, but is {options.dsp}; give "
             f"--multipliers, --dsps or --lanes instead of a board."
@@ -178,8 +191,8 @@ def _check_choice(options: GenerateOptions) -> None:
         raise PlanError(f"Layers share one array (--fold) for a budget of one stream, not with {other}.")
     if options.max_steps < 1:
         raise PlanError(f"--max-steps must be at least 1, not {options.max_steps}.")
-    _check_external(options, given in ([], ["board"]))
-    if options.streams != 1 and given in ([], ["board"]):
+    _check_external(options, on_board)
+    if options.streams != 1 and on_board:
         raise PlanError(
             f"A board's UART bridge carries one stream, so --streams must be 1, not {options.streams}; for more give "
             f"--multipliers, --dsps or --lanes instead of a board, and wire TID in your own design."
@@ -224,9 +237,16 @@ def _memory_port(options: GenerateOptions) -> MemoryPort:
 
 
 def _board(options: GenerateOptions) -> Board | None:
-    if options.multipliers is not None or options.dsps is not None or options.lanes is not None:
+    if options.board is None and (options.multipliers or options.dsps or options.lanes):
         return None
-    return load_board(options.board or DEFAULT_BOARD)
+    board = load_board(options.board or DEFAULT_BOARD)
+    most = board.budget.multipliers
+    if options.multipliers is not None and options.multipliers > most:
+        raise PlanError(
+            f"--multipliers must be at most the {most} of board '{board.name}', not {options.multipliers}; a plan for "
+            f"more needs no --board."
+        )
+    return board
 
 
 def _clock_hz(options: GenerateOptions, board: Board | None) -> int:
@@ -236,7 +256,7 @@ def _clock_hz(options: GenerateOptions, board: Board | None) -> int:
         raise PlanError(f"--clock must be within 0.001..10000 MHz, not {options.clock_mhz:g}.")
     clock_hz = round(1e6 * options.clock_mhz)
     if board is not None:
-        pll_settings(board.clock_input_hz, clock_hz)
+        clock_source(board, clock_hz)
     return clock_hz
 
 
@@ -252,7 +272,12 @@ def _pipeline(options: GenerateOptions, clock_hz: int) -> Pipeline:
 def _dsp(options: GenerateOptions, board: Board | None) -> Dsp | None:
     """The DSP block that products are put into, where it is known."""
     name = board.dsp if board is not None else options.dsp
-    return DSPS[name] if name is not None else None
+    if name is None:
+        return None
+    if name not in DSPS:  # --dsp has been looked at
+        where = board.file.name if board is not None else ""
+        raise PlanError(f"Board file '{where}': [device] needs one of {', '.join(DSPS)} for 'dsp', not '{name}'.")
+    return DSPS[name]
 
 
 def calibration_input(options: GenerateOptions, network: Network) -> tuple[FloatArray | None, str]:
@@ -289,12 +314,12 @@ def _planned(
 
 
 def _budget(options: GenerateOptions, board: Board | None) -> Budget:
+    if board is not None:
+        return Budget(options.multipliers or board.budget.multipliers, board.budget.dsps)
     if options.multipliers is not None:
         return Budget(options.multipliers)
-    if options.dsps is not None:
-        return Budget(options.dsps, options.dsps)
-    assert board is not None
-    return Budget(board.budget.multipliers, board.budget.dsps)
+    assert options.dsps is not None
+    return Budget(options.dsps, options.dsps)
 
 
 def _check_memory(quantised: QuantisedNetwork, plan: NetworkPlan, board: Board) -> None:

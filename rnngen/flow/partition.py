@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from rnngen.config.board import load_board
+from rnngen.config.board import board_entry, load_board
 from rnngen.config.system import System
 from rnngen.config.system_file import read_system_file
 from rnngen.emit import system as emit
@@ -25,7 +25,7 @@ from rnngen.flow.generate import GenerateOptions, quantised_model
 from rnngen.frontend import ImportOptions, Model
 from rnngen.frontend.identifier import check_identifier
 from rnngen.frontend.options import DEFAULT_IMPORT
-from rnngen.gateware.board_ulx3s import pll_settings
+from rnngen.gateware.board_clock import clock_source
 from rnngen.gateware.system.device import device_verilog
 from rnngen.ir.network import Network
 from rnngen.ir.quantised import QuantisedNetwork
@@ -209,7 +209,7 @@ def _check(system: System, options: PartitionOptions) -> None:
         if device.board is not None:
             board = load_board(device.board)
             if device.clock_hz != board.clock_target_hz:
-                pll_settings(board.clock_input_hz, device.clock_hz)
+                clock_source(board, device.clock_hz)
 
 
 def _generate_options(options: PartitionOptions) -> GenerateOptions:
@@ -286,7 +286,7 @@ def _write_part(
         part.plan,
         top=piece.network.name,
         clock_hz=part.device.clock_hz,
-        board=part.device.board,
+        board=board_entry(load_board(part.device.board)) if part.device.board else None,
         dsp=parts.dsp(part.device),
         loadable=options.loadable,
         state_access=options.state_access or piece.network.caller_state,

@@ -90,7 +90,10 @@ def test_emulate_writes_the_output(design, tmp_path, capsys):
         (["--streams", 2], "A board's UART bridge carries one stream, so --streams must be 1, not 2; for more give"),
         (["--multipliers", 16, "--spaced", "--streams", 2], "with --spaced --streams must be 1, not 2."),
         (["--multipliers", 16, "--spaced", "--streams", "auto"], "with --spaced --streams must be 1, not auto."),
-        (["--board", "arty"], "Board must be one of ulx3s-85f, not arty."),
+        (
+            ["--board", "none"],
+            "No board is called 'none': 'rnngen boards' lists them, and a board file's name ends in .toml.",
+        ),
         (["--calibrate", "none.npy"], "Calibration input 'none.npy' does not exist"),
         (["--select", "encoder"], "encoder"),
     ],

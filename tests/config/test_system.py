@@ -170,7 +170,10 @@ def test_times_are_whole_ticks() -> None:
             "[[device]]\nname = 'a'\nboard = 'ulx3s-85f'\nmultipliers = 129",
             "Device 'a': multipliers must be at most its board's 128, not 129.",
         ),
-        ("[[device]]\nname = 'a'\nboard = 'x'", "Board must be one of ulx3s-85f, not x."),
+        (
+            "[[device]]\nname = 'a'\nboard = 'x'",
+            "No board is called 'x': 'rnngen boards' lists them, and a board file's name ends in .toml.",
+        ),
         (
             "[[device]]\nname = 'a'\nmultipliers = 1.5\nclock_mhz = 9",
             "Device 'a': multipliers must be a whole number, not 1.5.",

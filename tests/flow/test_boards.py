@@ -19,7 +19,7 @@ from rnngen.config.system_file import read_system_file
 from rnngen.emit.system import SystemDesign
 from rnngen.errors import DesignError
 from rnngen.flow import PartitionOptions, emulate, partition, read_system, simulate_board, simulate_boards, synthesize
-from rnngen.gateware.board_ulx3s import board_constraints, board_verilog, inside
+from rnngen.gateware.board_top import board_constraints, board_verilog, inside
 from rnngen.host import Accelerator, SocketTransport
 from rnngen.resources import benches_dir
 from tests.leaves.bench import VERILATOR

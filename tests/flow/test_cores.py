@@ -18,7 +18,7 @@ from rnngen.flow.emulate import emulate
 from rnngen.flow.partition import PartitionOptions, partition, read_system
 from rnngen.flow.report import report
 from rnngen.flow.simulate_system import simulate_system
-from rnngen.gateware.board_ulx3s import inside
+from rnngen.gateware.board_top import inside
 from rnngen.host import Accelerator, SocketTransport
 from tests.flow.test_rows import assert_as_one_device, assert_as_planned
 

@@ -27,7 +27,7 @@ from rnngen.flow import (
 )
 from rnngen.flow.report_system import system_view
 from rnngen.flow.simulate_system import SystemReport
-from rnngen.gateware.board_ulx3s import inside
+from rnngen.gateware.board_top import inside
 from rnngen.host import Accelerator, SocketTransport
 from rnngen.report.system.diagram import diagram
 from tests.flow.test_boards import LAYERS, SYSTEM, layers, system_of

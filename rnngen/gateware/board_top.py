@@ -1,4 +1,4 @@
-"""The top of an ULX3S bitstream: clock, reset, a serial bridge and links around an accelerator core.
+"""The top of a board: clock, reset, a serial bridge and links around an accelerator core; its ports are the board's.
 
 A core of its own has the host on both sides.  A device of a system (``gateware.system.device``) has it where no link
 is: the first one takes steps over its serial port, the last one gives results over its own.
@@ -15,48 +15,15 @@ from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In
 
 from rnngen.config import Board
-from rnngen.errors import DesignError, PlanError
+from rnngen.errors import DesignError
+from rnngen.gateware.board_clock import ClockPins, clock_source
 from rnngen.gateware.board_link import BoardLink, BoardPhy, pad_widths
 from rnngen.gateware.control import AXIL_INPUTS
 from rnngen.gateware.link.port import phy_ports
 from rnngen.gateware.uart import StreamShape, UartBridge, clocks_per_bit
 from rnngen.gateware.verilog import to_verilog
 
-_VCO_HZ = (400_000_000, 800_000_000)
-_COMPARATOR_MINIMUM_HZ = 10_000_000
 RESET_CYCLES = 1024
-
-@dataclass(frozen=True)
-class PllSettings:
-    """Dividers of an EHXPLLL whose feedback is its first output: out = input * feedback / reference."""
-
-    reference: int
-    feedback: int
-    output: int
-    output_hz: int
-
-
-def pll_settings(input_hz: int, target_hz: int) -> PllSettings:
-    """The settings that make exactly ``target_hz``, the oscillator (400..800 MHz) nearest its middle.
-
-    Raises:
-        PlanError: if no settings make it; the message names the nearest clocks that can be made.
-    """
-    middle = sum(_VCO_HZ) // 2
-    found: dict[int, PllSettings] = {}
-    for reference in range(1, input_hz // _COMPARATOR_MINIMUM_HZ + 1):
-        for feedback in range(1, 81):
-            output_hz, remainder = divmod(input_hz * feedback, reference)
-            output = max(1, min(128, round(middle / output_hz)))
-            if not remainder and _VCO_HZ[0] <= output_hz * output <= _VCO_HZ[1]:
-                found.setdefault(output_hz, PllSettings(reference, feedback, output, output_hz))
-    if target_hz not in found:
-        nearest = sorted(sorted(found, key=lambda hz: abs(hz - target_hz))[:2])
-        raise PlanError(
-            f"The board's PLL cannot make {target_hz / 1e6:g} MHz of {input_hz / 1e6:g} MHz: "
-            f"ask for {' or '.join(f'{hz / 1e6:g}' for hz in nearest)} MHz."
-        )
-    return found[target_hz]
 
 
 @dataclass(frozen=True)
@@ -112,38 +79,44 @@ def link_dict(name: str, to: str, word_bits: int, link: BoardLink | None) -> dic
 class BoardTop(Elaboratable):
     """Board ports to those of a core or a device.
 
-    All is held in reset until the PLL has been locked, and the button released, for 1,024 cycles.  LEDs: 0-5 bytes
-    dropped by the bridge (low bits), 6 a byte was lost to a full buffer, 7 running.  Of a device: 0-3 bytes dropped, 4
-    all links are up, 5 one was lost, and nothing goes on until all boards are reset together.
+    All is held in reset until the clock has been steady, and the button released, for 1,024 cycles.  Eight LEDs: 0-5
+    bytes dropped by the bridge (low bits), 6 a byte was lost to a full buffer, 7 running.  Of a device: 0-3 bytes
+    dropped, 4 all links are up, 5 one was lost, and nothing goes on until all boards are reset together.  Where there
+    are fewer, the count has fewer bits; a single one says running.
+
+    Raises:
+        DesignError: if the board has no serial line.
+        PlanError: if it cannot make the clock.
     """
 
     def __init__(self, inside: Inside, board: Board, clock_hz: int) -> None:
+        if board.host.kind != "uart":
+            raise DesignError(
+                f"Board '{board.name}' has no serial line, around which rnngen's top is made: wire the core in a "
+                f"design of your own."
+            )
         self._inside, self._board = inside, board
-        self._pll = pll_settings(board.clock_input_hz, clock_hz)
-        self.clk25 = Signal(name=board.clock_port)
-        self.reset = Signal(name="reset")
-        self.uart_rx = Signal(name="uart_rx")
-        self.uart_tx = Signal(name="uart_tx")
-        self.led = Signal(8, name="led")
-        self.wifi_gpio0 = Signal(name="wifi_gpio0")
+        self._source = clock_source(board, clock_hz)
+        self._ports = {pin.port: Signal(len(pin.sites), name=pin.port) for pin in board.pins}
+        self.uart_rx, self.uart_tx = self._ports[board.host.rx], self._ports[board.host.tx]
         self._pads = {link.name: _pads(link) for link in inside.links or ()}
 
     @property
     def ports(self) -> list[Signal]:
         """Top-level ports in order."""
-        own = [self.clk25, self.reset, self.uart_rx, self.uart_tx, self.led, self.wifi_gpio0]
-        return [*own, *(pad for pads in self._pads.values() for pad in pads.values())]
+        return [*self._ports.values(), *(pad for pads in self._pads.values() for pad in pads.values())]
 
     def elaborate(self, platform: object) -> Module:
         """Amaranth's hook: builds the circuit."""
         m = Module()
         self._clock_and_reset(m)
-        divisor = clocks_per_bit(self._pll.output_hz, self._board.uart_baud)
+        divisor = clocks_per_bit(self._source.output_hz, self._board.uart_baud)
         takes, gives = self._inside.takes, self._inside.gives
         m.submodules.bridge = bridge = UartBridge(takes, gives, divisor)
         running = Signal()
         m.d.sync += running.eq(1)
-        m.d.comb += [bridge.rx.eq(self.uart_rx), self.uart_tx.eq(bridge.tx), self.wifi_gpio0.eq(1)]
+        m.d.comb += [bridge.rx.eq(self.uart_rx), self.uart_tx.eq(bridge.tx)]
+        m.d.comb += [self._ports[port].eq(-level) for port, level in self._board.fixed]
         connections: dict[str, Any] = {"i_aclk": ClockSignal(), "i_aresetn": ~ResetSignal()}
         for prefix, shape, along, against in (("s_axis", takes, "i", "o"), ("m_axis", gives, "o", "i")):
             if shape is not None:
@@ -153,15 +126,26 @@ class BoardTop(Elaboratable):
         # Nobody on this board talks to the control port.
         connections |= {f"i_s_axil_{name}": Const(0, width) for name, width in AXIL_INPUTS.items()}
         if self._inside.links is None:
-            m.d.comb += self.led.eq(Cat(bridge.dropped[:6], bridge.overflow, running))
+            self._show(m, bridge.dropped[:6], (), (bridge.overflow, running))
         else:
             up, failed = Signal(), Signal()
             connections |= {"o_up": up, "o_failed": failed}
-            m.d.comb += self.led.eq(Cat(bridge.dropped[:4], up, failed, bridge.overflow, running))
+            self._show(m, bridge.dropped[:4], (up, failed), (bridge.overflow, running))
         for link in self._inside.links or ():
             connections |= self._link(m, link)
         m.submodules.core = Instance(self._inside.module, **connections)
         return m
+
+    def _show(self, m: Module, dropped: Any, links: tuple[Signal, ...], last: tuple[Signal, ...]) -> None:
+        """The LEDs, as many as the board has: a count's low bits, the links', and what always comes last."""
+        leds = self._board.leds
+        if leds is None:
+            return
+        port = self._ports[leds.port]
+        shown = Cat(*(*links, *last)[-len(port) :])
+        lit = Cat(dropped[: max(0, len(port) - len(shown))], shown)
+        dark = Const(0, len(port) - len(lit))
+        m.d.comb += port.eq(Cat(lit, dark) if leds.active_high else ~Cat(lit, dark))
 
     def _link(self, m: Module, link: BoardLink) -> dict[str, Any]:
         """A link's PHY between pins and the device's connections, which are returned."""
@@ -179,46 +163,26 @@ class BoardTop(Elaboratable):
         return found
 
     def _clock_and_reset(self, m: Module) -> None:
-        """PLL, and a reset that ends once the clock is steady and no button is pressed."""
-        clock, locked, steady, pressed = Signal(), Signal(), Signal(), Signal()
-        m.submodules.pll = Instance(
-            "EHXPLLL",
-            p_CLKI_DIV=self._pll.reference,
-            p_CLKFB_DIV=self._pll.feedback,
-            p_CLKOP_DIV=self._pll.output,
-            p_CLKOP_CPHASE=self._pll.output - 1,
-            p_CLKOP_FPHASE=0,
-            p_CLKOP_ENABLE="ENABLED",
-            p_FEEDBK_PATH="CLKOP",
-            a_FREQUENCY_PIN_CLKI=f"{self._board.clock_input_hz / 1e6:g}",
-            a_FREQUENCY_PIN_CLKOP=f"{self._pll.output_hz / 1e6:g}",
-            i_CLKI=self.clk25,
-            i_CLKFB=clock,
-            i_RST=0,
-            i_STDBY=0,
-            i_PHASESEL0=0,
-            i_PHASESEL1=0,
-            i_PHASEDIR=0,
-            i_PHASESTEP=0,
-            i_PHASELOADREG=0,
-            i_PLLWAKESYNC=0,
-            i_ENCLKOP=1,
-            o_CLKOP=clock,
-            o_LOCK=locked,
-        )
+        """The clock, and a reset that ends once it is steady and no button is pressed."""
+        clock_in, reset = self._board.clock, self._board.reset
+        pins = ClockPins(self._ports.get(clock_in.port), self._ports.get(clock_in.port_n))
+        clock, locked = self._source.build(m, pins)
+        steady, pressed = Signal(), Signal()
         m.domains.power_on = power_on = ClockDomain(reset_less=True, local=True)
         m.domains.sync = sync = ClockDomain()
         m.d.comb += [power_on.clk.eq(clock), sync.clk.eq(clock)]
         m.submodules.locked = FFSynchronizer(locked, steady, o_domain="power_on", reset_less=True)
-        m.submodules.pressed = FFSynchronizer(self.reset, pressed, o_domain="power_on", reset_less=True)
+        if reset is not None:
+            button = self._ports[reset.port] if reset.active_high else ~self._ports[reset.port]
+            m.submodules.pressed = FFSynchronizer(button, pressed, o_domain="power_on", reset_less=True)
         count = Signal(range(RESET_CYCLES))
-        reset = Signal(init=1)
-        m.d.power_on += reset.eq(count != RESET_CYCLES - 1)
+        held = Signal(init=1)
+        m.d.power_on += held.eq(count != RESET_CYCLES - 1)
         with m.If(~steady | pressed):
             m.d.power_on += count.eq(0)
         with m.Elif(count != RESET_CYCLES - 1):
             m.d.power_on += count.eq(count + 1)
-        m.d.comb += sync.rst.eq(reset)
+        m.d.comb += sync.rst.eq(held)
 
 
 def _shape(port: dict[str, Any]) -> StreamShape:
@@ -260,7 +224,8 @@ def board_constraints(board: Board, links: Sequence[BoardLink] = ()) -> str:
         for index, site in enumerate(pin.sites):
             port = f"{pin.port}[{index}]" if pin.is_vector else pin.port
             lines.append(f'LOCATE COMP "{port}" SITE "{site}";')
-            lines.append(f'IOBUF PORT "{port}" {pin.attributes};')
+            attributes = " ".join(f"{name}={value}" for name, value in pin.attributes)
+            lines.append(f'IOBUF PORT "{port}" {attributes};')
     clocks = {board.clock_port: board.clock_input_hz} | {link.take_clock: link.clock_hz for link in links}
     lines += [f'FREQUENCY PORT "{port}" {hertz / 1e6:g} MHZ;' for port, hertz in clocks.items()]
     return "\n".join(lines) + "\n"

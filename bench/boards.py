@@ -1,0 +1,138 @@
+"""Each board with open tools, with a small network, to its bitstream: ``python -m bench.boards [BOARD ...]``.
+
+Writes what came of it to boards/records, and all of the boards into docs/boards.md (``--table``: only that).  No date
+and no time is recorded: the same tools give the same record.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rnngen.build import synthesize
+from rnngen.config import Board, list_boards, load_board
+from rnngen.config.board_record import ROUTED, BoardRecord, write_record
+from rnngen.errors import RnngenError
+from rnngen.flow import GenerateOptions, generate
+from rnngen.flow.boards import boards_page
+from rnngen.frontend import ImportOptions
+
+PAGE = Path(__file__).parents[1] / "docs" / "boards.md"
+INPUTS, UNITS, OUTPUTS = 8, 16, 4
+LIMIT_S = 3600.0
+"""Of a seed: a record should not depend on how busy the machine is."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What is put on the boards of a family.
+
+    Attributes:
+        kind: Of the recurrent layer.
+        multipliers: Asked for.
+        options: Of ``GenerateOptions``, beside these.
+    """
+
+    kind: str = "LSTM"
+    multipliers: int = 4
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def words(self) -> str:
+        """The network, for the record."""
+        more = "".join(f", {name.replace('_', ' ')} {value}" for name, value in self.options.items())
+        layers = f"{self.kind}({INPUTS}, {UNITS}) and Linear({UNITS}, {OUTPUTS})"
+        return f"{layers}, 8-bit weights, {self.multipliers} multipliers{more}"
+
+    def network(self) -> torch.nn.Module:
+        """With random weights."""
+        torch.manual_seed(0)
+        model = torch.nn.Sequential()
+        model.rnn = getattr(torch.nn, self.kind)(INPUTS, UNITS, batch_first=True)
+        model.head = torch.nn.Linear(UNITS, OUTPUTS)
+        return model
+
+
+TRIALS: Mapping[str, Trial] = {
+    "ice40": Trial("GRU", 2, {"weights": "spram", "activation_bits": 8}),
+}
+"""By family, where the common one does not fit: an LSTM's element-wise path takes all multipliers of an UP5K."""
+
+
+def routed(board: Board, folder: Path) -> BoardRecord:
+    """What place and route makes of the network on a board.
+
+    Raises:
+        RnngenError: if a tool is missing or fails.
+    """
+    trial = TRIALS.get(board.family, Trial())
+    imports = ImportOptions(select="rnn", head=("head",))
+    options = GenerateOptions(
+        imports=imports, board=board.name, multipliers=trial.multipliers, name="tiny", **trial.options
+    )
+    design = generate(trial.network(), folder / board.name, options)
+
+    def say(line: str) -> None:
+        print(f"{board.name}: {line}", file=sys.stderr, flush=True)
+
+    result = synthesize(design.folder, say, LIMIT_S)
+    size = 0 if result.bitstream is None else (design.folder / result.bitstream).stat().st_size
+    figures = {name: int(getattr(result, name)) for name in result.available}
+    return BoardRecord(
+        status=ROUTED,
+        flow="open",
+        tools=result.tool_version,
+        network=trial.words,
+        clock_target_hz=result.clock_target_hz,
+        fmax_hz=result.fmax_hz,
+        clock_met=result.clock_met,
+        used=figures,
+        available=dict(result.available),
+        bitstream_bytes=size,
+    )
+
+
+def run(names: list[str]) -> int:
+    """Records boards; 1 if one of them did not meet its clock, which leaves its record as it was."""
+    missed = 0
+    for name in names:
+        board = load_board(name)
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                record = routed(board, Path(folder))
+            except RnngenError as error:
+                print(f"boards: {name}: {error}", file=sys.stderr)
+                missed = 1
+                continue
+        if not record.clock_met:
+            reached = f"{(record.fmax_hz or 0) / 1e6:.1f} MHz of {record.clock_target_hz / 1e6:g}"
+            print(f"boards: {name} misses its clock: {reached}; its record stays as it was", file=sys.stderr)
+            missed = 1
+            continue
+        old = board.record
+        write_record(board.file, replace(record, note=old.note if old is not None else ""))
+    return missed
+
+
+def main() -> int:
+    """Runs the boards that are named, or all with open tools."""
+    parser = argparse.ArgumentParser(prog="bench.boards", description=__doc__)
+    parser.add_argument("boards", metavar="BOARD", nargs="*", help="default: all that the open tools route here")
+    parser.add_argument("--table", action="store_true", help="only write docs/boards.md")
+    arguments = parser.parse_args()
+    names = arguments.boards or [name for name in list_boards() if load_board(name).flows[0] == "open"]
+    missed = 0 if arguments.table else run(names)
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(boards_page(), encoding="utf-8")
+    return missed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

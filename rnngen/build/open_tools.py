@@ -1,0 +1,78 @@
+"""What of the open flow is a family's own: Yosys' command, place and route, the packer, and the constraints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from rnngen.build.netlist import Netlist
+from rnngen.build.open_ecp5 import Ecp5Tools
+from rnngen.config import Board
+from rnngen.errors import DesignError
+from rnngen.gateware.board_link import BoardLink
+
+
+class OpenTools(Protocol):
+    """The open tools of a family.  Commands are run in the folder of the netlist, whose files they name.
+
+    Attributes:
+        name: Of the flow, such as ``"yosys + nextpnr-ecp5"``.
+        nextpnr, packer: Console script and package of each.
+        synth: Yosys' command, to which ``-top`` is added.
+        constraints_file: Name of the file that ``constraints`` is written to.
+        cells: What nextpnr's report calls luts, ffs, dsps and block_rams: names whose numbers are added.
+    """
+
+    name: str
+    nextpnr: tuple[str, str]
+    packer: tuple[str, str]
+    synth: str
+    constraints_file: str
+    cells: Mapping[str, Sequence[str]]
+
+    def knows(self, part: str) -> bool:
+        """Whether it makes bitstreams for a part."""
+
+    def constraints(self, board: Board, links: Sequence[BoardLink]) -> str:
+        """Pins, electrical attributes and the clocks that come in."""
+
+    def prepare(self, netlist: Netlist, board: Board) -> str | None:
+        """Changes the flat netlist before it is placed; what is to be said of it."""
+
+    def place(self, board: Board, clock_hz: int, run: PlaceRun) -> list[str]:
+        """Arguments of nextpnr, which takes netlist.json and ``constraints_file``."""
+
+    def pack(self, board: Board, routed: str, bitstream: str) -> list[str]:
+        """Arguments of the packer."""
+
+
+@dataclass(frozen=True)
+class PlaceRun:
+    """One run of nextpnr: its seed, whether wires are taken up again, and the files that it writes."""
+
+    seed: int
+    again: bool
+    routed: str
+    report: str
+
+
+_TOOLS: Mapping[str, OpenTools] = {
+    "ecp5": Ecp5Tools(),
+}
+
+
+def open_tools(board: Board, design_dir: Path) -> OpenTools:
+    """The tools of a board's device.
+
+    Raises:
+        DesignError: if no open tool makes its bitstream.
+    """
+    tools = _TOOLS.get(board.family)
+    if "open" not in board.flows or tools is None or not tools.knows(board.part):
+        raise DesignError(
+            f"'{design_dir.name}' is for board '{board.name}', and no open tools make bitstreams for its {board.part} "
+            f"here; 'rnngen boards' says which flow it has."
+        )
+    return tools
