@@ -19,7 +19,8 @@ dry::command set_device {-name: -device_version:} 1 1 {
     if {![regexp {^GW[0-9][A-Z]+-(LV|UV)\d+[A-Z]+\d+[A-Z]*C\d/I\d$} $words]} {
         fail "$name: a part is such as GW1NR-LV9QN88PC6/I5, not $words"
     }
-    if {[regexp -inline {^GW[0-9][A-Z]+} $words] ne [regexp -inline {^GW[0-9][A-Z]+} $opt(-name)]} {
+    regexp {^(GW\d[A-Z]+)-[LU]V(\d+)} $words - series size
+    if {![regexp "^$series-$size\[A-D\]?\$" $opt(-name)]} {
         fail "$name: the part $words is no $opt(-name)"
     }
     set device $words

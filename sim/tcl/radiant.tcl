@@ -119,6 +119,9 @@ dry::command create_clock {-name: -period:#} 1 1 {
 dry::command set_false_path {-from: -to:} 0 0 {}
 
 dry::command ldc_set_location {-site:} 1 1 {
+    if {![regexp {^([A-Z]*\d+)$} $opt(-site)]} {
+        fail "$name: a site is such as 35 or A1, not $opt(-site)"
+    }
     place $name [lindex $words 0] $opt(-site)
 }
 
@@ -126,8 +129,11 @@ dry::command ldc_set_port {-iobuf:} 1 1 {
     check_port $name [lindex $words 0]
     foreach pair $opt(-iobuf) {
         lassign [split $pair =] key value
-        if {$key ni {IO_TYPE PULLMODE DRIVE SLEWRATE OPENDRAIN HYSTERESIS}} {
-            fail "$name: -iobuf has no $key"
+        if {![dict exists {IO_TYPE {LVCMOS33 LVCMOS25 LVCMOS18} PULLMODE {100K 10K 6P8K 3P3K NA UP}} $key]} {
+            fail "$name: -iobuf has no $key here"
+        }
+        if {$value ni [dict get {IO_TYPE {LVCMOS33 LVCMOS25 LVCMOS18} PULLMODE {100K 10K 6P8K 3P3K NA UP}} $key]} {
+            fail "$name: $key has no value $value"
         }
     }
 }

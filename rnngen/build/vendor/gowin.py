@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from rnngen.build.vendor.project import SCRIPT, Parts, clock_lines, headline, words
+from rnngen.config import Board
+from rnngen.errors import DesignError
 
 _PINS, _CLOCKS = "board.cst", "board.sdc"
 
@@ -41,7 +45,7 @@ def gowin_files(parts: Parts) -> dict[str, str]:
         name=parts.name,
         board=parts.board.description,
         script=SCRIPT,
-        variant=parts.board.variant,
+        variant=_device(parts.board),
         part=parts.board.part,
         sources=words(parts.texts),
         images=words(parts.images),
@@ -51,6 +55,22 @@ def gowin_files(parts: Parts) -> dict[str, str]:
         options="".join(f"set_option -{option} 1\n" for option in parts.board.options("gowin", "options")),
     )
     return {SCRIPT: script, _PINS: _cst(parts), _CLOCKS: _sdc(parts)}
+
+
+def _device(board: Board) -> str:
+    """What set_device calls the device beside its part: GW1NR-9C, of GW1NR-LV9QN88PC6/I5 whose die is a C.
+
+    Raises:
+        DesignError: if the part is written in another way.
+    """
+    named = re.fullmatch(r"(GW\d[A-Z]+)-[LU]V(\d+)[A-Z]{2}\d+.*", board.part)
+    if named is None:
+        raise DesignError(
+            f"Gowin EDA needs a part such as GW1NR-LV9QN88PC6/I5, not '{board.part}'; give it in the file of board "
+            f"'{board.name}'."
+        )
+    die = re.search(r"[A-Z]?$", board.variant)
+    return f"{named[1]}-{named[2]}{die[0] if die else ''}"
 
 
 def _cst(parts: Parts) -> str:

@@ -66,6 +66,21 @@ prj_close
 """
 
 
+# Radiant calls the single-port RAM of an iCE40 UltraPlus SP256K.
+_MEMORY_FILE = "sb_spram256ka.v"
+_MEMORY = """\
+module SB_SPRAM256KA (
+    input [13:0] ADDRESS, input [15:0] DATAIN, input [3:0] MASKWREN, input WREN, input CHIPSELECT, input CLOCK,
+    input STANDBY, input SLEEP, input POWEROFF, output [15:0] DATAOUT
+);
+    SP256K ram (
+        .AD(ADDRESS), .DI(DATAIN), .MASKWE(MASKWREN), .WE(WREN), .CS(CHIPSELECT), .CK(CLOCK),
+        .STDBY(STANDBY), .SLEEP(SLEEP), .PWROFF_N(POWEROFF), .DO(DATAOUT)
+    );
+endmodule
+"""
+
+
 def diamond_files(parts: Parts) -> dict[str, str]:
     """Script and preferences, which are those of the open flow."""
     links = inside(parts.design).links or ()
@@ -74,10 +89,23 @@ def diamond_files(parts: Parts) -> dict[str, str]:
 
 
 def radiant_files(parts: Parts) -> dict[str, str]:
-    """Script and constraints."""
+    """Script and constraints, and the memory of the open flow's name where the design has one.
+
+    Raises:
+        DesignError: if the clock is made by a PLL, which the open flow and Radiant do not have in common.
+    """
     board = parts.board
-    script = _RADIANT.format(**_common(parts), device=f"{board.part}-{board.package}I", clocks=_CLOCKS, pins=_PINS)
-    return {SCRIPT: script, _PINS: _pdc(parts), _CLOCKS: _sdc(parts)}
+    used = "\n".join(parts.texts.values())
+    if re.search(r"^\s*SB_PLL40_PAD\b", used, re.MULTILINE):
+        raise DesignError(
+            f"Radiant's project takes the clock of board '{board.name}' as it comes, {board.clock.input_hz / 1e6:g} "
+            f"MHz; generate the design with --clock {board.clock.input_hz / 1e6:g}."
+        )
+    adapters = {_MEMORY_FILE: _MEMORY} if re.search(r"\bSB_SPRAM256KA\b", used) else {}
+    common = _common(parts)
+    common["sources"] += words(adapters)
+    script = _RADIANT.format(**common, device=f"{board.part}-{board.package}I", clocks=_CLOCKS, pins=_PINS)
+    return {SCRIPT: script, _PINS: _pdc(parts), _CLOCKS: _sdc(parts), **adapters}
 
 
 def _common(parts: Parts) -> dict[str, str]:
@@ -108,7 +136,9 @@ def _pdc(parts: Parts) -> str:
     lines = [headline(parts)]
     for bit, site, pin in parts.bits:
         lines.append(f"ldc_set_location -site {{{site}}} [get_ports {{{bit}}}]")
-        attributes = " ".join(f"{name}={value}" for name, value in pin.attributes)
+        # The board's attributes are those of the open flow: a pull-up is all that they may ask for.
+        pulled = " PULLMODE=100K" if dict(pin.attributes).get("pullup") == "yes" else " PULLMODE=NA"
+        attributes = f"IO_TYPE=LVCMOS33{pulled}"
         lines.append(f"ldc_set_port -iobuf {{{attributes}}} [get_ports {{{bit}}}]")
     return "\n".join(lines) + "\n"
 

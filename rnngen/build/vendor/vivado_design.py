@@ -199,10 +199,10 @@ def design_files(parts: Parts) -> dict[str, str]:
 
 
 def module_ports(verilog: str) -> dict[str, int]:
-    """Bits of each port of the first module of a text, by name, as Amaranth writes it."""
+    """Bits of each port of the first module of a text, by name."""
     body = verilog[verilog.index("\nmodule ") : verilog.index("\nendmodule")]
-    pattern = r"^\s*(?:input|output)\s+(?:wire|reg)?\s*(?:\[(\d+):0\])?\s*(\w+)\s*;"
-    return {name: int(high or 0) + 1 for high, name in re.findall(pattern, body, re.MULTILINE)}
+    pattern = r"\b(?:input|output)\s+(?:wire|reg)?\s*(?:\[(\d+):0\])?\s*(\w+)\s*[;,)\n]"
+    return {name: int(high or 0) + 1 for high, name in re.findall(pattern, body)}
 
 
 def _mega(parts: Parts) -> str:
