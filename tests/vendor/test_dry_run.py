@@ -246,7 +246,7 @@ REFUSED = [
     ("arty", "build.tcl", "    adder.v\n", "    subtractor.v\n", "the file subtractor.v is missing"),
     ("arty", "build.tcl", "    adder.v\n", "    ../adder.v\n", "the file ../adder.v is missing"),
     ("arty", "build.tcl", IMAGES, "", "reads bias.hex, which is no file of the project"),
-    ("arty", "build.tcl", "opt_design\nplace", "place_design\nopt_design\nplace", "place_design comes before opt_design"),
+    ("arty", "build.tcl", "opt_design\nplace", "place_design\nopt_design\nplace", "comes before opt_design"),
     ("arty", "build.tcl", "xc7a35ticsg324-1L\nset", "xc7a35t\nset", "a part is such as xc7a35ticsg324-1L"),
     ("arty", "build.tcl", "report_timing", "# report_timing", "the end comes before report_timing_summary"),
     ("arty", "board.xdc", "led[3]", "led[4]", "the top has no port led[4]"),

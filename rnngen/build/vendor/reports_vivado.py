@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import replace
 
@@ -18,12 +17,12 @@ def vivado_version(report: Report) -> str:
 def read_vivado(utilisation: Report, timing: Report, target_hz: int) -> Routed:
     """The figures of a routed design.  Block RAMs are counted in halves of 18 Kbit, as a RAMB36 is two of them."""
     utilisation.found(r"^\| Design State\s*:\s*Routed", "that the design is routed")
-    memories, available = _row(utilisation, r"RAMB36/FIFO"), _row(utilisation, "Block RAM Tile")[1]
+    tiles, halves = _row(utilisation, "RAMB36/FIFO", "RAMB36"), _row(utilisation, "RAMB18", "RAMB18")
     amounts = {
-        "luts": _row(utilisation, "(?:Slice|CLB) LUTs"),
-        "ffs": _row(utilisation, "(?:Slice|CLB) Registers"),
-        "dsps": _row(utilisation, "DSPs"),
-        "block_rams": (2 * memories[0] + _row(utilisation, "RAMB18")[0], 2 * available),
+        "luts": _row(utilisation, "(?:Slice|CLB) LUTs", "LUTs"),
+        "ffs": _row(utilisation, "(?:Slice|CLB) Registers", "registers"),
+        "dsps": _row(utilisation, "DSPs", "DSPs"),
+        "block_rams": (2 * tiles[0] + halves[0], halves[1]),
     }
     # Setup, hold and pulse width: those of the whole design, so paths between clocks count, too.
     slacks = timing.found(
@@ -37,8 +36,8 @@ def read_vivado(utilisation: Report, timing: Report, target_hz: int) -> Routed:
     return replace(found, clock_met=not any(errors), critical_path=_critical_path(timing))
 
 
-def _row(report: Report, name: str) -> tuple[int, int]:
-    """Used and available of a row, found under the heads of its table; a half tile counts as a whole one."""
+def _row(report: Report, name: str, what: str) -> tuple[int, int]:
+    """Used and available of a row, found under the heads of its table."""
     heads: list[str] = []
     for line in report.text.splitlines():
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
@@ -46,9 +45,9 @@ def _row(report: Report, name: str) -> tuple[int, int]:
             heads = cells
         elif heads and re.fullmatch(rf"{name}\*?", cells[0]) and len(cells) == len(heads):
             used, available = (cells[heads.index(head)] for head in ("Used", "Available"))
-            if re.fullmatch(r"\d+(\.5)?", used) and available.isdigit():
-                return math.ceil(float(used)), int(available)
-    raise report.lacks(f"how many of '{name}' are used and available")
+            if used.isdigit() and available.isdigit():
+                return int(used), int(available)
+    raise report.lacks(f"how many {what} are used and available")
 
 
 def _clocks(timing: Report) -> list[Clock]:
