@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rnngen.config import load_board
+from rnngen.config import Board, load_board
+from rnngen.config.board import board_entry
 
 BOARDS = Path(__file__).parent / "boards"
 
@@ -36,16 +37,17 @@ endmodule
 UNUSED = "module unused (input a);\nendmodule\n"
 
 
-def board_name(name: str) -> str:
-    """What a design says of its board: a name, or the file of one that tests bring along."""
+def known_board(name: str) -> Board:
+    """A board of rnngen's, or one that tests bring along."""
     own = BOARDS / f"{name}.toml"
-    return str(own) if own.exists() else name
+    return load_board(str(own) if own.exists() else name)
 
 
 def make_design(
     folder: Path, board: str, in_bits: int = 16, out_bits: int = 16, more: str = "", **changes: Any
 ) -> Path:
     """A design folder; ``more`` are further ports of its core."""
+    made_for = known_board(board)
     core = CORE.replace("IN:0", f"{in_bits - 1}:0").replace("OUT:0", f"{out_bits - 1}:0").replace("MORE", more)
     contents = {
         "rtl/loop.v": core,
@@ -57,8 +59,8 @@ def make_design(
     document: dict[str, Any] = {
         "generator": "rnngen",
         "top": "loop",
-        "board": {"name": board_name(board)},
-        "clock_hz_target": load_board(board_name(board)).clock.target_hz,
+        "board": board_entry(made_for),
+        "clock_hz_target": made_for.clock.target_hz,
         "ports": {
             "s_axis": {"tdata_bits": in_bits, "beats_per_step": 2},
             "m_axis": {"tdata_bits": out_bits, "beats_per_step": 2},

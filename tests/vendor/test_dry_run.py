@@ -14,9 +14,8 @@ import pytest
 
 from rnngen.build.vendor.dry_run import _TKINTER, dry_run, run_stand_ins, tcl_interpreter
 from rnngen.build.vendor.run import Written, write_vendor_project
-from rnngen.config import load_board
 from rnngen.errors import DesignError, PlanError, ToolError
-from tests.vendor.projects import board_name, make_design
+from tests.vendor.projects import known_board, make_design
 
 HAS_TKINTER = importlib.util.find_spec("_tkinter") is not None
 pytestmark = pytest.mark.skipif(
@@ -80,7 +79,7 @@ def values(calls: Calls, command: str, option: str | None = None) -> list[str]:
 
 @pytest.mark.parametrize(("name", "flow"), BOARDS)
 def test_a_script_runs_to_its_end(written: Callable[[str], Written], name: str, flow: str) -> None:
-    board, project = load_board(board_name(name)), written(name)
+    board, project = known_board(name), written(name)
     calls = run(project)
     assert calls[-1] == ["end", "0"]
     assert BITSTREAM[flow] in calls

@@ -14,11 +14,10 @@ import pytest
 from rnngen.build.result import SynthesisResult
 from rnngen.build.vendor import project
 from rnngen.cli import main
-from rnngen.config import load_board
 from rnngen.errors import DesignError, PlanError, ToolError
 from rnngen.flow import dry_run, synthesize
 from rnngen.gateware.board_top import board_verilog
-from tests.vendor.projects import make_design
+from tests.vendor.projects import known_board, make_design
 from tests.vendor.test_reports import FILES, REPORTS
 
 # A gw_sh that checks where it runs, and leaves reports and a bitstream as Gowin EDA does.
@@ -56,14 +55,14 @@ def gw_sh(folder: Path, old: str = "", new: str = "", bitstream: bool = True, mo
 def top_of(board: str, hertz: int) -> str:
     """The board's top around the stand-in core, made once."""
     ports = {name: {"tdata_bits": 16, "beats_per_step": 2} for name in ("s_axis", "m_axis")}
-    return board_verilog({"top": "loop", "clock_hz_target": hertz, "ports": ports}, load_board(board))
+    return board_verilog({"top": "loop", "clock_hz_target": hertz, "ports": ports}, known_board(board))
 
 
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """The stand-in core has no network behind it that could be read back."""
     monkeypatch.setattr(
-        project, "board_verilog", lambda design, board: top_of(str(board.file), design["clock_hz_target"])
+        project, "board_verilog", lambda design, board: top_of(board.name, design["clock_hz_target"])
     )
     module = sys.modules["rnngen.flow.synthesize"]  # the function of this name hides it
     monkeypatch.setattr(module, "read_design", lambda folder: SimpleNamespace(folder=Path(folder)))

@@ -14,7 +14,8 @@ from rnngen.build.publish import SYNTHESIS_FOLDER, publish
 from rnngen.build.result import SynthesisResult
 from rnngen.build.vendor.flows import VENDOR_FLOWS, VendorFlow
 from rnngen.build.vendor.project import Project, read_parts, write_project
-from rnngen.config import Board, load_board
+from rnngen.config import Board
+from rnngen.config.board import board_of
 from rnngen.emit.folder import read_document
 from rnngen.errors import DesignError, PlanError, ToolError
 
@@ -60,7 +61,7 @@ def design_board(design_dir: Path) -> Board:
     design = read_document(design_dir)
     if design["board"] is None:
         raise DesignError(f"'{design_dir}' was made for no board: generate it again with --board.")
-    return load_board(design["board"]["name"])
+    return board_of(design["board"])
 
 
 def synthesize_with_vendor(
