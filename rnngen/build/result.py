@@ -61,8 +61,9 @@ class SynthesisResult:
         bitstream: path relative to DIR; None when the clock was missed.
         seconds: the whole run.  stages: seconds of each tool, the successful seed's for nextpnr.
         measured: true, as every figure comes from a placed and routed design.
-        seeds_tried: in order, the last or the best one being ``seed``.  routed_again: whether the router took wires of
-            it up again, as no seed had met the clock.  available: the device's totals.
+        seed: None where the tool takes none.  seeds_tried: in order, the last or the best one being ``seed``.
+            routed_again: whether the router took wires of it up again, as no seed had met the clock.  available: the
+            device's totals.
     """
 
     tool: str
@@ -79,7 +80,7 @@ class SynthesisResult:
     bitstream: str | None
     seconds: float
     measured: bool
-    seed: int
+    seed: int | None
     seeds_tried: tuple[int, ...]
     routed_again: bool
     critical_path: CriticalPath | None

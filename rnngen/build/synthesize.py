@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -14,16 +13,14 @@ from typing import Any
 
 from rnngen.build.open_tools import OpenTools, PlaceRun, open_tools
 from rnngen.build.process import run_tool
+from rnngen.build.publish import SYNTHESIS_FOLDER, publish
 from rnngen.build.result import Routed, SynthesisResult, read_report
 from rnngen.build.tools import console_script, package_version
 from rnngen.config import Board
 from rnngen.config.board import board_of
-from rnngen.emit.folder import FileEntry, check_files, json_bytes, read_document, write_atomically
+from rnngen.emit.folder import FileEntry, check_files, read_document
 from rnngen.errors import DesignError, ToolError
 from rnngen.gateware.board_top import board_top_name, board_verilog, inside
-
-SYNTHESIS_FILE = "synthesis.json"
-SYNTHESIS_FOLDER = "synthesis"
 
 DEFAULT_SEEDS = (1, 2, 3, 4)
 DEFAULT_TIME_LIMIT_S = 600.0
@@ -105,7 +102,7 @@ def synthesize(
             stages={name: round(seconds, 1) for name, seconds in stages.items()},
             available=routed.available,
         )
-        _publish(work, design_dir, result)
+        publish(work, design_dir, result)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     progress(f"synthesize: {result.fmax_hz / 1e6:.1f} MHz, clock {'met' if result.clock_met else 'missed'}")
@@ -239,19 +236,6 @@ def _pack(job: _Job, attempt: _Attempt) -> float:
     if seconds is None:
         raise ToolError(f"{packer} had not finished after {_PACK_LIMIT_S:.0f} s: run it again.")
     return seconds
-
-
-def _publish(work: Path, design_dir: Path, result: SynthesisResult) -> None:
-    """Logs, netlist and bitstream into DIR/synthesis, then the figures; an older result goes first."""
-    figures, folder = design_dir / SYNTHESIS_FILE, design_dir / SYNTHESIS_FOLDER
-    try:
-        figures.unlink(missing_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(work, folder)
-        folder.chmod(0o755)
-    except OSError as error:
-        raise DesignError(f"'{folder}' cannot be written: {error.strerror}.") from error
-    write_atomically(figures, json_bytes(result.to_dict()))
 
 
 def _stage(script: tuple[str, str]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, NoReturn
 
 from rnngen.cli import boards, check, factorize, partition, prune
+from rnngen.flow.synthesize import FLOWS
 from rnngen.frontend.options import NONLINEARITIES, OUTPUTS
 from rnngen.plan.dsp import DSPS
 from rnngen.plan.external import MemoryPort
@@ -219,7 +220,16 @@ def make_parser() -> argparse.ArgumentParser:
         help="of external weights: exact, of the plan's latency (default), or axiram, cocotbext-axi's (with --stall)",
     )  # fmt: skip
     simulate.add_argument("--waves", action="store_true", help="write simulation/waves.vcd")
-    _add_design(_command(commands, "synthesize", "place and route for the design's board"))
+    synthesize = _command(commands, "synthesize", "place and route for the design's board")
+    _add_design(synthesize)
+    synthesize.add_argument(
+        "--flow", metavar="FLOW",
+        help=f"{', '.join(FLOWS)}: a vendor's tool gets its project in DIR/FLOW (default: the board's first)",
+    )  # fmt: skip
+    synthesize.add_argument(
+        "--dry-run", action="store_true",
+        help="write a vendor's project and run its script with stand-ins for the vendor's commands; no tool is needed",
+    )  # fmt: skip
     _add_design(_command(commands, "report", "write the HTML report"))
     factorize.add_arguments(_command(commands, "factorize", factorize.SUMMARY))
     prune.add_arguments(_command(commands, "prune", prune.SUMMARY))

@@ -12,10 +12,18 @@ from typing import Any
 from rnngen.build import find_tools
 from rnngen.cli import boards, check, factorize, partition, prune, system
 from rnngen.cli.arguments import make_parser
-from rnngen.cli.text import design_lines, emulation_lines, inspect_lines, simulation_lines, synthesis_lines, tool_lines
+from rnngen.cli.text import (
+    design_lines,
+    dry_run_lines,
+    emulation_lines,
+    inspect_lines,
+    simulation_lines,
+    synthesis_lines,
+    tool_lines,
+)
 from rnngen.emit.folder import is_system
 from rnngen.errors import DataError, RnngenError, VerificationError
-from rnngen.flow import GenerateOptions, emulate, generate, report, simulate, synthesize
+from rnngen.flow import GenerateOptions, dry_run, emulate, generate, report, simulate, synthesize
 from rnngen.flow.arrays import read_lengths, write_array
 from rnngen.flow.states import write_states
 from rnngen.frontend import ImportOptions, inspect
@@ -138,7 +146,10 @@ def _simulate(arguments: argparse.Namespace) -> Result:
 
 
 def _synthesize(arguments: argparse.Namespace) -> Result:
-    result = synthesize(arguments.design, _say)
+    if arguments.dry_run:
+        dry = dry_run(arguments.design, _say, arguments.flow)
+        return dry.to_dict(), dry_run_lines(dry.to_dict())
+    result = synthesize(arguments.design, _say, arguments.flow)
     return result.to_dict(), synthesis_lines(result.to_dict())
 
 

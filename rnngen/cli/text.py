@@ -178,6 +178,14 @@ def synthesis_lines(figures: dict[str, Any]) -> list[str]:
     ]
 
 
+def dry_run_lines(figures: dict[str, Any]) -> list[str]:
+    """A vendor's script that ran with stand-ins."""
+    return [
+        f"Dry run of {figures['script']} for {figures['part']}: {figures['calls']} commands, to its end.",
+        "No tool of the vendor ran: its commands were stand-ins, which check names, options, files and ports.",
+    ]
+
+
 def _clock_lines(clocks: Sequence[dict[str, Any]]) -> list[str]:
     """Each clock, where there are several."""
     if len(clocks) < 2:

@@ -11,7 +11,7 @@ from rnngen.flow.prune import PruneReport, fit, prune, prune_masks
 from rnngen.flow.report import report
 from rnngen.flow.simulate import SimulationReport, simulate
 from rnngen.flow.simulate_system import SystemReport, simulate_system
-from rnngen.flow.synthesize import synthesize
+from rnngen.flow.synthesize import dry_run, synthesize
 from rnngen.passes.prune_layers import FitOptions, PruneOptions
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "SimulationReport",
     "SystemReport",
     "check",
+    "dry_run",
     "emulate",
     "exact_network",
     "factorize",

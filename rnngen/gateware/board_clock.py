@@ -13,7 +13,9 @@ from amaranth.hdl import Const, Module, Signal, Value
 
 from rnngen.config import Board
 from rnngen.errors import PlanError
+from rnngen.gateware.board_clock_amd import AmdClock
 from rnngen.gateware.board_clock_ecp5 import Ecp5Pll
+from rnngen.gateware.board_clock_intel import IntelPll
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,10 @@ class InputClock:
 
 _PLLS: Mapping[str, Callable[[Board, int], ClockSource]] = {
     "ecp5": Ecp5Pll.of,
+    "xc7": AmdClock.of,
+    "xcu": AmdClock.of,
+    "cyclonev": IntelPll.of,
+    "max10": IntelPll.of,
 }
 """By family: what makes a clock of a board's, or raises PlanError with the clocks that can be made."""
 
