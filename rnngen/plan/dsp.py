@@ -37,6 +37,8 @@ DSPS = {
     dsp.name: dsp
     for dsp in (
         Dsp("ecp5", 18, 18, "ecp5", "Lattice ECP5, MULT18X18D (sysDSP usage guide FPGA-TN-02205)"),
+        Dsp("ice40", 16, 16, "generic", "Lattice iCE40 UltraPlus, SB_MAC16 (iCE40 technology library)"),
+        Dsp("gowin", 18, 18, "generic", "Gowin LittleBee and Arora, MULT18X18 (DSP user guide UG287)"),
         Dsp("dsp48e1", 25, 18, "generic", "AMD 7 series, DSP48E1 (user guide UG479)"),
         Dsp("dsp48e2", 27, 18, "generic", "AMD UltraScale and UltraScale+, DSP48E2 (user guide UG579)"),
     )
