@@ -59,7 +59,8 @@ def test_single_port_ram(tmp_path: Path) -> None:
     response = bench.run(tmp_path, stimulus)
     for width, _ in CASES:
         name = f"rnn_weight_spram_{width}"
-        inputs = {port: stimulus[name, port][:, 0] for port in ("address", "write_enable", "write_address", "write_data")}
+        ports = ("address", "write_enable", "write_address", "write_data")
+        inputs = {port: stimulus[name, port][:, 0] for port in ports}
         written: dict[int, int] = {}
         checked = 0
         for cycle in range(CYCLES - 1):
