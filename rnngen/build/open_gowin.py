@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rnngen.build.netlist import Netlist
+from rnngen.build.result import Counted
 from rnngen.config import Board
 from rnngen.gateware.board_link import BoardLink
 
@@ -25,9 +26,10 @@ class GowinTools:
     synth = "synth_gowin"
     constraints_file = "board.cst"
     suffix = "fs"
-    cells: Mapping[str, Sequence[str]] = {
-        "luts": ("LUT4",), "ffs": ("DFF",), "dsps": ("MULT18X18", "MULT9X9"), "block_rams": ("BSRAM",)
-    }  # fmt: skip
+    counted = Counted(
+        {"luts": ("LUT4",), "ffs": ("DFF",), "dsps": ("MULT18X18", "MULT9X9"), "block_rams": ("BSRAM",)},
+        halves=("MULT9X9",),
+    )
 
     def knows(self, part: str) -> bool:
         """The parts that were tried."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rnngen.build.netlist import Netlist
+from rnngen.build.result import Counted
 from rnngen.config import Board
 from rnngen.gateware.board_link import BoardLink
 
@@ -25,14 +26,16 @@ class Ice40Tools:
     synth = "synth_ice40 -device u -dsp"
     constraints_file = "board.pcf"
     suffix = "bin"
-    # A logic cell holds a LUT and a flip-flop, of which either may be unused; flip-flops are counted in the netlist.
-    cells: Mapping[str, Sequence[str]] = {
-        "luts": ("ICESTORM_LC",),
-        "ffs": ("SB_DFF*",),
-        "dsps": ("ICESTORM_DSP",),
-        "block_rams": ("ICESTORM_RAM",),
-        "single_port_rams": ("ICESTORM_SPRAM",),
-    }
+    # A logic cell holds a LUT and a flip-flop, of which either may be unused.
+    counted = Counted(
+        {
+            "luts": ("ICESTORM_LC",),
+            "dsps": ("ICESTORM_DSP",),
+            "block_rams": ("ICESTORM_RAM",),
+            "single_port_rams": ("ICESTORM_SPRAM",),
+        },
+        netlist_ffs=tuple(f"SB_DFF{enable}{reset}" for enable in ("", "E") for reset in ("", "SR", "R", "SS", "S")),
+    )
 
     def knows(self, part: str) -> bool:
         """The UltraPlus: the others have no multipliers."""

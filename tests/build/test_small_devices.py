@@ -44,10 +44,11 @@ def test_the_clock_that_comes_in_needs_no_pll(name: str, hertz: int) -> None:
     assert isinstance(clock_source(load_board(name), hertz), InputClock)
 
 
-@pytest.mark.parametrize(("name", "mhz", "near"), [("icebreaker", 13, "12 or 16.125"), ("tang-nano-20k", 28, "27.9")])
-def test_a_clock_that_no_pll_makes_is_refused(name: str, mhz: int, near: str) -> None:
-    with pytest.raises(PlanError, match=rf"^The board's PLL cannot make {mhz} MHz of \d+ MHz: ask for {near}"):
-        clock_source(load_board(name), mhz * 1_000_000)
+@pytest.mark.parametrize(("name", "mhz"), [("icebreaker", 13.0), ("tang-nano-20k", 28.001)])
+def test_a_clock_that_no_pll_makes_is_refused(name: str, mhz: float) -> None:
+    message = rf"^The board's PLL cannot make {mhz:g} MHz of \d+ MHz: ask for [\d.]+ or [\d.]+ MHz\.$"
+    with pytest.raises(PlanError, match=message):
+        clock_source(load_board(name), round(mhz * 1e6))
 
 
 def test_constraints_of_an_ice40() -> None:
@@ -74,7 +75,7 @@ def gru(folder: Path, inputs: int, hidden: int) -> Path:
 @pytest.mark.parametrize(
     ("hidden", "weights", "message"),
     [
-        (64, "chip", r"the memories need [\d,]+ bits and its block RAM has 122,880; --weights spram puts the weights"),
+        (80, "chip", r"the memories need [\d,]+ bits and its block RAM has 122,880; --weights spram puts the weights"),
         (256, "spram", r"takes \d blocks of single-port RAM .* has 4: use fewer multipliers"),
     ],
 )
