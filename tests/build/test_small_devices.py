@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from rnngen.build import synthesize
 from rnngen.build.open_gowin import GowinTools
 from rnngen.build.open_ice40 import Ice40Tools
 from rnngen.config import load_board
@@ -91,3 +92,29 @@ def test_a_board_without_single_port_ram_says_so(tmp_path: Path) -> None:
     options = GenerateOptions(board="tang-nano-9k", activation_bits=8, weights="spram")
     with pytest.raises(PlanError, match=r"board 'tang-nano-9k' has none: leave it away\.$"):
         generate(gru(tmp_path, 8, 16), tmp_path / "design", options)
+
+
+NETWORKS = {  # inputs, hidden units, options; DSP blocks and single-port RAMs that are planned
+    "icebreaker": (8, 64, {"activation_bits": 8, "weights": "spram"}, 8, 1),
+    "tang-nano-9k": (8, 32, {"activation_bits": 8, "loadable": True}, None, 0),
+    "tang-nano-20k": (8, 64, {"activation_bits": 8}, None, 0),
+}
+BEGINS = {"bin": b"\xff\x00\x00\xff\x7e\xaa\x99\x7e", "fs": b"//"}  # icepack's preamble; gowin_pack's comment
+
+
+@pytest.mark.synthesis
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_to_its_bitstream(tmp_path: Path, name: str) -> None:
+    inputs, hidden, more, dsps, single_port_rams = NETWORKS[name]
+    options = GenerateOptions(board=name, calibrate=tmp_path / "x.npy", **more)
+    design = generate(gru(tmp_path, inputs, hidden), tmp_path / "design", options)
+    result = synthesize(design.folder, print, time_limit_s=1800, seeds=(1, 2))
+    assert result.clock_met
+    assert result.fmax_hz >= load_board(name).clock.target_hz
+    assert result.single_port_rams == single_port_rams
+    assert dsps is None or result.dsps == dsps
+    for resource, used in (("luts", result.luts), ("ffs", result.ffs), ("block_rams", result.block_rams)):
+        assert 0 < used <= result.available[resource] == getattr(load_board(name).budget, resource)
+    assert result.bitstream is not None
+    bitstream = design.folder / result.bitstream
+    assert bitstream.read_bytes().startswith(BEGINS[bitstream.suffix[1:]])
