@@ -26,7 +26,7 @@ from rnngen.passes.banked import fit_network, with_masks
 from rnngen.passes.fold import fold
 from rnngen.passes.prune_layers import FitOptions
 from rnngen.passes.quantise import quantise
-from rnngen.plan.dsp import DSPS, Dsp
+from rnngen.plan.dsp import COMMON_WIDTH, DSPS, ELEMENT_BITS, Dsp
 from rnngen.plan.external import MemoryPort
 from rnngen.plan.memory import (
     SINGLE_PORT_BANKS,
@@ -125,6 +125,7 @@ def generate(
     top = check_identifier(options.name) if options.name is not None else None
     network, quantised, description = quantised_model(model, options)
     dsp = _dsp(options, board)
+    _check_dsp(quantised, dsp)
     plan = _plan(quantised, options, board, dsp, pipeline)
     if options.weights == "external":
         widths = [layer.formats.product.weight_width for layer in quantised.layers]
@@ -330,6 +331,20 @@ def _budget(options: GenerateOptions, board: Board | None) -> Budget:
         return Budget(options.multipliers)
     assert options.dsps is not None
     return Budget(options.dsps, options.dsps)
+
+
+def _check_dsp(quantised: QuantisedNetwork, dsp: Dsp | None) -> None:
+    """Refuses products that a small DSP block does not hold, so that each takes one, as the plan counts them."""
+    if dsp is None or dsp.narrow >= COMMON_WIDTH:
+        return
+    elements = quantised.activation_bits + ELEMENT_BITS
+    widest = max(elements, *(layer.formats.product.operand_width for layer in quantised.layers))
+    if widest > dsp.narrow:
+        raise PlanError(
+            f"A DSP block of {dsp.name} multiplies {dsp.wide} x {dsp.narrow} bits, and --activation-bits "
+            f"{quantised.activation_bits} makes operands of up to {widest}: give fewer, at most "
+            f"{dsp.narrow - ELEMENT_BITS}; 8 keep the tables small, too."
+        )
 
 
 def _check_single_port(quantised: QuantisedNetwork, plan: NetworkPlan, board: Board | None) -> None:

@@ -33,6 +33,11 @@ class Dsp:
     devices: str
 
 
+COMMON_WIDTH = 18
+"""Bits of the narrow operand of the usual DSP blocks, which hold the element-wise products of 16-bit activations."""
+ELEMENT_BITS = 2
+"""By which operands of the element-wise path are wider than activations: a gate's sign, a state's guard bits."""
+
 DSPS = {
     dsp.name: dsp
     for dsp in (

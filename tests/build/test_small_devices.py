@@ -88,6 +88,12 @@ def test_weights_without_room_are_refused(tmp_path: Path, hidden: int, weights: 
     assert not (tmp_path / "design").exists()
 
 
+def test_operands_wider_than_the_multiplier_are_refused(tmp_path: Path) -> None:
+    options = GenerateOptions(board="icebreaker", weights="spram")
+    with pytest.raises(PlanError, match=r"^A DSP block of ice40 multiplies 16 x 16 bits, and --activation-bits 16"):
+        generate(gru(tmp_path, 8, 16), tmp_path / "design", options)
+
+
 def test_a_board_without_single_port_ram_says_so(tmp_path: Path) -> None:
     options = GenerateOptions(board="tang-nano-9k", activation_bits=8, weights="spram")
     with pytest.raises(PlanError, match=r"board 'tang-nano-9k' has none: leave it away\.$"):
