@@ -125,15 +125,11 @@ def generate(
     top = check_identifier(options.name) if options.name is not None else None
     network, quantised, description = quantised_model(model, options)
     dsp = _dsp(options, board)
-    _check_dsp(quantised, dsp)
     plan = _plan(quantised, options, board, dsp, pipeline)
     if options.weights == "external":
         widths = [layer.formats.product.weight_width for layer in quantised.layers]
         plan = plan.with_memory(_memory_port(options), widths)
-    if options.weights == "spram":
-        _check_single_port(quantised, plan, board)
-    if board is not None:
-        _check_memory(quantised, plan, board, options.weights == "spram")
+    _check_memory(quantised, plan, board, options)
     return write_design(
         target,
         network,
@@ -158,7 +154,7 @@ def plan_for_board(quantised: QuantisedNetwork, options: GenerateOptions, board:
     """
     clock_hz = _clock_hz(options, board)
     plan = _plan(quantised, options, board, _dsp(options, board), _pipeline(options, clock_hz))
-    _check_memory(quantised, plan, board)
+    _check_memory(quantised, plan, board, options)
     return plan, clock_hz
 
 
@@ -305,6 +301,8 @@ def calibration_input(options: GenerateOptions, network: Network) -> tuple[Float
 def _plan(
     quantised: QuantisedNetwork, options: GenerateOptions, board: Board | None, dsp: Dsp | None, pipeline: Pipeline
 ) -> NetworkPlan:
+    _check_dsp(quantised, dsp)
+
     def plan_of(streams: int) -> NetworkPlan:
         return _planned(block_shapes(quantised, streams, options.spaced, dsp), options, board, pipeline)
 
@@ -364,8 +362,15 @@ def _check_single_port(quantised: QuantisedNetwork, plan: NetworkPlan, board: Bo
             )
 
 
-def _check_memory(quantised: QuantisedNetwork, plan: NetworkPlan, board: Board, single_port: bool) -> None:
+def _check_memory(
+    quantised: QuantisedNetwork, plan: NetworkPlan, board: Board | None, options: GenerateOptions
+) -> None:
     """Refuses a design whose memories exceed the device, saying which width would fit."""
+    single_port = options.weights == "spram"
+    if single_port:
+        _check_single_port(quantised, plan, board)
+    if board is None:
+        return
     needed, have = total_memory_bits(quantised, plan), board.budget.block_ram_bits
     weights = sum(int(engine.words * engine.multipliers) for engine in plan.engines)
     if single_port:

@@ -28,7 +28,7 @@ from rnngen.gateware.loader import LoadableMemory
 from rnngen.gateware.registers import IDENTITY
 from rnngen.gateware.top import loadable_memories
 from rnngen.host import SocketTransport
-from tests.build.test_small_devices import gru
+from tests.boards.test_small_devices import gru
 
 SECONDS = 300.0
 
