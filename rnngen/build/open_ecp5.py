@@ -40,6 +40,7 @@ class Ecp5Tools:
     synth = "synth_ecp5"
     constraints_file = "board.lpf"
     suffix = "bit"
+    flat = False
     counted = Counted(
         {"luts": ("TRELLIS_COMB",), "ffs": ("TRELLIS_FF",), "dsps": ("MULT18X18D",), "block_rams": ("DP16KD",)}
     )

@@ -26,6 +26,7 @@ class GowinTools:
     synth = "synth_gowin"
     constraints_file = "board.cst"
     suffix = "fs"
+    flat = True
     counted = Counted(
         {"luts": ("LUT4",), "ffs": ("DFF",), "dsps": ("MULT18X18", "MULT9X9"), "block_rams": ("BSRAM",)},
         halves=("MULT9X9",),

@@ -26,6 +26,7 @@ class Ice40Tools:
     synth = "synth_ice40 -device u -dsp"
     constraints_file = "board.pcf"
     suffix = "bin"
+    flat = False
     # A logic cell holds a LUT and a flip-flop, of which either may be unused.
     counted = Counted(
         {

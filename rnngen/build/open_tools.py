@@ -25,6 +25,7 @@ class OpenTools(Protocol):
         nextpnr, packer: Console script and package of each.
         synth: Yosys' command, to which ``-top`` is added.
         constraints_file: Name of the file that ``constraints`` is written to.  suffix: Of the bitstream's name.
+        flat: No hierarchy may be kept, as Yosys would put pads at the ports of what it keeps.
         counted: What the resources are called in nextpnr's report, or in the netlist.
     """
 
@@ -34,6 +35,7 @@ class OpenTools(Protocol):
     synth: str
     constraints_file: str
     suffix: str
+    flat: bool
     counted: Counted
 
     def knows(self, part: str) -> bool:

@@ -140,6 +140,8 @@ def _synthesise(job: _Job) -> float:
     work = Path(job.work.name)
     sources = [Path(item["path"]) for item in job.design["files"] if item["path"].endswith(".v")]
     script = [f'read_verilog -defer "{source}"' for source in [*sources, work / "board.v"]]
+    if job.tools.flat:
+        script += [f"hierarchy -top {board_top_name(job.design)}", "setattr -mod -unset keep_hierarchy =*"]
     own = " ".join(job.board.options("open", "synth"))
     script.append(f"{job.tools.synth} {own} -top {board_top_name(job.design)}")
     # The hierarchy kept copies of registers apart; placement is easier without.
