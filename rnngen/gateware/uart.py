@@ -87,7 +87,7 @@ class UartReceiver(wiring.Component):
 
 
 class UartTransmitter(wiring.Component):
-    """Sends 8N1 bytes: one is taken in a cycle with ``valid`` and ``ready`` high, and shows at ``taken`` in the next."""
+    """Sends 8N1 bytes: one is taken with ``valid`` and ``ready`` high, and shows at ``taken`` a cycle later."""
 
     def __init__(self, divisor: int) -> None:
         self._divisor = divisor
@@ -373,14 +373,6 @@ def _next(address: Value, depth: int) -> Value:
     return Mux(address == depth - 1, 0, address + 1)
 
 
-def _memory(width: int, depth: int) -> Memory:
-    """A memory whose words are never read while they are written, so that no logic need compare the addresses.
-
-    Block RAM is slow: its word should go into a register without any condition, so that no logic follows it.
-    """
-    return Memory(shape=width, depth=depth, init=[], attrs={"no_rw_check": 1})
-
-
 class UartBridge(wiring.Component):
     """Serial line on one side, the core's two streams and its control port on the other.
 
@@ -557,11 +549,10 @@ class UartBridge(wiring.Component):
             master.data.eq(body[8 + ADDRESS_BITS :]),
         ]
         with m.If(master.start):
-            m.d.sync += busy.eq(1)
+            # An answer that has not gone out is this one's from now on; of a write's an error stays.
+            m.d.sync += [busy.eq(1), ready.eq(0), status.eq(Mux(ready & ~answered[1], status, 0))]
         with m.If(busy & master.done):
-            # Of answers that were not sent before the next one an error stays.
-            earlier = Mux(ready, status, 0)
-            m.d.sync += [ready.eq(1), busy.eq(0), data.eq(master.word), status.eq(earlier | master.status)]
+            m.d.sync += [ready.eq(1), busy.eq(0), data.eq(master.word), status.eq(status | master.status)]
 
     def _own_shape(self) -> Value:
         """What a look at ``LOOK_SHAPE`` shows: version, slots, bytes of a step."""
