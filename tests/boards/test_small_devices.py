@@ -108,7 +108,7 @@ NETWORKS: dict[str, tuple[int, dict[str, Any], int]] = {  # hidden units, option
     "tang-nano-9k": (32, {"activation_bits": 8}, 0),
     "tang-nano-20k": (32, {"activation_bits": 8}, 0),
 }
-BEGINS = {"bin": b"\xff\x00\x00\xff\x7e\xaa\x99\x7e", "fs": b"1" * 64}  # icepack's preamble; gowin_pack's, a digit a bit
+BEGINS = {"bin": b"\xff\x00\x00\xff\x7e\xaa\x99\x7e", "fs": b"1" * 64}  # icepack's and gowin_pack's preamble
 
 
 def planned(design: Design) -> int:
