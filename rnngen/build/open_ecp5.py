@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rnngen.build.floorplan import place_multipliers
 from rnngen.build.hard_registers import absorb_registers
 from rnngen.build.netlist import Netlist
+from rnngen.build.result import Counted
 from rnngen.config import Board
 from rnngen.gateware.board_link import BoardLink
 from rnngen.gateware.board_top import board_constraints
@@ -38,9 +39,11 @@ class Ecp5Tools:
     packer = ("yowasp-ecppack", _PACKAGE)
     synth = "synth_ecp5"
     constraints_file = "board.lpf"
-    cells: Mapping[str, Sequence[str]] = {
-        "luts": ("TRELLIS_COMB",), "ffs": ("TRELLIS_FF",), "dsps": ("MULT18X18D",), "block_rams": ("DP16KD",)
-    }  # fmt: skip
+    suffix = "bit"
+    flat = False
+    counted = Counted(
+        {"luts": ("TRELLIS_COMB",), "ffs": ("TRELLIS_FF",), "dsps": ("MULT18X18D",), "block_rams": ("DP16KD",)}
+    )
 
     def knows(self, part: str) -> bool:
         """Whether nextpnr has the part."""

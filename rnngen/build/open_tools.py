@@ -9,6 +9,9 @@ from typing import Protocol
 
 from rnngen.build.netlist import Netlist
 from rnngen.build.open_ecp5 import Ecp5Tools
+from rnngen.build.open_gowin import GowinTools
+from rnngen.build.open_ice40 import Ice40Tools
+from rnngen.build.result import Counted
 from rnngen.config import Board
 from rnngen.errors import DesignError
 from rnngen.gateware.board_link import BoardLink
@@ -21,8 +24,9 @@ class OpenTools(Protocol):
         name: Of the flow, such as ``"yosys + nextpnr-ecp5"``.
         nextpnr, packer: Console script and package of each.
         synth: Yosys' command, to which ``-top`` is added.
-        constraints_file: Name of the file that ``constraints`` is written to.
-        cells: What nextpnr's report calls luts, ffs, dsps and block_rams: names whose numbers are added.
+        constraints_file: Name of the file that ``constraints`` is written to.  suffix: Of the bitstream's name.
+        flat: No hierarchy may be kept, as Yosys would put pads at the ports of what it keeps.
+        counted: What the resources are called in nextpnr's report, or in the netlist.
     """
 
     name: str
@@ -30,7 +34,9 @@ class OpenTools(Protocol):
     packer: tuple[str, str]
     synth: str
     constraints_file: str
-    cells: Mapping[str, Sequence[str]]
+    suffix: str
+    flat: bool
+    counted: Counted
 
     def knows(self, part: str) -> bool:
         """Whether it makes bitstreams for a part."""
@@ -60,6 +66,8 @@ class PlaceRun:
 
 _TOOLS: Mapping[str, OpenTools] = {
     "ecp5": Ecp5Tools(),
+    "gowin": GowinTools(),
+    "ice40": Ice40Tools(),
 }
 
 

@@ -52,10 +52,11 @@ def run_tool(
 
 
 def last_error(log: Path) -> str:
-    """The last line of a log that names an error, or its last line."""
+    """The last line of a log that is an error, else that speaks of one, or its last line."""
     lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines if "error" in line.lower()]
-    return (errors or lines or ["no output"])[-1]
+    begun = [line for line in errors if line.lower().startswith("error")]
+    return (begun or errors or lines or ["no output"])[-1].removesuffix(".")
 
 
 def _wait(

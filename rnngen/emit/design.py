@@ -163,6 +163,7 @@ def describe(
         "clock_hz_target": clock_hz,
         "multiplier": options.multiplier,
         "loadable": options.loadable,
+        **({"loaded_before_use": ["weights"]} if options.single_port else {}),
         "state_access": options.state_access,
         "streams": plan.streams,
         "multipliers": plan.multipliers,
@@ -241,6 +242,7 @@ def write_design(
     calibration: str = "",
     dsp: Dsp | None = None,
     images: str = "",
+    single_port: bool = False,
     around: Mapping[str, str] | None = None,
     device: Mapping[str, Any] | None = None,
 ) -> Design:
@@ -249,13 +251,14 @@ def write_design(
     Args:
         dsp: The DSP block that the plan's shapes were made for, where it is known.
         images: What the names of memory images begin with.
+        single_port: Weights lie in RAM of one port, which the control port has to fill; ``loadable``.
         around: Verilog files around the core, by name.
         device: Of a system: what stands around the core there (``devices.device_descriptions``).
 
     Raises:
         DesignError: if the folder is not rnngen's or cannot be written.
     """
-    options = CoreOptions(dsp, loadable, state_access, images)
+    options = CoreOptions(dsp, loadable, state_access, images, single_port)
     rtl, verilog = _rtl_files(quantised, plan, top, options)
     rtl |= {name: text.encode() for name, text in (around or {}).items()}
     files = {f"rtl/{name}": content for name, content in rtl.items()}

@@ -23,7 +23,11 @@ from rnngen.verify.session import UartOptions, UartSimulation
 BOARD_FILE, BENCH_FILE = "simulation/board.v", "simulation/boards.v"
 BOARDS = "boards"
 """Module that holds all boards of a system, or a single one, and in DIR/simulation the folder of a system's sources."""
-_TWINS = {"ecp5": ("ehxplll.v", "oddrx1f.v", "ifs1p3dx.v")}
+_TWINS = {
+    "ecp5": ("ehxplll.v", "oddrx1f.v", "ifs1p3dx.v"),
+    "gowin": ("rpll.v",),
+    "ice40": ("sb_pll40_pad.v",),
+}
 """By family: what stands for the device's own blocks around the core."""
 _SETTLED = 64
 _TRAINED = 4096

@@ -26,9 +26,15 @@ from rnngen.passes.banked import fit_network, with_masks
 from rnngen.passes.fold import fold
 from rnngen.passes.prune_layers import FitOptions
 from rnngen.passes.quantise import quantise
-from rnngen.plan.dsp import DSPS, Dsp
+from rnngen.plan.dsp import COMMON_WIDTH, DSPS, ELEMENT_BITS, Dsp
 from rnngen.plan.external import MemoryPort
-from rnngen.plan.memory import total_memory_bits
+from rnngen.plan.memory import (
+    SINGLE_PORT_BANKS,
+    SINGLE_PORT_WORDS,
+    engine_bits,
+    single_port_rams,
+    total_memory_bits,
+)
 from rnngen.plan.network import NetworkPlan
 from rnngen.plan.search import DEFAULT_CAPACITY, Budget, plan_for_lanes, plan_for_streams, plan_with_folding
 from rnngen.plan.shapes import BlockShape, block_shapes
@@ -65,7 +71,8 @@ class GenerateOptions:
         clock_mhz: The clock that the design is meant for; None: the board's, or 100 MHz.
         pipeline: A key of ``rnngen.plan.timing.PIPELINES``: registers for a fast clock, or for few cycles; None: as few
             registers as place and route has shown to reach the clock.
-        weights: ``"chip"``, or ``"external"``: all weights are read from external memory over AXI4.
+        weights: ``"chip"``; ``"spram"``: in the device's single-port RAM, which the control port has to fill before the
+            first step, so ``loadable`` is implied; or ``"external"``: read from external memory over AXI4.
         memory_bits, memory_latency, memory_burst: Of that memory's port, as in ``rnngen.plan.external.MemoryPort``.
         max_steps: Steps of the longest sequence, where sequences are stored (backward layers).
         name: Name of the top module.
@@ -122,8 +129,7 @@ def generate(
     if options.weights == "external":
         widths = [layer.formats.product.weight_width for layer in quantised.layers]
         plan = plan.with_memory(_memory_port(options), widths)
-    if board is not None:
-        _check_memory(quantised, plan, board)
+    _check_memory(quantised, plan, board, options)
     return write_design(
         target,
         network,
@@ -133,8 +139,9 @@ def generate(
         clock_hz=clock_hz,
         board=board_entry(board) if board else None,
         dsp=dsp,
-        loadable=options.loadable,
+        loadable=options.loadable or options.weights == "spram",
         state_access=options.state_access or network.caller_state,
+        single_port=options.weights == "spram",
         calibration=description,
     )
 
@@ -147,7 +154,7 @@ def plan_for_board(quantised: QuantisedNetwork, options: GenerateOptions, board:
     """
     clock_hz = _clock_hz(options, board)
     plan = _plan(quantised, options, board, _dsp(options, board), _pipeline(options, clock_hz))
-    _check_memory(quantised, plan, board)
+    _check_memory(quantised, plan, board, options)
     return plan, clock_hz
 
 
@@ -210,9 +217,9 @@ def _check_sparse(options: GenerateOptions, network: Network) -> None:
 
 
 def _check_external(options: GenerateOptions, on_board: bool) -> None:
-    if options.weights not in ("chip", "external"):
-        raise PlanError(f"--weights must be chip or external, not {options.weights}.")
-    if options.weights == "chip":
+    if options.weights not in ("chip", "spram", "external"):
+        raise PlanError(f"--weights must be chip, spram or external, not {options.weights}.")
+    if options.weights != "external":
         return
     _memory_port(options)
     if on_board:
@@ -294,6 +301,8 @@ def calibration_input(options: GenerateOptions, network: Network) -> tuple[Float
 def _plan(
     quantised: QuantisedNetwork, options: GenerateOptions, board: Board | None, dsp: Dsp | None, pipeline: Pipeline
 ) -> NetworkPlan:
+    _check_dsp(quantised, dsp)
+
     def plan_of(streams: int) -> NetworkPlan:
         return _planned(block_shapes(quantised, streams, options.spaced, dsp), options, board, pipeline)
 
@@ -322,12 +331,62 @@ def _budget(options: GenerateOptions, board: Board | None) -> Budget:
     return Budget(options.dsps, options.dsps)
 
 
-def _check_memory(quantised: QuantisedNetwork, plan: NetworkPlan, board: Board) -> None:
+def _check_dsp(quantised: QuantisedNetwork, dsp: Dsp | None) -> None:
+    """Refuses products that a small DSP block does not hold, so that each takes one, as the plan counts them."""
+    if dsp is None or dsp.narrow >= COMMON_WIDTH:
+        return
+    elements = quantised.activation_bits + ELEMENT_BITS
+    widest = max(elements, *(layer.formats.product.operand_width for layer in quantised.layers))
+    if widest > dsp.narrow:
+        raise PlanError(
+            f"A DSP block of {dsp.name} multiplies {dsp.wide} x {dsp.narrow} bits, and --activation-bits "
+            f"{quantised.activation_bits} makes operands of up to {widest}: give fewer, at most "
+            f"{dsp.narrow - ELEMENT_BITS}; 8 keep the tables small, too."
+        )
+
+
+def _check_single_port(quantised: QuantisedNetwork, plan: NetworkPlan, board: Board | None) -> None:
+    """Refuses weights that the single-port RAM has no room for."""
+    needed = sum(single_port_rams(layer, engine) for layer, engine in zip(quantised.layers, plan.engines))
+    if board is not None and needed > board.budget.single_port_rams:
+        have = board.budget.single_port_rams
+        raise PlanError(
+            f"--weights spram takes {needed} blocks of single-port RAM (each 16,384 words of 16 bits) and board "
+            f"'{board.name}' has {have or 'none'}: " + ("use fewer multipliers." if have else "leave it away.")
+        )
+    for layer, engine in zip(quantised.layers, plan.engines):
+        if engine.words > SINGLE_PORT_WORDS * SINGLE_PORT_BANKS:
+            raise PlanError(
+                f"Layer '{layer.name}' has {engine.words:,} words of weights and single-port RAM at most "
+                f"{SINGLE_PORT_WORDS * SINGLE_PORT_BANKS:,}: use more multipliers."
+            )
+
+
+def _check_memory(
+    quantised: QuantisedNetwork, plan: NetworkPlan, board: Board | None, options: GenerateOptions
+) -> None:
     """Refuses a design whose memories exceed the device, saying which width would fit."""
+    single_port = options.weights == "spram"
+    if single_port:
+        _check_single_port(quantised, plan, board)
+    if board is None:
+        return
     needed, have = total_memory_bits(quantised, plan), board.budget.block_ram_bits
+    weights = sum(int(engine.words * engine.multipliers) for engine in plan.engines)
+    if single_port:
+        needed -= sum(bits["weights"] for bits in engine_bits(quantised, plan))
     if needed <= have:
         return
-    weights = sum(int(engine.words * engine.multipliers) for engine in plan.engines)
+    if single_port:
+        raise PlanError(
+            f"Board '{board.name}' is too small: the memories beside the weights need {needed:,} bits and it has "
+            f"{have:,}; use fewer --activation-bits or a smaller network."
+        )
+    if board.budget.single_port_rams:
+        raise PlanError(
+            f"Board '{board.name}' is too small: the memories need {needed:,} bits and its block RAM has {have:,}; "
+            f"--weights spram puts the weights into its single-port RAM."
+        )
     fitting = (have - (needed - weights * quantised.weight_bits)) // weights
     advice = (
         f"--weight-bits {fitting} would fit"

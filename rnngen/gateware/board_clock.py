@@ -16,6 +16,8 @@ from rnngen.errors import PlanError
 from rnngen.gateware.board_clock_amd import AmdClock
 from rnngen.gateware.board_clock_ecp5 import Ecp5Pll
 from rnngen.gateware.board_clock_intel import IntelPll
+from rnngen.gateware.board_clock_gowin import gowin_pll
+from rnngen.gateware.board_clock_ice40 import ice40_pll
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,24 @@ class InputClock:
         return pins.positive, Const(1)
 
 
+def _ice40(board: Board, clock_hz: int) -> ClockSource:
+    input_hz = board.clock.input_hz
+    return InputClock(clock_hz) if clock_hz == input_hz else ice40_pll(input_hz, clock_hz)
+
+
+def _gowin(board: Board, clock_hz: int) -> ClockSource:
+    input_hz = board.clock.input_hz
+    return InputClock(clock_hz) if clock_hz == input_hz else gowin_pll(board.part, input_hz, clock_hz)
+
+
 _PLLS: Mapping[str, Callable[[Board, int], ClockSource]] = {
     "ecp5": Ecp5Pll.of,
     "xc7": AmdClock.of,
     "xcu": AmdClock.of,
     "cyclonev": IntelPll.of,
     "max10": IntelPll.of,
+    "gowin": _gowin,
+    "ice40": _ice40,
 }
 """By family: what makes a clock of a board's, or raises PlanError with the clocks that can be made."""
 

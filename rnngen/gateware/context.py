@@ -18,12 +18,14 @@ class CoreOptions:
         loadable: Parameters can be written at run time; otherwise they are fixed at configuration.
         state_access: So can the state that sequences begin with, and the state of each stream can be read.
         images: What the names of memory images begin with, so that those of several cores can lie in one folder.
+        single_port: Weights lie in RAM of one port that is empty at configuration (``rnn_weight_spram``); ``loadable``.
     """
 
     dsp: Dsp | None = None
     loadable: bool = False
     state_access: bool = False
     images: str = ""
+    single_port: bool = False
 
     @property
     def multiplier(self) -> str:

@@ -467,7 +467,8 @@ class Engine(wiring.Component):
             return Instance("rnn_weight_rom", **ports)
         load = getattr(self, f"load_{what}")
         writes = {"i_write_enable": load.enable, "i_write_address": load.address, "i_write_data": load.data}
-        return Instance("rnn_weight_memory", **ports, **writes)
+        leaf = "rnn_weight_spram" if self._context.options.single_port and what == "weights" else "rnn_weight_memory"
+        return Instance(leaf, **ports, **writes)
 
     def _biases(self, m: Module, tail: TailSignals, groups: list[Signal], symbol: Value, buffer: StepBuffer) -> None:
         """The biases of each group, read in time."""

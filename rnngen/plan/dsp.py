@@ -33,10 +33,17 @@ class Dsp:
     devices: str
 
 
+COMMON_WIDTH = 18
+"""Bits of the narrow operand of the usual DSP blocks, which hold the element-wise products of 16-bit activations."""
+ELEMENT_BITS = 2
+"""By which operands of the element-wise path are wider than activations: a gate's sign, a state's guard bits."""
+
 DSPS = {
     dsp.name: dsp
     for dsp in (
         Dsp("ecp5", 18, 18, "ecp5", "Lattice ECP5, MULT18X18D (sysDSP usage guide FPGA-TN-02205)"),
+        Dsp("ice40", 16, 16, "generic", "Lattice iCE40 UltraPlus, SB_MAC16 (iCE40 technology library)"),
+        Dsp("gowin", 18, 18, "generic", "Gowin LittleBee and Arora, MULT18X18 (DSP user guide UG287)"),
         Dsp("dsp48e1", 25, 18, "generic", "AMD 7 series, DSP48E1 (user guide UG479)"),
         Dsp("dsp48e2", 27, 18, "generic", "AMD UltraScale and UltraScale+, DSP48E2 (user guide UG579)"),
     )

@@ -13,6 +13,10 @@ TABLE_COPIES = {"lstm": 5, "gru": 3, "linear": 0, "table": 1}
 """Activation tables of an element-wise lane: one a gate, and one for tanh(c)."""
 
 
+SINGLE_PORT_WIDTH, SINGLE_PORT_WORDS, SINGLE_PORT_BANKS = 16, 16384, 4
+"""Bits and words of a block of single-port RAM (iCE40 UltraPlus: SB_SPRAM256KA), and the most behind each other."""
+
+
 def state_width(layer: QuantisedLayer) -> int:
     """Bits of one unit's state (0: none)."""
     formats = layer.formats
@@ -63,6 +67,12 @@ def engine_memory_bits(
     if TABLE_COPIES[layer.kind]:
         bits["tables"] = TABLE_COPIES[layer.kind] * plan.elements * layer.formats.table.memory_bits
     return bits
+
+
+def single_port_rams(layer: QuantisedLayer, plan: EnginePlan) -> int:
+    """Blocks of single-port RAM that an engine's weights take (``rnn_weight_spram``)."""
+    width = plan.multipliers * layer.formats.product.weight_width + (0 if plan.places_apart else plan.index_width)
+    return ceil_div(width, SINGLE_PORT_WIDTH) * ceil_div(plan.words, SINGLE_PORT_WORDS)
 
 
 def stored_steps(network: QuantisedNetwork, plan: NetworkPlan) -> list[int]:

@@ -43,7 +43,7 @@ COSTS: Mapping[str, MemoryCosts] = {
     "dsp48e1": MemoryCosts(32, 6, 4, 512, 36, 235),  # RAM32M (UG474), RAMB18E1 (UG473); XC7A100T: 63,400 and 270
     "dsp48e2": MemoryCosts(32, 14, 8, 512, 36, 202),  # RAM32M16 (UG574), RAMB18E2 (UG573); XCKU040: 242,400 and 1,200
 }
-"""By the name of the family's DSP block."""
+"""By the name of the family's DSP block; ice40 has no LUT RAM and gowin's was not measured: there synthesis chooses."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def _multiplexer_luts(inputs: int) -> int:
 
 def cheapest_style(words: int, bits: int, reads: int, dsp: Dsp | None) -> str:
     """The style of the fewest LUTs; of equal ones the first of ``STYLES``."""
-    if dsp is None:
+    if dsp is None or dsp.name not in COSTS:
         return "auto"
     luts = style_luts(words, bits, reads, COSTS[dsp.name])
     return min(STYLES, key=lambda style: luts[style])

@@ -52,6 +52,11 @@ def command_line(simulator: Simulator, waves: Path | None) -> list[str]:
     return [str(simulator.program), *(("--trace", "--trace-file", str(waves)) if waves else ())]
 
 
+LOADED = "+rnn_loaded"
+"""Argument of a simulator whose core alone is simulated: memories that the device has no contents for at configuration
+begin with their images, as if they had been loaded (``rnn_weight_spram``)."""
+
+
 def run_bench(
     simulator: Simulator, bench: str, cwd: Path, work: Path, waves: Path | None, progress: Callable[[str], None]
 ) -> None:
@@ -62,7 +67,7 @@ def run_bench(
     """
     log: list[str] = []
     with subprocess.Popen(
-        command_line(simulator, waves),
+        [*command_line(simulator, waves), LOADED],
         cwd=cwd,
         env=bench_environment(simulator.top, bench, work),
         stdout=subprocess.PIPE,

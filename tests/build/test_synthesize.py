@@ -183,7 +183,7 @@ def test_report_gives_the_slowest_clock_and_path() -> None:
             {"from": "<async>", "to": "posedge y", "path": [step("routing", 9.0, "p", "q", net="m")]},
         ],
     }
-    routed = read_report(report, Ecp5Tools.cells)
+    routed = read_report(report, Ecp5Tools.counted, {})
     assert (routed.fmax_hz, routed.clock_met) == (90_000_000, False)
     assert routed.used == {"luts": 7, "ffs": 0, "dsps": 0, "block_rams": 1}
     clocks = [(clock.name, clock.fmax_hz, clock.target_hz) for clock in routed.clocks]

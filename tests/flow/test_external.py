@@ -202,7 +202,7 @@ def test_a_wrong_weight_in_memory_is_found(small: Design) -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"weights": "outside"}, "--weights must be chip or external, not outside."),
+        ({"weights": "outside"}, "--weights must be chip, spram or external, not outside."),
         (
             {"multipliers": None},
             "No board's memory is wired to --weights external; give --multipliers, --dsps or --lanes instead of a "

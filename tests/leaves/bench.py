@@ -24,7 +24,8 @@ MAIN = """
 #include "Vtop.h"
 #include <cstdio>
 template <size_t N> size_t bytes(const VlWide<N>&) { return 4 * N; }
-int main(int, char** argv) {
+int main(int argc, char** argv) {
+    Verilated::commandArgs(argc, argv);
     Vtop top;
     FILE* in = fopen(argv[1], "rb");
     FILE* out = fopen(argv[2], "wb");

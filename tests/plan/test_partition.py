@@ -552,7 +552,7 @@ def test_why_there_is_no_cut() -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"dsp": "x"}, "Device 'a': dsp must be one of ecp5, dsp48e1, dsp48e2, not 'x'."),
+        ({"dsp": "x"}, "Device 'a': dsp must be one of ecp5, ice40, gowin, dsp48e1, dsp48e2, not 'x'."),
         ({"pipeline": "x"}, "Device 'a': pipeline must be one of deep, balanced, short, shortest, least, not 'x'."),
         (
             {"pipeline": None, "clock_hz": 200 * MHZ},
