@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from amaranth.hdl import Cat, ClockDomain, ClockSignal, Const, Elaboratable, Instance, Module, ResetSignal, Signal
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, Elaboratable, Instance, Module, Signal
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In
 
 from rnngen.config import Board
 from rnngen.errors import DesignError, PlanError
 from rnngen.gateware.board_link import BoardLink, BoardPhy, pad_widths
-from rnngen.gateware.control import AXIL_INPUTS
 from rnngen.gateware.link.port import phy_ports
 from rnngen.gateware.uart import StreamShape, UartBridge, clocks_per_bit
 from rnngen.gateware.verilog import to_verilog
@@ -81,8 +80,9 @@ def inside(design: dict[str, Any]) -> Inside:
     Raises:
         DesignError: if a link of the device goes over no pins, or it is but a core of one.
     """
-    takes, gives = _shape(design["ports"]["s_axis"]), _shape(design["ports"]["m_axis"])
     device = design.get("device")
+    tid_bits = design["ports"].get("tid_bits", 0) if device is None else 0
+    takes, gives = (StreamShape.from_design(design["ports"][name], tid_bits) for name in ("s_axis", "m_axis"))
     if device is None:
         return Inside(design["top"], takes, gives)
     if "on" in device:
@@ -97,8 +97,8 @@ def inside(design: dict[str, Any]) -> Inside:
             )
     links = tuple(BoardLink(name=link["name"], word_bits=link["word_bits"], **link["pins"]) for link in device["links"])
     host = device["host"]
-    takes = _shape(host["steps"]) if "steps" in host else takes
-    gives = _shape(host["results"]) if "results" in host else gives
+    takes = StreamShape.from_design(host["steps"]) if "steps" in host else takes
+    gives = StreamShape.from_design(host["results"]) if "results" in host else gives
     return Inside(device["top"], takes if host["input"] else None, gives if host["output"] else None, links)
 
 
@@ -112,8 +112,8 @@ def link_dict(name: str, to: str, word_bits: int, link: BoardLink | None) -> dic
 class BoardTop(Elaboratable):
     """Board ports to those of a core or a device.
 
-    All is held in reset until the PLL has been locked, and the button released, for 1,024 cycles.  LEDs: 0-5 bytes
-    dropped by the bridge (low bits), 6 a byte was lost to a full buffer, 7 running.  Of a device: 0-3 bytes dropped, 4
+    All is held in reset until the PLL has been locked, and the button released, for 1,024 cycles.  LEDs: 0-5 what
+    the bridge has refused (low bits), 6 a step found no room in it, 7 running.  Of a device: 0-3 what was refused, 4
     all links are up, 5 one was lost, and nothing goes on until all boards are reset together.
     """
 
@@ -144,14 +144,11 @@ class BoardTop(Elaboratable):
         running = Signal()
         m.d.sync += running.eq(1)
         m.d.comb += [bridge.rx.eq(self.uart_rx), self.uart_tx.eq(bridge.tx), self.wifi_gpio0.eq(1)]
-        connections: dict[str, Any] = {"i_aclk": ClockSignal(), "i_aresetn": ~ResetSignal()}
-        for prefix, shape, along, against in (("s_axis", takes, "i", "o"), ("m_axis", gives, "o", "i")):
-            if shape is not None:
-                for name in shape.widths:
-                    connections[f"{along}_{prefix}_{name}"] = getattr(bridge, f"{prefix}_{name}")
-                connections[f"{against}_{prefix}_tready"] = getattr(bridge, f"{prefix}_tready")
-        # Nobody on this board talks to the control port.
-        connections |= {f"i_s_axil_{name}": Const(0, width) for name, width in AXIL_INPUTS.items()}
+        running_core = Signal()
+        # A device with links is not reset alone: its neighbours would fail.
+        m.d.sync += running_core.eq(~bridge.restart if self._inside.links is None else 1)
+        connections: dict[str, Any] = {"i_aclk": ClockSignal(), "i_aresetn": running_core}
+        connections |= bridge.core_connections()
         if self._inside.links is None:
             m.d.comb += self.led.eq(Cat(bridge.dropped[:6], bridge.overflow, running))
         else:
@@ -219,10 +216,6 @@ class BoardTop(Elaboratable):
         with m.Elif(count != RESET_CYCLES - 1):
             m.d.power_on += count.eq(count + 1)
         m.d.comb += sync.rst.eq(reset)
-
-
-def _shape(port: dict[str, Any]) -> StreamShape:
-    return StreamShape(port["tdata_bits"], port["beats_per_step"])
 
 
 def _pads(link: BoardLink) -> dict[str, Signal]:
