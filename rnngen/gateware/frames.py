@@ -44,8 +44,8 @@ ANSWER_BYTES = 1 + ANSWER_BODY + CRC_BYTES
 BUFFER_BYTES = 2048
 """Of the bridge's step buffer, unless a board asks for another one."""
 MOST_SLOTS = 255
-RESTART_CYCLES = 16
-"""So long a restart holds the accelerator in reset."""
+RESTART_CYCLES = 128
+"""So long a restart holds the accelerator in reset: leaves have none, and what is on its way in them must be gone."""
 
 _CRC_START = 0xFFFF
 

@@ -87,7 +87,7 @@ class UartReceiver(wiring.Component):
 
 
 class UartTransmitter(wiring.Component):
-    """Sends 8N1 bytes: one is taken in a cycle with ``valid`` and ``ready`` high, and shows at ``taken`` in the next."""
+    """Sends 8N1 bytes: one is taken with ``valid`` and ``ready`` high, and shows at ``taken`` a cycle later."""
 
     def __init__(self, divisor: int) -> None:
         self._divisor = divisor
@@ -371,14 +371,6 @@ def axil_ports() -> dict[str, Value]:
 
 def _next(address: Value, depth: int) -> Value:
     return Mux(address == depth - 1, 0, address + 1)
-
-
-def _memory(width: int, depth: int) -> Memory:
-    """A memory whose words are never read while they are written, so that no logic need compare the addresses.
-
-    Block RAM is slow: its word should go into a register without any condition, so that no logic follows it.
-    """
-    return Memory(shape=width, depth=depth, init=[], attrs={"no_rw_check": 1})
 
 
 class UartBridge(wiring.Component):
