@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Literal, NoReturn
 
-from rnngen.cli import check, factorize, partition, prune
+from rnngen.cli import check, factorize, partition, prune, serve
 from rnngen.frontend.options import NONLINEARITIES, OUTPUTS
 from rnngen.plan.dsp import DSPS
 from rnngen.plan.external import MemoryPort
@@ -22,6 +22,7 @@ _EXAMPLES = {
     "simulate": "rnngen simulate design --input x.npy --stall 0.2",
     "synthesize": "rnngen synthesize design",
     "report": "rnngen report design",
+    "serve-sim": "rnngen serve-sim design --link /tmp/accelerator",
     "factorize": "rnngen factorize model.safetensors --rank 32 -o factorised.safetensors",
     "prune": "rnngen prune model.safetensors -o sparse.safetensors --sparsity 87.5% --banks 16",
     "doctor": "rnngen doctor",
@@ -213,5 +214,8 @@ def make_parser() -> argparse.ArgumentParser:
     _add_design(_command(commands, "report", "write the HTML report"))
     factorize.add_arguments(_command(commands, "factorize", factorize.SUMMARY))
     prune.add_arguments(_command(commands, "prune", prune.SUMMARY))
+    served = _command(commands, "serve-sim", serve.SUMMARY)
+    _add_design(served)
+    serve.add_arguments(served)
     _command(commands, "doctor", "which tools are here")
     return parser

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rnngen.build import find_tools
-from rnngen.cli import check, factorize, partition, prune, system
+from rnngen.cli import check, factorize, partition, prune, serve, system
 from rnngen.cli.arguments import make_parser
 from rnngen.cli.text import design_lines, emulation_lines, inspect_lines, simulation_lines, synthesis_lines, tool_lines
 from rnngen.emit.folder import is_system
@@ -147,6 +147,10 @@ def _report(arguments: argparse.Namespace) -> Result:
     return {"report": str(path)}, [f"Report: {path}"]
 
 
+def _serve(arguments: argparse.Namespace) -> Result:
+    return serve.run(arguments, _say)
+
+
 def _doctor(arguments: argparse.Namespace) -> Result:
     tools = find_tools()
     return {"tools": [tool.to_dict() for tool in tools]}, tool_lines(tools)
@@ -163,6 +167,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], Result]] = {
     "report": _report,
     "factorize": factorize.run,
     "prune": prune.run,
+    "serve-sim": _serve,
     "doctor": _doctor,
 }
 

@@ -51,8 +51,8 @@ class EmulatorDevice(Device):
         assert result is not None
         if last:
             self._forget(stream)
-        words: IntArray = result[0]
-        return words
+        output: IntArray = result[0]
+        return output
 
     def _forget(self, stream: int) -> None:
         """The next step is the first of a sequence."""

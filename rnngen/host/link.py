@@ -152,6 +152,9 @@ class SerialLink:
         while len(self._kept) > lost:
             self._kept.popleft()
         self._taken = max(self._taken, self._sent - lost - state.waiting)
+        # What was sent before the answer has come before it.
+        if state.next_result != self._got % frames.NUMBERS and not self._results:
+            raise LineError(_lost_sentence(state.next_result, self._got % frames.NUMBERS))
         for frame in self._kept:
             self._transport.write(frame)
 
@@ -305,10 +308,7 @@ class SerialLink:
             pass
         if strict and self._lost is not None:
             lost, self._lost = self._lost, None
-            raise LineError(
-                f"A result was lost on the line (number {lost[0]} came where {lost[1]} was due); recover() the device "
-                f"and send the sequence again."
-            )
+            raise LineError(_lost_sentence(*lost))
         return bool(data)
 
     def _next_frame(self) -> bool:
@@ -339,9 +339,9 @@ class SerialLink:
     def _keep(self, frame: bytes) -> None:
         named = 1 if self._gives.tid_bits else 0
         number, due = frame[1], self._got % frames.NUMBERS
-        if number != due:
+        if number != due and self._lost is None:
             self._lost = (number, due)
-        self._got = self._got + 1
+        self._got = number + 1
         stream = frame[2] if named else 0
         self._results.append(Result(number, stream, bool(frame[0] & 1), frame[2 + named : -frames.CRC_BYTES]))
         self._done += 1
@@ -349,6 +349,13 @@ class SerialLink:
             self._taken = max(self._taken, self._first + self._done)
             while len(self._kept) > self._sent - self._taken:
                 self._kept.popleft()
+
+
+def _lost_sentence(came: int, due: int) -> str:
+    return (
+        f"A result was lost on the line (number {came} came where {due} was due); recover() the device and send the "
+        f"sequence again."
+    )
 
 
 def _check(status: int, what: str) -> None:
