@@ -34,7 +34,7 @@ test: lint
 
 # Heavier than a change needs: many random networks and all of tests/heavy.txt, each in a simulator of its own.
 regress: $(STAMP)
-	RNNGEN_CIRCUITS=$(or $(CIRCUITS),80) $(BIN)/python -m pytest -q -n $(JOBS) tests/flow tests/conformance tests/leaves/test_mac_array.py
+	RNNGEN_CIRCUITS=$(or $(CIRCUITS),80) $(BIN)/python -m pytest -q -n $(JOBS) tests/flow tests/conformance tests/leaves/test_mac_array.py tests/build/test_uart.py tests/host
 
 # All rows of CONFORMANCE.md, each in a simulator of its own; 8 minutes on two cores, less once built.
 conformance: $(STAMP)

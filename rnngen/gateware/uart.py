@@ -549,11 +549,10 @@ class UartBridge(wiring.Component):
             master.data.eq(body[8 + ADDRESS_BITS :]),
         ]
         with m.If(master.start):
-            m.d.sync += busy.eq(1)
+            # An answer that has not gone out is this one's from now on; of a write's an error stays.
+            m.d.sync += [busy.eq(1), ready.eq(0), status.eq(Mux(ready & ~answered[1], status, 0))]
         with m.If(busy & master.done):
-            # Of answers that were not sent before the next one an error stays.
-            earlier = Mux(ready, status, 0)
-            m.d.sync += [ready.eq(1), busy.eq(0), data.eq(master.word), status.eq(earlier | master.status)]
+            m.d.sync += [ready.eq(1), busy.eq(0), data.eq(master.word), status.eq(status | master.status)]
 
     def _own_shape(self) -> Value:
         """What a look at ``LOOK_SHAPE`` shows: version, slots, bytes of a step."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -145,3 +147,11 @@ def test_a_board_with_other_steps_is_refused() -> None:
     bridge = Bridge(6, lambda step, last: step, {})
     with pytest.raises(HostError, match=r"takes steps of 6 bytes and the design gives 4: it holds another design"):
         SerialLink(bridge, SHAPE, SHAPE, timeout=0.1).connect()
+
+
+def test_a_host_needs_numpy_only() -> None:
+    """Neither what generates a design nor what simulates one is imported with the host side."""
+    heavy = ["amaranth", "cocotb", "torch", "serial", "rnngen.flow", "rnngen.verify", "rnngen.frontend"]
+    program = f"import sys, rnngen.host; sys.exit(str([name for name in {heavy} if name in sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == "[]"
