@@ -21,15 +21,14 @@ from rnngen.host.errors import HostError
 from rnngen.host.ports import HostDesign, host_design
 
 _POLL_SECONDS = 0.0002
-_DMA_WIDTHS = (1, 2, 4, 8, 16, 32, 64, 128)
-"""Bytes of a beat that AXI DMA knows."""
 
 
 class PynqDevice(Device):
     """An accelerator of an overlay.
 
     A DMA transfer is a whole sequence, as its end is the stream's TLAST; so steps that are given one by one are sent
-    with the last of them, and results come behind it.
+    with the last of them, and results come behind it.  Beats lie in memory without gaps, so where they are none of the
+    DMA's widths a width converter stands between.
 
     Args:
         design: What the overlay should hold.
@@ -53,12 +52,6 @@ class PynqDevice(Device):
             raise ToolError(
                 "An overlay needs the package pynq, which is not installed: run this on the board, in its environment."
             ) from None
-        for port in (design.takes, design.gives):
-            if port.tdata_bits // 8 not in _DMA_WIDTHS:
-                raise DesignError(
-                    f"AXI DMA takes beats of {', '.join(map(str, _DMA_WIDTHS))} bytes, not {port.tdata_bits // 8}: "
-                    f"generate the design with other lanes."
-                )
         if design.streams > 1:
             raise DesignError("A DMA names no stream: open a design of one stream.")
         self._overlay = self._pynq.Overlay(bitfile)
