@@ -8,6 +8,7 @@ The environment variable ``RNNGEN_BENCH`` names a JSON file with the keys
     start_cycles        cycles before the host is heard (the board's reset)
     idle_cycles         after so many cycles without traffic the simulation waits for the host
     host_seconds        wall time to wait for the host before giving up
+    speed               path of a JSON file: cycles so far, and the seconds in which they were simulated
 
 The frame is 8N1, least significant bit first. The run ends when the client closes the socket.
 """
@@ -18,12 +19,15 @@ import json
 import os
 import select
 import socket
+import time
 
 import cocotb
+import cocotb.utils
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 
 PERIOD_NS = 40
+SPEED_SECONDS = 1.0
 
 
 class UartBench:
@@ -35,6 +39,8 @@ class UartBench:
         self.bit_ns = config["clocks_per_bit"] * PERIOD_NS
         self.connection: socket.socket | None = None
         self.quiet_ns = 0
+        self.waited = 0.0
+        self.began = self.told = time.monotonic()
 
     def accept(self, listener: socket.socket) -> None:
         """Wait for the client; the simulation stands still meanwhile."""
@@ -44,9 +50,21 @@ class UartBench:
     def wait_for(self, sock: socket.socket) -> None:
         """Let the simulation stand still until ``sock`` has something."""
         patience = self.config["host_seconds"]
+        self.tell_speed()
+        begin = time.monotonic()
         readable, _, _ = select.select([sock], [], [], patience)
+        self.waited += time.monotonic() - begin
         if not readable:
             raise TimeoutError(f"The host said nothing for {patience} s.")
+
+    def tell_speed(self) -> None:
+        """Write down how fast this is."""
+        self.told = time.monotonic()
+        cycles = round(cocotb.utils.get_sim_time("ns") / PERIOD_NS)
+        told = {"cycles": cycles, "seconds": self.told - self.began - self.waited}
+        with open(self.config["speed"] + ".new", "w", encoding="utf-8") as file:
+            json.dump(told, file)
+        os.replace(self.config["speed"] + ".new", self.config["speed"])
 
     async def run(self) -> None:
         """Carry bytes both ways until the client leaves."""
@@ -58,6 +76,8 @@ class UartBench:
         while True:
             if self.quiet_ns >= idle_ns:
                 self.wait_for(self.connection)
+            elif time.monotonic() - self.told > SPEED_SECONDS:
+                self.tell_speed()
             readable, _, _ = select.select([self.connection], [], [], 0)
             data = self.connection.recv(4096) if readable else None
             if data == b"":
@@ -93,7 +113,10 @@ class UartBench:
                 byte |= int(self.tx.value) << index
             await bit
             assert self.tx.value, "the device sent a byte without a stop bit"
-            self.connection.sendall(bytes([byte]))
+            try:
+                self.connection.sendall(bytes([byte]))
+            except OSError:
+                return  # the client has left; the other side ends the run
 
 
 @cocotb.test()

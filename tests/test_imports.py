@@ -12,12 +12,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LEVELS = {
-    "cli": 10,
+    "cli": 11,
+    "host": 10,
     "flow": 9,
     "report": 8,
     "verify": 7,
     "build": 7,
-    "host": 7,
     "emit": 6,
     "emulate": 5,
     "gateware": 5,
@@ -129,7 +129,7 @@ def test_one_module_of_emit_knows_amaranth() -> None:
 
 
 def test_optional_packages_are_imported_on_demand() -> None:
-    optional = {"torch", "onnx", "h5py", "serial", "amaranth_boards"}
+    optional = {"torch", "onnx", "h5py", "serial", "amaranth_boards", "pynq"}
     eager = [str(e) for part, e in IMPORTS if e.module.split(".")[0] in optional and not e.lazy and part != "nn"]
     assert eager == []
 

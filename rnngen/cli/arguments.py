@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Literal, NoReturn
 
-from rnngen.cli import boards, check, factorize, partition, prune
+from rnngen.cli import boards, check, factorize, partition, prune, serve
 from rnngen.flow.synthesize import FLOWS
 from rnngen.frontend.options import NONLINEARITIES, OUTPUTS
 from rnngen.plan.dsp import DSPS
@@ -23,6 +23,7 @@ _EXAMPLES = {
     "simulate": "rnngen simulate design --input x.npy --stall 0.2",
     "synthesize": "rnngen synthesize design",
     "report": "rnngen report design",
+    "serve-sim": "rnngen serve-sim design --link /tmp/accelerator",
     "factorize": "rnngen factorize model.safetensors --rank 32 -o factorised.safetensors",
     "prune": "rnngen prune model.safetensors -o sparse.safetensors --sparsity 87.5% --banks 16",
     "boards": "rnngen boards model.safetensors",
@@ -237,5 +238,8 @@ def make_parser() -> argparse.ArgumentParser:
     listing = _command(commands, "boards", boards.SUMMARY)
     boards.add_arguments(listing)
     _add_choices(listing)
+    served = _command(commands, "serve-sim", serve.SUMMARY)
+    _add_design(served)
+    serve.add_arguments(served)
     _command(commands, "doctor", "which tools are here")
     return parser

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rnngen.build import find_tools
-from rnngen.cli import boards, check, factorize, partition, prune, system
+from rnngen.cli import boards, check, factorize, partition, prune, serve, system
 from rnngen.cli.arguments import make_parser
 from rnngen.cli.text import (
     design_lines,
@@ -162,6 +162,10 @@ def _boards(arguments: argparse.Namespace) -> Result:
     return boards.run(arguments, _imports(arguments))
 
 
+def _serve(arguments: argparse.Namespace) -> Result:
+    return serve.run(arguments, _say)
+
+
 def _doctor(arguments: argparse.Namespace) -> Result:
     tools = find_tools()
     return {"tools": [tool.to_dict() for tool in tools]}, tool_lines(tools)
@@ -179,6 +183,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], Result]] = {
     "factorize": factorize.run,
     "prune": prune.run,
     "boards": _boards,
+    "serve-sim": _serve,
     "doctor": _doctor,
 }
 

@@ -1,6 +1,6 @@
 """The steps of the main job, typed: what the commands do, for use from Python."""
 
-from rnngen.flow.board import simulate_board, simulate_boards
+from rnngen.flow.board import simulate_board, simulate_boards, simulate_serial
 from rnngen.flow.check import CheckOptions, CheckReport, check
 from rnngen.flow.emulate import EmulationReport, emulate
 from rnngen.flow.exact import exact_network
@@ -41,6 +41,7 @@ __all__ = [
     "simulate",
     "simulate_board",
     "simulate_boards",
+    "simulate_serial",
     "simulate_system",
     "synthesize",
 ]

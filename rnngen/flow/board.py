@@ -15,12 +15,18 @@ from rnngen.emit.system import SystemDesign, read_system
 from rnngen.errors import DesignError
 from rnngen.flow.system_bench import gathered
 from rnngen.gateware.board_top import RESET_CYCLES, board_top_name, board_verilog, inside
+from rnngen.gateware.frames import RESTART_CYCLES
+from rnngen.gateware.serial_top import POWER_ON_CYCLES, serial_top_name, serial_verilog
 from rnngen.gateware.system.boards_top import CLOCK, board_verilog_alone, boards_verilog
 from rnngen.gateware.uart import clocks_per_bit
 from rnngen.resources import benches_dir
 from rnngen.verify.session import UartOptions, UartSimulation
 
 BOARD_FILE, BENCH_FILE = "simulation/board.v", "simulation/boards.v"
+SERIAL_FILE = "simulation/serial.v"
+SERIAL_DIVISOR = 4
+"""Clock cycles of a bit where no board says how many."""
+MINIMUM_IDLE_CYCLES = 20_000
 BOARDS = "boards"
 """Module that holds all boards of a system, or a single one, and in DIR/simulation the folder of a system's sources."""
 _TWINS = {
@@ -42,6 +48,8 @@ def simulate_board(
         with simulate_board("design") as board, SocketTransport(board.socket) as transport:
             y = Accelerator(transport, design.document, outputs=design.quantised.output_size).run(x)
 
+    ``rnngen.host.open_device(design, "simulation")`` does all of it.
+
     The PLL is replaced by a wire: time is counted in cycles of the core's clock.  No button is pressed.
 
     Raises:
@@ -59,6 +67,32 @@ def simulate_board(
     sources = [*design.sources, *_twins(board), source.resolve(), around.resolve()]
     options = _options(design, board, _SETTLED)
     return UartSimulation(design.folder, BOARDS, sources, options, progress)
+
+
+def simulate_serial(
+    design: Design | Path | str, progress: Callable[[str], None] = lambda line: None, host_seconds: float = 3600.0
+) -> UartSimulation:
+    """The simulation of a design behind the serial protocol: of its board's top, or of a plain one with a fast line.
+
+    Args:
+        host_seconds: So long the simulation waits for a host that says nothing.
+
+    Raises:
+        DesignError: if the folder holds no sound design, or one that no such top can be made of.
+        ToolError: on entering, if Verilator, a compiler or make is missing or fails.
+    """
+    design = design if isinstance(design, Design) else read_design(Path(design))
+    document = design.document
+    quiet = max(MINIMUM_IDLE_CYCLES, 4 * document["step_interval_cycles"] + document["latency_last_output_cycles"])
+    if document["board"] is not None:
+        simulation = simulate_board(design, progress)
+        return simulation.waiting(host_seconds, quiet * max(1, document["capacity_steps"]))
+    source = design.folder / SERIAL_FILE
+    write_atomically(source, serial_verilog(document, SERIAL_DIVISOR).encode())
+    options = UartOptions(SERIAL_DIVISOR, clock="aclk", start_cycles=POWER_ON_CYCLES + RESTART_CYCLES)
+    sources = [*design.sources, source.resolve()]
+    simulation = UartSimulation(design.folder, serial_top_name(document), sources, options, progress)
+    return simulation.waiting(host_seconds, quiet * max(1, document["capacity_steps"]))
 
 
 def simulate_boards(

@@ -14,6 +14,8 @@ from rnngen.errors import ToolError
 
 _CONNECT_SECONDS = 60.0
 _RETRY_SECONDS = 0.05
+_LEAST_WAIT_SECONDS = 1e-4
+_CHUNK = 65_536
 
 
 class Transport(Protocol):
@@ -24,6 +26,13 @@ class Transport(Protocol):
 
     def read(self, size: int, timeout: float) -> bytes:
         """Up to ``size`` bytes; fewer if ``timeout`` seconds pass or the other side is gone."""
+
+    def receive(self, timeout: float) -> bytes:
+        """What has come: at least a byte, or nothing within ``timeout`` seconds.
+
+        Raises:
+            ToolError: the line is gone.
+        """
 
     def close(self) -> None:
         """Release the device."""
@@ -63,6 +72,7 @@ class SerialTransport(_Closing):
             raise ToolError(
                 "Talking to a board needs pyserial, which is not installed: run `pip install pyserial`."
             ) from None
+        self._port = port
         try:
             self._serial = serial.Serial(port, baud)
         except (OSError, ValueError) as error:  # SerialException is an OSError
@@ -70,12 +80,32 @@ class SerialTransport(_Closing):
 
     def write(self, data: bytes) -> None:
         """Send all of ``data``."""
-        self._serial.write(data)
+        try:
+            self._serial.write(data)
+        except OSError as error:
+            raise self._gone(error) from None
 
     def read(self, size: int, timeout: float) -> bytes:
         """Up to ``size`` bytes within ``timeout`` seconds."""
-        self._serial.timeout = timeout
-        return bytes(self._serial.read(size))
+        try:
+            self._serial.timeout = timeout
+            return bytes(self._serial.read(size))
+        except OSError as error:
+            raise self._gone(error) from None
+
+    def receive(self, timeout: float) -> bytes:
+        """What has come within ``timeout`` seconds."""
+        first = self.read(1, timeout)
+        return first + self.read(self._waiting(), 0.0) if first else b""
+
+    def _waiting(self) -> int:
+        try:
+            return int(self._serial.in_waiting)
+        except OSError as error:
+            raise self._gone(error) from None
+
+    def _gone(self, error: OSError) -> ToolError:
+        return ToolError(f"The serial port {self._port} is gone ({error}): plug the board in and open it again.")
 
     def close(self) -> None:
         """Close the port."""
@@ -126,6 +156,19 @@ class SocketTransport(_Closing):
             received += part
         return received
 
+    def receive(self, timeout: float) -> bytes:
+        """What has come within ``timeout`` seconds."""
+        self._socket.settimeout(max(timeout, _LEAST_WAIT_SECONDS))
+        try:
+            data = self._socket.recv(_CHUNK)
+        except TimeoutError:
+            return b""
+        except OSError as error:
+            raise ToolError(f"The simulation closed the connection: {error.strerror}.") from None
+        if not data:
+            raise ToolError("The simulation ended and closed the connection.")
+        return data
+
     def close(self) -> None:
         """Close the connection, which ends the simulation."""
         self._socket.close()
@@ -144,6 +187,10 @@ class PairTransport(_Closing):
     def read(self, size: int, timeout: float) -> bytes:
         """Up to ``size`` bytes of the last board within ``timeout`` seconds."""
         return self._last.read(size, timeout)
+
+    def receive(self, timeout: float) -> bytes:
+        """What has come from the last board within ``timeout`` seconds."""
+        return self._last.receive(timeout)
 
     def close(self) -> None:
         """Close both."""

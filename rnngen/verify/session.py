@@ -10,7 +10,7 @@ import json
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -58,6 +58,22 @@ class UartSimulation:
         self._top, self._options, self._progress = top, options, progress
         self._files = [self._rtl / source for source in sources]
 
+    def waiting(self, host_seconds: float, idle_cycles: int) -> UartSimulation:
+        """The same, which waits so long for a host that says nothing, once nothing has moved for so many cycles."""
+        options = replace(self._options, host_seconds=host_seconds, idle_cycles=idle_cycles)
+        other = UartSimulation(self._rtl.parent, self._top, (), options, self._progress)
+        other._files = self._files
+        return other
+
+    @property
+    def speed(self) -> tuple[int, float]:
+        """Cycles so far, and the seconds in which they were simulated, waiting for the host apart."""
+        try:
+            told = json.loads((self._work / "speed.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return 0, 0.0
+        return int(told["cycles"]), float(told["seconds"])
+
     @property
     def socket(self) -> Path:
         """Where the bench listens."""
@@ -72,7 +88,8 @@ class UartSimulation:
         self._folder = tempfile.TemporaryDirectory(prefix="rnngen-")
         self._work = Path(self._folder.name)
         config = {name: getattr(options, name) for name in options.__dataclass_fields__ if name != "parameters"}
-        (self._work / "bench.json").write_text(json.dumps(config | {"socket": str(self.socket)}), encoding="utf-8")
+        config |= {"socket": str(self.socket), "speed": str(self._work / "speed.json")}
+        (self._work / "bench.json").write_text(json.dumps(config), encoding="utf-8")
         self._log = (self._work / "log").open("w+", encoding="utf-8", errors="replace")
         self._process = subprocess.Popen(
             command_line(simulator, None),

@@ -44,8 +44,21 @@ class Memory:
         part, self.answers = self.answers[:size], self.answers[size:]
         return part
 
+    def receive(self, timeout: float) -> bytes:
+        return self.read(len(self.answers), timeout)
+
     def close(self) -> None:
         """Nothing to release."""
+
+
+def crc(data: bytes) -> bytes:
+    """CRC-16 of polynomial 0x1021, begun with 0xFFFF, a bit at a time."""
+    value = 0xFFFF
+    for byte in data:
+        value ^= byte << 8
+        for _ in range(8):
+            value = value << 1 ^ (0x11021 if value & 0x8000 else 0)
+    return value.to_bytes(2, "big")
 
 
 def frames(kind: int, words: np.ndarray, port: dict) -> bytes:
@@ -54,19 +67,36 @@ def frames(kind: int, words: np.ndarray, port: dict) -> bytes:
     lanes = port["words_per_beat"] * port["beats_per_step"]
     found = b""
     for step, row in enumerate(words.tolist()):
-        found += bytes([kind | (step == len(words) - 1)])
-        found += b"".join(word.to_bytes(lane, "little", signed=True) for word in row + [0] * (lanes - len(row)))
+        frame = bytes([kind | (step == len(words) - 1), step])
+        frame += b"".join(word.to_bytes(lane, "little", signed=True) for word in row + [0] * (lanes - len(row)))
+        found += frame + crc(frame)
     return found
+
+
+RESTART = bytes([0xC3, *bytes(7)]) + crc(bytes([0xC3, *bytes(7)]))
+ANSWER = bytes([0xD3, 0, 2, *bytes(4)]) + crc(bytes([0xD3, 0, 2, *bytes(4)]))
 
 
 def test_frames_are_those_of_the_protocol() -> None:
     generator = np.random.default_rng(3)
     x = generator.integers(-(2**17), 2**17, (1, 4, 3))
     y = generator.integers(-64, 64, (4, 3))
-    transport = Memory(frames(0xB0, y, PORT_OUT))
-    result = Accelerator(transport, DESIGN, outputs=3).run(x / 1024)
-    assert transport.written == frames(0xA0, x[0], PORT_IN)
-    assert np.array_equal(result[0], y / 64)
+    for answer in (ANSWER, b""):  # of a system nobody hears it
+        transport = Memory(answer + frames(0xB0, y, PORT_OUT))
+        result = Accelerator(transport, DESIGN, outputs=3).run(x / 1024)
+        assert transport.written == bytes(16) + RESTART + frames(0xA0, x[0], PORT_IN)
+        assert np.array_equal(result[0], y / 64)
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [(0, r"must begin with 0xB1, not 0xA1: reset the board"), (3, r"must have the check that it says: reset")],
+)
+def test_a_wrong_answer(place: int, message: str) -> None:
+    wrong = bytearray(frames(0xB0, np.zeros((1, 4), dtype=int), PORT_OUT))
+    wrong[place] ^= 0x10
+    with pytest.raises(HostError, match=message):
+        Accelerator(Memory(bytes(wrong)), DESIGN).run(np.zeros((1, 1, 3)))
 
 
 def test_a_pair_writes_to_one_end_and_reads_from_the_other() -> None:
@@ -78,7 +108,7 @@ def test_a_pair_writes_to_one_end_and_reads_from_the_other() -> None:
 
 
 def test_silence_is_one_clear_error() -> None:
-    with pytest.raises(HostError, match=r"sent 0 of 5 bytes within 10 s in answer to sequence 0, step 0"):
+    with pytest.raises(HostError, match=r"sent 0 of 8 bytes within 10 s in answer to sequence 0, step 0"):
         Accelerator(Memory(b""), DESIGN).run(np.zeros((1, 2, 3)))
 
 
