@@ -55,6 +55,8 @@ class GenerateOptions:
         weight_bits: 2..18.  activation_bits: 4..18.
         banks: The model is sparse, and its zeros are not multiplied: how they lie in banks; None: all are multiplied.
         loadable: Weights and biases can be written over the control port at run time, besides being initialised.
+        double_buffer: So they can while it computes: each of their memories holds two images, and the other one is used
+            from between two sequences on.
         state_access: The state that sequences begin with can be given at run time, and each stream's be read.
         streams: Interleaved sequences that keep a state each; TID names them.  ``"auto"``: the fewest that keep the
             multipliers busy.
@@ -83,6 +85,7 @@ class GenerateOptions:
     activation_bits: int = 16
     banks: FitOptions | None = None
     loadable: bool = False
+    double_buffer: bool = False
     state_access: bool = False
     streams: int | Literal["auto"] = 1
     spaced: bool = False
@@ -123,7 +126,7 @@ def generate(
         widths = [layer.formats.product.weight_width for layer in quantised.layers]
         plan = plan.with_memory(_memory_port(options), widths)
     if board is not None:
-        _check_memory(quantised, plan, board)
+        _check_memory(quantised, plan, board, 2 if options.double_buffer else 1)
     return write_design(
         target,
         network,
@@ -133,7 +136,8 @@ def generate(
         clock_hz=clock_hz,
         board=board.name if board else None,
         dsp=dsp,
-        loadable=options.loadable,
+        loadable=options.loadable or options.double_buffer,
+        double_buffer=options.double_buffer,
         state_access=options.state_access or network.caller_state,
         calibration=description,
     )
@@ -212,10 +216,11 @@ def _check_external(options: GenerateOptions, on_board: bool) -> None:
             "Layers that share one array (--fold) take turns in a frame, which --weights external cannot keep; leave "
             "one of the two away."
         )
-    if options.loadable:
+    if options.loadable or options.double_buffer:
+        flag = "--double-buffer" if options.double_buffer else "--loadable"
         raise PlanError(
-            "--loadable writes weights into on-chip memories and --weights external has none; leave --loadable away "
-            "and write other weights to the external memory."
+            f"{flag} writes weights into on-chip memories and --weights external has none; leave {flag} away "
+            f"and write other weights to the external memory."
         )
 
 
@@ -297,15 +302,18 @@ def _budget(options: GenerateOptions, board: Board | None) -> Budget:
     return Budget(board.budget.multipliers, board.budget.dsps)
 
 
-def _check_memory(quantised: QuantisedNetwork, plan: NetworkPlan, board: Board) -> None:
-    """Refuses a design whose memories exceed the device, saying which width would fit."""
-    needed, have = total_memory_bits(quantised, plan), board.budget.block_ram_bits
+def _check_memory(quantised: QuantisedNetwork, plan: NetworkPlan, board: Board, images: int) -> None:
+    """Refuses a design whose memories exceed the device, saying which width would fit; images: of its parameters."""
+    needed, have = total_memory_bits(quantised, plan, images), board.budget.block_ram_bits
     if needed <= have:
         return
-    weights = sum(int(engine.words * engine.multipliers) for engine in plan.engines)
+    weights = images * sum(int(engine.words * engine.multipliers) for engine in plan.engines)
     fitting = (have - (needed - weights * quantised.weight_bits)) // weights
+    once = total_memory_bits(quantised, plan)
     advice = (
-        f"--weight-bits {fitting} would fit"
+        f"without --double-buffer, which holds all weights twice, they need {once:,}"
+        if images == 2 and once <= have
+        else f"--weight-bits {fitting} would fit"
         if fitting >= 2
         else "no weight width fits, so take a larger board or a smaller network, or --multipliers for no board"
     )

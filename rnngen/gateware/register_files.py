@@ -103,4 +103,9 @@ def page(registers: Sequence[Register] = REGISTERS) -> str:
         f"Version {MAP_VERSION[0]}.{MAP_VERSION[1]}, generated from the one register table. AXI4-Lite, 16-bit byte "
         "addresses, words of 32 bits; what is no register answers SLVERR.\n\n"
     )
-    return f"{head}{markdown(registers).rstrip()}\n\n## Loading\n\n{LOADING}"
+    registers_text = "".join(f"* {register.name}: {register.description}\n" for register in registers)
+    return f"{head}{markdown(registers).rstrip()}\n\n## What they are\n\n{registers_text}\n## Loading\n\n{LOADING}"
+
+
+if __name__ == "__main__":
+    print(page(), end="")

@@ -204,7 +204,11 @@ REGISTERS: tuple[Register, ...] = (
         "w1c",
         (
             Field("tlast_in_step", 0, 1, "TLAST came with an input beat that is not its step's last."),
-            Field("load_rejected", 1, 1, "LOAD_DATA was written for a memory or a word that does not exist."),
+            Field(
+                "load_rejected", 1, 1,
+                "LOAD_DATA was written for a memory or a word that does not exist, or for an image that a commit "
+                "waits to use.",
+            ),  # fmt: skip
             Field("sequence_too_long", 2, 1, "A sequence had more steps than can be stored; it was dropped."),
             Field("bad_symbol", 3, 1, "An input symbol was none of the table's; 0 was taken in its place."),
             Field("memory_error", 4, 1, "A read of external weights failed; no more results come until reset."),
