@@ -45,6 +45,7 @@ class Core:
         self.out_beats = self.worst = 0
         self.waiting: tuple[int, int] | None = None
         self.accepted: list[int] = []
+        self.left: list[int] = []
 
     async def start(self) -> None:
         dut = self.dut
@@ -100,6 +101,7 @@ class Core:
         stream = int(dut.m_axis_tid.value) if hasattr(dut, "m_axis_tid") else 0
         self.outputs.append([stream, f"{shown[0]:x}", shown[1]])
         self.out_beats += 1
+        self.left.append(self.cycle)
         if self.out_beats % CONFIG["beats_out"] == 0 and (CONFIG["every"] or shown[1]):
             self.worst = max(self.worst, self.cycle - self.entries.pop(0))
 
@@ -198,13 +200,16 @@ async def changes(core: Core, result: dict) -> None:
         assert await core.read("STATUS") & bit("STATUS", "image") == (turn % 2) * bit("STATUS", "image")
         core.taking = core.giving = ALWAYS if turn == 3 else OFTEN
         await core.cycles(core.random.randrange(200))
+        since = core.cycle
         await core.commit(crc)
         await core.interrupt("commit")
         await core.spans(2)
         assert await core.errors() == 0
     await core.idle()
-    accepted = core.accepted
-    result["longest_pause"] = max(b - a for a, b in zip(accepted, accepted[1:]))
+    pauses = zip(core.accepted, core.accepted[1:])
+    begin, end = max(((a, b) for a, b in pauses if a > since), key=lambda pause: pause[1] - pause[0])
+    last = max(cycle for cycle in core.left if cycle < end)
+    result["held"] = {"cycles": end - begin, "behind_the_last_output": end - last}
 
 
 async def resets(core: Core, result: dict) -> None:

@@ -21,6 +21,8 @@ from rnngen.verify.compile import CompileOptions, Simulator, compile_simulator
 from rnngen.verify.process import run_bench
 
 BENCH = Path(__file__).parent / "bench_control.py"
+TOGETHER = "bench_commit"
+"""Beside it; all of its coroutines in one run."""
 DIGEST = 0x0123_4567_89AB_CDEF_1122_3344_5566_7788
 MEMORIES = [
     LoadableMemory(0, 0, 70, 5),
@@ -96,8 +98,17 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Simulator:
 @pytest.mark.verilator
 @pytest.mark.parametrize("name", bench_tests())
 def test_bench(name: str, simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(BENCH.parent))
     monkeypatch.setenv("COCOTB_TEST_FILTER", rf"\b{name}$")
+    run(BENCH.stem, simulator, tmp_path, monkeypatch)
+
+
+@pytest.mark.verilator
+def test_interrupts_resets_and_images(simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(TOGETHER, simulator, tmp_path, monkeypatch)
+
+
+def run(bench: str, simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCH.parent))
     config = {
         "registers": python_map(),
         "digest": DIGEST,
@@ -107,7 +118,7 @@ def test_bench(name: str, simulator: Simulator, tmp_path: Path, monkeypatch: pyt
         "double": [[memory.engine, memory.memory] for memory in MEMORIES if memory.images == 2],
     }
     (tmp_path / "bench.json").write_text(json.dumps(config), encoding="utf-8")
-    run_bench(simulator, BENCH.stem, tmp_path, tmp_path, None, lambda line: None)
+    run_bench(simulator, bench, tmp_path, tmp_path, None, lambda line: None)
 
 
 def test_the_verilog_does_not_grow_with_the_width_of_a_word() -> None:
