@@ -274,7 +274,7 @@ def write_design(
 
     Args:
         dsp: The DSP block that the plan's shapes were made for, where it is known.
-        double_buffer: Of what is loadable there are two images.
+        double_buffer: Parameters are loadable, and there are two images of them.
         images: What the names of memory images begin with.
         around: Verilog files around the core, by name.
         device: Of a system: what stands around the core there (``devices.device_descriptions``).
@@ -282,7 +282,7 @@ def write_design(
     Raises:
         DesignError: if the folder is not rnngen's or cannot be written.
     """
-    options = CoreOptions(dsp, loadable, state_access, images, double_buffer, device is not None)
+    options = CoreOptions(dsp, loadable or double_buffer, state_access, images, double_buffer, device is not None)
     rtl, verilog = _rtl_files(quantised, plan, top, options)
     rtl |= {name: text.encode() for name, text in (around or {}).items()}
     files = {f"rtl/{name}": content for name, content in rtl.items()}

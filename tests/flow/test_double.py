@@ -204,6 +204,7 @@ def test_no_sequence_is_computed_with_two_images(tmp_path: Path, monkeypatch: py
     simulator = compile_simulator("net", first.sources, CompileOptions(visible=visible))
     run_bench(simulator, BENCH.stem, first.folder / "rtl", tmp_path, None, lambda line: None)
     result = json.loads((tmp_path / "result.json").read_text())
+    assert result["held"]["behind_the_last_output"] == 2
     wanted = expected(made, x, first)
     assert all(one != two for one, two in zip(*wanted, strict=True))
     changes = images_of(first, result["changes"], spans, wanted, streams)
