@@ -10,20 +10,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+from amaranth.hdl import Fragment
 
 from rnngen.arith.beats import PortFormat, pack, unpack
 from rnngen.config.board import load_board
 from rnngen.config.system import Device, System
-from rnngen.emit.design import Design, write_design
+from rnngen.emit.design import Design, describe, write_design
 from rnngen.emulate.network import run_values
 from rnngen.errors import PlanError
 from rnngen.flow.generate import GenerateOptions, _check_memory, generate
 from rnngen.flow.partition import PartitionOptions, partition
-from rnngen.gateware.registers import python_map
-from rnngen.ir.network import LinearLayer, Network, ParallelLayer
+from rnngen.gateware.context import CoreOptions
+from rnngen.gateware.registers import Features, python_map
+from rnngen.gateware.top import Accelerator, core_features
+from rnngen.ir.network import LastStepLayer, LinearLayer, Network, ParallelLayer
 from rnngen.ir.quantised import QuantisedLayer, QuantisedNetwork
 from rnngen.passes.banked import with_masks
 from rnngen.passes.quantise import quantise
+from rnngen.plan.external import MemoryPort
 from rnngen.plan.memory import engine_bits, total_memory_bits
 from rnngen.plan.network import NetworkPlan
 from rnngen.plan.search import Budget, plan_for_budget, plan_for_lanes, plan_with_folding
@@ -91,9 +95,10 @@ def folded(quantised: QuantisedNetwork) -> NetworkPlan:
     return plan
 
 
-TWO = Network("net", (cell("lstm", 3, 6, 5), cell("gru", 6, 4, 6), LinearLayer("head", HEAD.uniform(-1, 1, (3, 4)),
-                                                                              HEAD.uniform(-1, 1, 3))))  # fmt: skip
+LSTM, GRU = cell("lstm", 3, 6, 5), cell("gru", 6, 4, 6)
+TWO = Network("net", (LSTM, GRU, LinearLayer("head", HEAD.uniform(-1, 1, (3, 4)), HEAD.uniform(-1, 1, 3))))
 BOTH = Network("net", (ParallelLayer("both", (cell("gru", 3, 4, 7), cell("gru", 3, 4, 8, reverse=True))),))
+LAST = Network("net", (LSTM, LastStepLayer("last", 6), LinearLayer("head", HEAD.uniform(-1, 1, (3, 6)), np.zeros(3))))
 CASES: dict[str, Callable[[], Case]] = {
     "dense": lambda: case(TWO, budget(40)),
     "streams": lambda: case(TWO, budget(40, 3)),
@@ -101,13 +106,15 @@ CASES: dict[str, Callable[[], Case]] = {
     "stored": lambda: case(BOTH, budget(20), "changes", "resets"),
     "folded": lambda: case(TWO, folded),
     "sparse": sparse,
+    "last steps": lambda: case(LAST, budget(30), "changes", "resets"),
+    "unrolled": lambda: case(TWO, budget(500)),
 }
 
 
-def design_of(folder: Path, made: Case, image: int = 0, double: bool = True) -> Design:
+def design_of(folder: Path, made: Case, image: int) -> Design:
     return write_design(
         folder, made.network, made.images[image], made.plan, top="net", clock_hz=10**8, board=None,
-        loadable=True, double_buffer=double,
+        double_buffer=True,
     )  # fmt: skip
 
 
@@ -191,7 +198,7 @@ def test_no_sequence_is_computed_with_two_images(tmp_path: Path, monkeypatch: py
         "spans": [[[k % streams, beats(k, step), last] for k, step, last in span] for span in spans],
         "images": [loads_of(first), loads_of(second)],
         "beats_out": first.document["ports"]["m_axis"]["beats_per_step"],
-        "every": True,
+        "every": name != "last steps",
         "latency": first.document["features"]["latency"],
         "streams": list(range(streams)),
         "phases": made.phases,
@@ -204,7 +211,6 @@ def test_no_sequence_is_computed_with_two_images(tmp_path: Path, monkeypatch: py
     simulator = compile_simulator("net", first.sources, CompileOptions(visible=visible))
     run_bench(simulator, BENCH.stem, first.folder / "rtl", tmp_path, None, lambda line: None)
     result = json.loads((tmp_path / "result.json").read_text())
-    assert result["held"]["behind_the_last_output"] == 2
     wanted = expected(made, x, first)
     assert all(one != two for one, two in zip(*wanted, strict=True))
     changes = images_of(first, result["changes"], spans, wanted, streams)
@@ -212,6 +218,7 @@ def test_no_sequence_is_computed_with_two_images(tmp_path: Path, monkeypatch: py
     assert (changes[0], changes[-1], turns) == (0, 0, 4), changes
     if "resets" in made.phases:
         assert set(images_of(first, result["resets"], spans, wanted, streams)) == {0}
+    assert result["held"]["behind_the_last_output"] == 2
     if "clears" in made.phases:
         check_cleared(made, first, result["clears"]["outputs"], x)
 
@@ -244,9 +251,12 @@ def check_cleared(made: Case, design: Design, outputs: list[list[Any]], x: np.nd
         assert got == [step for piece in pieces for step in run_values(made.images[0], piece[None]).output[0].tolist()]
 
 
-def test_all_weights_are_counted_twice(tmp_path: Path) -> None:
+def test_all_weights_are_counted_twice() -> None:
     made = CASES["dense"]()
-    once, twice = (design_of(tmp_path / str(double), made, double=double).document for double in (False, True))
+    once, twice = (
+        describe(made.network, made.images[0], made.plan, "net", 10**8, None, options, "")
+        for options in (CoreOptions(loadable=True), CoreOptions(loadable=True, double_buffer=True))
+    )
     parameters = 0
     for bits, both in zip(once["layers"], twice["layers"], strict=True):
         bits, both = bits["memory_bits"], both["memory_bits"]
@@ -257,6 +267,32 @@ def test_all_weights_are_counted_twice(tmp_path: Path) -> None:
     assert total_memory_bits(made.images[0], made.plan, 2) == twice["memory_bits"]
     assert engine_bits(made.images[0], made.plan, 2)[0] == twice["layers"][0]["memory_bits"]
     assert [load["images"] for load in once["loads"] + twice["loads"]] == [1] * 6 + [2] * 6
+    assert [document["features"]["double_buffer"] for document in (once, twice)] == [False, True]
+
+
+def test_features_are_those_of_the_design() -> None:
+    dense, streams, stored = (CASES[name]() for name in ("dense", "streams", "stored"))
+    alone = {"soft_reset": True, "interrupt": True, "latency": True}
+    for made, options, wanted in (
+        (dense, CoreOptions(loadable=True), Features(loadable=True, **alone)),
+        (dense, CoreOptions(state_access=True, in_system=True), Features(state_access=True)),
+        (streams, CoreOptions(), Features(streams=3, **alone)),
+        (stored, CoreOptions(), Features(stored_sequences=True, soft_reset=True, interrupt=True)),
+        (CASES["spaced"](), CoreOptions(), Features(spaced=True, **alone)),
+        (CASES["sparse"](), CoreOptions(), Features(sparse=True, **alone)),
+    ):
+        assert core_features(made.images[0], made.plan, options) == wanted
+    external = dense.plan.with_memory(MemoryPort(), [8] * len(dense.plan.engines))
+    wanted = Features(external_weights=True, interrupt=True, latency=True)
+    assert core_features(dense.images[0], external, CoreOptions()) == wanted
+
+
+def test_a_core_of_a_system_has_no_interrupt() -> None:
+    made = CASES["dense"]()
+    for inside in (False, True):
+        core = Accelerator(made.images[0], made.plan, CoreOptions(in_system=inside))
+        Fragment.get(core, None)
+        assert ("irq" in [port.name for port in core.ports]) != inside
 
 
 def test_external_weights_are_refused(tmp_path: Path) -> None:
