@@ -188,10 +188,12 @@ class ControlPort(wiring.Component):
         causes: Mapping[str, Value],
     ) -> Signal:  # fmt: skip
         """A register whose bits are set by what happens, a cycle later, until 1 is written; returns the events."""
-        events, word = Signal(WORD_BITS, name=f"events_{name.lower()}"), words[name]
+        bits = max(field.low + field.width for field in _BY_NAME[name].fields)
+        events, kept = Signal(bits, name=f"events_{name.lower()}"), Signal(bits, name=f"kept_{name.lower()}")
         m.d.sync += events.eq(_pack(name, causes))
-        cleared = Mux(writes[name], self._data, 0)
-        m.d.sync += word.eq(word & ~cleared | events)
+        cleared = Mux(writes[name], self._data[:bits], 0)
+        m.d.sync += kept.eq(kept & ~cleared | events)
+        m.d.comb += words[name].eq(kept)
         return events
 
     def _interrupt(

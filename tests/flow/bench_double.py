@@ -22,6 +22,8 @@ with open(os.environ["RNNGEN_BENCH"], encoding="utf-8") as file:
     CONFIG = json.load(file)
 MAP = CONFIG["registers"]
 ALWAYS, OFTEN, NEVER = 1.0, 0.6, 0.0
+IRQ_CYCLES = 3
+"""From what happens to the interrupt."""
 
 
 def bit(register: str, field: str) -> int:
@@ -46,6 +48,7 @@ class Core:
         self.waiting: tuple[int, int] | None = None
         self.accepted: list[int] = []
         self.left: list[int] = []
+        self.irq, self.rose = 0, 0  # it is high; the cycle in which it rose
 
     async def start(self) -> None:
         dut = self.dut
@@ -75,6 +78,9 @@ class Core:
                 self._taken()
             self._collect()
             self._offer()
+            before, self.irq = self.irq, int(dut.irq.value)
+            if self.irq and not before:
+                self.rose = self.cycle
             self.ready = self.random.random() < self.taking
             dut.m_axis_tready.value = int(self.ready)
 
@@ -200,15 +206,15 @@ async def changes(core: Core, result: dict) -> None:
         assert await core.read("STATUS") & bit("STATUS", "image") == (turn % 2) * bit("STATUS", "image")
         core.taking = core.giving = ALWAYS if turn == 3 else OFTEN
         await core.cycles(core.random.randrange(200))
-        since = core.cycle
         await core.commit(crc)
         await core.interrupt("commit")
+        changed = core.rose - IRQ_CYCLES
         await core.spans(2)
         assert await core.errors() == 0
     await core.idle()
-    pauses = zip(core.accepted, core.accepted[1:])
-    begin, end = max(((a, b) for a, b in pauses if a > since), key=lambda pause: pause[1] - pause[0])
-    last = max(cycle for cycle in core.left if cycle < end)
+    end = min(cycle for cycle in core.accepted if cycle >= changed)
+    last = max(cycle for cycle in core.left if cycle < changed)
+    begin = max(cycle for cycle in core.accepted if cycle < changed)
     result["held"] = {"cycles": end - begin, "behind_the_last_output": end - last}
 
 
