@@ -121,6 +121,10 @@ def _add_numbers(parser: _Parser) -> None:
         help="with --banks: layers or matrices whose zeros are multiplied (default: those without a zero)",
     )  # fmt: skip
     parser.add_argument("--loadable", action="store_true", help="weights can also be loaded over the control port")
+    parser.add_argument(
+        "--double-buffer", action="store_true",
+        help="as --loadable, and while it computes: each memory holds two images, which change between sequences",
+    )  # fmt: skip
     parser.add_argument("--state", action="store_true", help="states can be given and read over the control port")
     parser.add_argument(
         "--fold", action=argparse.BooleanOptionalAction,

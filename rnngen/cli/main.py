@@ -87,6 +87,7 @@ def _generate(arguments: argparse.Namespace) -> Result:
         activation_bits=arguments.activation_bits,
         banks=prune.given_banks(arguments),
         loadable=arguments.loadable,
+        double_buffer=arguments.double_buffer,
         state_access=arguments.state,
         streams=arguments.streams,
         spaced=arguments.spaced,

@@ -70,6 +70,7 @@ def run(arguments: argparse.Namespace, imports: ImportOptions, say: Say) -> tupl
         activation_bits=arguments.activation_bits,
         banks=given_banks(arguments),
         loadable=arguments.loadable,
+        double_buffer=arguments.double_buffer,
         state_access=arguments.state,
         fold=arguments.fold,
         max_steps=arguments.max_steps,

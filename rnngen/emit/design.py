@@ -32,16 +32,24 @@ from rnngen.emit.folder import (
     read_document,
     write_folder,
 )
-from rnngen.emit.images import as_handed_over, external_image, memory_images, table_image
+from rnngen.emit.images import as_handed_over, external_image, memory_images, table_image, two_images
 from rnngen.emit.load_image import LOAD_IMAGE_FILE, load_image, load_records
 from rnngen.emit.tensors import FLOAT_FILE, INTEGER_FILE, float_bytes, integer_bytes, read_arrays
 from rnngen.errors import DesignError
 from rnngen.gateware.block import map_image_name
 from rnngen.gateware.context import CoreOptions
 from rnngen.gateware.control import DIGEST_BITS
-from rnngen.gateware.parameters import image_names
-from rnngen.gateware.registers import ADDRESS_BITS, WORD_BITS, c_header, python_map
-from rnngen.gateware.top import DIGEST_IMAGE, accelerator_verilog, h_sizes, word_lane_bits
+from rnngen.gateware.parameters import LOADED, image_names
+from rnngen.gateware.register_files import register_files
+from rnngen.gateware.registers import ADDRESS_BITS, WORD_BITS, python_map
+from rnngen.gateware.top import (
+    DIGEST_IMAGE,
+    accelerator_verilog,
+    core_features,
+    h_sizes,
+    loadable_memories,
+    word_lane_bits,
+)
 from rnngen.ir.network import Network
 from rnngen.ir.quantised import QuantisedLayer, QuantisedMap, QuantisedNetwork
 from rnngen.plan.binding import binds
@@ -62,7 +70,8 @@ SPACED_KEYS = ("spaced_latency_first_output_cycles", "spaced_latency_last_output
 FILE_LIST = "files.f"
 EXTERNAL_FILE = "weights.bin"
 """Beside the images: the weights, where they are in external memory."""
-HEADER_FILE = "data/rnn_registers.h"
+REGISTER_FOLDER = "data"
+"""Holds the register table in all its forms."""
 DRIVER_FILE = "data/rnn_driver.h"
 IDENTITY_FILE = "data/rnn_design.h"
 """What the driver asks a device for; it tells the digest, so it is no part of what that is of."""
@@ -114,10 +123,12 @@ def _rtl_files(
     verilog = list(files)
     files[FILE_LIST] = "".join(f"{name}\n" for name in verilog).encode()
     layers, external = _as_wired(network, plan), plan.memory is not None
+    loadable = loadable_memories(network, plan, options)
     for index, (layer, engine, h_size) in enumerate(zip(layers, plan.engines, h_sizes(plan))):
         names = image_names(index, options.images)
+        twice = {LOADED[memory.memory] for memory in loadable if (memory.engine, memory.images) == (index, 2)}
         for what, text in memory_images(layer, engine, h_size, options.state_access, external).items():
-            files[names[what]] = text.encode()
+            files[names[what]] = (two_images(text) if what in twice else text).encode()
     if external:
         files[EXTERNAL_FILE] = external_image(layers, plan)
     for index, block in enumerate(network.blocks):
@@ -159,6 +170,8 @@ def describe(
     shared = {"shared_array": shared_dict(plan.shared)} if plan.shared else {}
     reason = {"binds": binds(plan)} if binds(plan) else {}
     join = {"join": asdict(plan.join)} if plan.join else {}
+    images = 2 if options.double_buffer else 1
+    memories = engine_bits(quantised, plan, images)
     return spaced | shared | reason | join | {
         "generator": GENERATOR,
         "top": top,
@@ -168,7 +181,10 @@ def describe(
         "multiplier": options.multiplier,
         "loadable": options.loadable,
         **({"loaded_before_use": ["weights"]} if options.single_port else {}),
+        "double_buffer": options.double_buffer,
         "state_access": options.state_access,
+        "features": asdict(core_features(quantised, plan, options)),
+        "loads": _loads(quantised, plan, options),
         "streams": plan.streams,
         "multipliers": plan.multipliers,
         "macs_per_step": plan.macs,
@@ -179,7 +195,7 @@ def describe(
         "latency_last_output_cycles": latency_last,
         "weight_bits": quantised.weight_bits,
         "activation_bits": quantised.activation_bits,
-        "memory_bits": total_memory_bits(quantised, plan),
+        "memory_bits": total_memory_bits(quantised, plan, images),
         "ports": {
             "s_axis": port_dict(plan.input_words, quantised.input_size, in_lane, quantised.input_format),
             "m_axis": port_dict(plan.output_words, quantised.output_size, out_lane, quantised.output_format),
@@ -194,12 +210,21 @@ def describe(
         **dsp_dict(plan, options.dsp),
         "layers": [
             layer_dict(layer, engine, bits, banks) | pairing_dict(layer, engine, options.dsp)
-            for layer, engine, bits, banks in zip(quantised.layers, plan.engines, engine_bits(quantised, plan), vectors)
+            for layer, engine, bits, banks in zip(quantised.layers, plan.engines, memories, vectors)
         ],
         "blocks": [block_dict(*parts) for parts in zip(quantised.blocks, plan.blocks)],
         "registers": python_map(),
         "tools": {name: version(name) for name in TOOLS},
     }
+
+
+def _loads(quantised: QuantisedNetwork, plan: NetworkPlan, options: CoreOptions) -> list[dict[str, Any]]:
+    """The memories that LOAD_DATA fills, with the file of what they hold at first, a word a line, ``images`` times."""
+    found = []
+    for memory in loadable_memories(quantised, plan, options):
+        name = image_names(memory.engine, options.images)[LOADED[memory.memory]]
+        found.append(asdict(memory) | {"file": f"rtl/{name}"})
+    return found
 
 
 def _h_ports(quantised: QuantisedNetwork, plan: NetworkPlan) -> dict[str, Any]:
@@ -253,6 +278,7 @@ def write_design(
     clock_hz: int,
     board: Mapping[str, str] | None,
     loadable: bool = False,
+    double_buffer: bool = False,
     state_access: bool = False,
     calibration: str = "",
     dsp: Dsp | None = None,
@@ -265,6 +291,7 @@ def write_design(
 
     Args:
         dsp: The DSP block that the plan's shapes were made for, where it is known.
+        double_buffer: Parameters are loadable, and there are two images of them.
         images: What the names of memory images begin with.
         single_port: Weights lie in RAM of one port, which the control port has to fill; ``loadable``.
         around: Verilog files around the core, by name.
@@ -273,12 +300,16 @@ def write_design(
     Raises:
         DesignError: if the folder is not rnngen's or cannot be written.
     """
-    options = CoreOptions(dsp, loadable, state_access, images, single_port)
+    options = CoreOptions(
+        dsp, loadable or double_buffer, state_access, images, single_port, double_buffer, device is not None
+    )
     rtl, verilog = _rtl_files(quantised, plan, top, options)
     rtl |= {name: text.encode() for name, text in (around or {}).items()}
     files = {f"rtl/{name}": content for name, content in rtl.items()}
-    files[HEADER_FILE] = c_header().encode()
     files[DRIVER_FILE] = (Path(__file__).parent / "c" / "rnn_driver.h").read_bytes()
+    features = core_features(quantised, plan, options)
+    for name, text in register_files({"FEATURES": features.word}).items():
+        files[f"{REGISTER_FOLDER}/{name}"] = text.encode()
     files[FLOAT_FILE] = float_bytes(network)
     files[INTEGER_FILE] = integer_bytes(quantised)
     document = describe(network, quantised, plan, top, clock_hz, board, options, calibration)

@@ -30,6 +30,11 @@ def hex_lines(words: IntArray, width: int) -> str:
     return _hex(_bits(words, width))
 
 
+def two_images(text: str) -> str:
+    """The file of a memory that holds two images, equal at first: their words take turns."""
+    return "".join(2 * line for line in text.splitlines(keepends=True))
+
+
 def _hex(bits: BitArray) -> str:
     """Bits of memory words, the lowest first, as a ``$readmemh`` file."""
     depth = len(bits)

@@ -61,6 +61,8 @@ class GenerateOptions:
         weight_bits: 2..18.  activation_bits: 4..18.
         banks: The model is sparse, and its zeros are not multiplied: how they lie in banks; None: all are multiplied.
         loadable: Weights and biases can be written over the control port at run time, besides being initialised.
+        double_buffer: So they can while it computes: each of their memories holds two images, and the other one is used
+            from between two sequences on.
         state_access: The state that sequences begin with can be given at run time, and each stream's be read.
         streams: Interleaved sequences that keep a state each; TID names them.  ``"auto"``: the fewest that keep the
             multipliers busy.
@@ -90,6 +92,7 @@ class GenerateOptions:
     activation_bits: int = 16
     banks: FitOptions | None = None
     loadable: bool = False
+    double_buffer: bool = False
     state_access: bool = False
     streams: int | Literal["auto"] = 1
     spaced: bool = False
@@ -139,7 +142,8 @@ def generate(
         clock_hz=clock_hz,
         board=board_entry(board) if board else None,
         dsp=dsp,
-        loadable=options.loadable or options.weights == "spram",
+        loadable=options.loadable or options.double_buffer or options.weights == "spram",
+        double_buffer=options.double_buffer,
         state_access=options.state_access or network.caller_state,
         single_port=options.weights == "spram",
         calibration=description,
@@ -232,10 +236,11 @@ def _check_external(options: GenerateOptions, on_board: bool) -> None:
             "Layers that share one array (--fold) take turns in a frame, which --weights external cannot keep; leave "
             "one of the two away."
         )
-    if options.loadable:
+    if options.loadable or options.double_buffer:
+        flag = "--double-buffer" if options.double_buffer else "--loadable"
         raise PlanError(
-            "--loadable writes weights into on-chip memories and --weights external has none; leave --loadable away "
-            "and write other weights to the external memory."
+            f"{flag} writes weights into on-chip memories and --weights external has none; leave {flag} away "
+            f"and write other weights to the external memory."
         )
 
 
@@ -368,11 +373,14 @@ def _check_memory(
     """Refuses a design whose memories exceed the device, saying which width would fit."""
     single_port = options.weights == "spram"
     if single_port:
+        if options.double_buffer:
+            raise PlanError("--weights spram has room for one image of the weights: leave out --double-buffer.")
         _check_single_port(quantised, plan, board)
     if board is None:
         return
-    needed, have = total_memory_bits(quantised, plan), board.budget.block_ram_bits
-    weights = sum(int(engine.words * engine.multipliers) for engine in plan.engines)
+    images = 2 if options.double_buffer else 1
+    needed, have = total_memory_bits(quantised, plan, images), board.budget.block_ram_bits
+    weights = images * sum(int(engine.words * engine.multipliers) for engine in plan.engines)
     if single_port:
         needed -= sum(bits["weights"] for bits in engine_bits(quantised, plan))
     if needed <= have:
@@ -388,8 +396,11 @@ def _check_memory(
             f"--weights spram puts the weights into its single-port RAM."
         )
     fitting = (have - (needed - weights * quantised.weight_bits)) // weights
+    once = total_memory_bits(quantised, plan)
     advice = (
-        f"--weight-bits {fitting} would fit"
+        f"without --double-buffer, which holds all weights twice, they need {once:,}"
+        if images == 2 and once <= have
+        else f"--weight-bits {fitting} would fit"
         if fitting >= 2
         else "no weight width fits, so take a larger board or a smaller network, or --multipliers for no board"
     )

@@ -77,6 +77,7 @@ class PartitionOptions:
     activation_bits: int = 16
     banks: FitOptions | None = None
     loadable: bool = False
+    double_buffer: bool = False
     state_access: bool = False
     fold: bool | None = None
     max_steps: int = DEFAULT_CAPACITY
@@ -203,6 +204,11 @@ def _check(system: System, options: PartitionOptions) -> None:
         raise PlanError(f"--delta is for layers by their rows: give --cut rows, too, not {options.cut}.")
     if options.delta is not None and not 0 <= options.delta < inf:
         raise PlanError(f"--delta must be at least 0, not {options.delta}.")
+    if options.double_buffer:
+        raise PlanError(
+            "--double-buffer changes the weights of one device between two of its sequences, and the devices of a "
+            "system are not between them at the same time; give --loadable, and load while all of them are stopped."
+        )
     if options.max_steps < 1:
         raise PlanError(f"--max-steps must be at least 1, not {options.max_steps}.")
     for device in system.devices:

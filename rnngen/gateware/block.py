@@ -43,7 +43,8 @@ class BlockCore(wiring.Component):
         turn: Where engines share an array: a step may start.
         handed, handed_space: What the first stage gives, where other devices get it, and room for one more step of it.
         saturations: Sum over the engines and maps.  clear: Sets it to 0.
-        restart: The next step of every stream is the first one of a sequence.
+        restart: By stream, its next step is the first one of a sequence.
+        image, switched: Of the memories with two images, the one in use; it has changed (one cycle).
         peek: As for an engine.
 
     Args:
@@ -78,7 +79,9 @@ class BlockCore(wiring.Component):
                 "busy": Out(1),
                 "saturations": Out(SATURATION_COUNTER_BITS),
                 "clear": In(1),
-                "restart": In(1),
+                "restart": In(streams),
+                "image": In(1),
+                "switched": In(1),
                 "peek": In(PEEK),
                 **({"turn": In(1)} if array else {}),
                 **self._handed_ports(),
@@ -149,6 +152,7 @@ class BlockCore(wiring.Component):
         for index, engine in self._engines.items():
             m.submodules[f"engine{index}"] = engine
             m.d.comb += [engine.clear.eq(self.clear), engine.restart.eq(self.restart), engine.peek.eq(self.peek)]
+            m.d.comb += [engine.image.eq(self.image), engine.switched.eq(self.switched)]
         write = self._stored_input(m) if self._plan.stored else self._step_input(m)
         results = [self._branch(m, branch, plan) for branch, plan in zip(self._block.branches, self._plan.branches)]
         for branch in self._block.branches:

@@ -16,6 +16,9 @@ class CoreOptions:
     Attributes:
         dsp: The device's DSP block, which stands for its family; None: the device is not known.
         loadable: Parameters can be written at run time; otherwise they are fixed at configuration.
+        double_buffer: They have two images, and the one that is not in use is written (``Commit``).
+        in_system: The core is a device's of a system, whose cores are reset together: its port has neither interrupt
+            nor soft reset, and measures no latency.
         state_access: So can the state that sequences begin with, and the state of each stream can be read.
         images: What the names of memory images begin with, so that those of several cores can lie in one folder.
         single_port: Weights lie in RAM of one port that is empty at configuration (``rnn_weight_spram``); ``loadable``.
@@ -26,6 +29,8 @@ class CoreOptions:
     state_access: bool = False
     images: str = ""
     single_port: bool = False
+    double_buffer: bool = False
+    in_system: bool = False
 
     @property
     def multiplier(self) -> str:

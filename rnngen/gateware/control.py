@@ -8,9 +8,10 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from rnngen.gateware.commit import Commit
 from rnngen.gateware.loader import LoadableMemory, Loader, load_signature
 from rnngen.gateware.peek import PEEK
-from rnngen.gateware.registers import ADDRESS_BITS, EXTERNAL_REGISTERS, REGISTERS, WORD_BITS
+from rnngen.gateware.registers import ADDRESS_BITS, REGISTERS, WORD_BITS, Features
 
 OKAY, SLVERR = 0, 2
 DIGEST_BITS = 128
@@ -33,6 +34,9 @@ _COUNTERS = {
     "INPUT_STALLS": "input_idle",
     "OUTPUT_STALLS": "output_stall",
 }
+_PULSES = {"clear_counters": "clear", "soft_reset": "soft_reset"}
+"""Fields of CONTROL, and what their pulse is called."""
+NO_FEATURES = Features()
 
 
 class ControlPort(wiring.Component):
@@ -48,7 +52,15 @@ class ControlPort(wiring.Component):
         step_in, step_out: The last beat of a step is received, sent in this cycle.
         input_idle: s_axis_tready & ~s_axis_tvalid.  output_stall: m_axis_tvalid & ~m_axis_tready.
         saturations: Sum over the engines.  protocol_error: TLAST with a beat that is not its step's last.
-        restart: The next step of every stream is the first of a sequence (one cycle).
+        sequence_out: The last beat of a sequence is sent in this cycle.
+        restart: By stream, its next step is the first of a sequence (one cycle).
+        bad_stream: TID names no stream.
+        between: No step has come in part, and no sequence.
+        soft_reset: Was asked for (one cycle).  resetting: It is not done yet.  reset_done: It is, in this cycle.
+        measured, latency: A step has left; how many cycles it was inside.
+        hold: No step may enter, so that the images can change.  image: The one in use.
+        switched: It has changed (one cycle).
+        irq: An interrupt is pending that the mask lets through.
         peek, peek_engine: State to show; peeked: it, one cycle later.
         overlong: A sequence has more steps than can be stored.  bad_symbol: A symbol that no table knows.
         idle: No step is inside.
@@ -62,23 +74,19 @@ class ControlPort(wiring.Component):
 
     Args:
         memories: The memories that can be loaded.
-        external: Weights are in external memory; where they are not, their registers store nothing.
+        features: Of the design; registers of others store nothing.
 
     Raises:
         ValueError: a memory is listed twice.
     """
 
-    def __init__(self, memories: Sequence[LoadableMemory] = (), external: bool = False) -> None:
+    def __init__(self, memories: Sequence[LoadableMemory] = (), features: Features = NO_FEATURES) -> None:
         keys = [(memory.engine, memory.memory) for memory in memories]
         for engine, memory in keys:
             if keys.count((engine, memory)) > 1:
                 raise ValueError(f"Loadable memory {memory} of engine {engine} must be listed once only.")
-        self._memories = tuple(memories)
-        self._stored = [
-            register
-            for register in REGISTERS
-            if register.access == "rw" and (external or register.name not in EXTERNAL_REGISTERS)
-        ]
+        self._memories, self._features = tuple(memories), features
+        self._stored = [register for register in REGISTERS if register.access == "rw" and features.has(register)]
         super().__init__(
             {
                 **{name: In(width) for name, width in AXIL_INPUTS.items()},
@@ -91,7 +99,19 @@ class ControlPort(wiring.Component):
                 "protocol_error": In(1),
                 "overlong": In(1),
                 "bad_symbol": In(1),
-                "restart": Out(1),
+                "sequence_out": In(1),
+                "bad_stream": In(1),
+                "between": In(1),
+                "soft_reset": Out(1),
+                "resetting": In(1),
+                "reset_done": In(1),
+                "measured": In(1),
+                "latency": In(WORD_BITS),
+                "hold": Out(1),
+                "image": Out(1),
+                "switched": Out(1),
+                "irq": Out(1),
+                "restart": Out(features.streams),
                 "peek": Out(PEEK),
                 "peek_engine": Out(8),
                 "peeked": In(WORD_BITS),
@@ -124,31 +144,78 @@ class ControlPort(wiring.Component):
         for name in ("IDENTITY", "VERSION"):
             m.d.comb += words[name].eq(_BY_NAME[name].reset)
         m.d.comb += self.enable.eq(_bits("CONTROL", "enable", words))
-        clears = self._data & _BY_NAME["CONTROL"].field("clear_counters").mask
-        m.d.sync += self.clear.eq(writes["CONTROL"] & clears.any())
-        restarts = self._data & _BY_NAME["CONTROL"].field("clear_state").mask
-        m.d.sync += self.restart.eq(writes["CONTROL"] & restarts.any())
+        m.d.comb += words["FEATURES"].eq(self._features.word)
+        for name, port in _PULSES.items():
+            m.d.sync += getattr(self, port).eq(writes["CONTROL"] & self._pulse("CONTROL", name))
+        no_stream = self._restarts(m, writes)
         m.d.comb += [
             self.fetch.eq(_bits("MEMORY_CONTROL", "fetch", words)),
             self.memory_base.eq(Cat(words["MEMORY_BASE_LOW"], words["MEMORY_BASE_HIGH"])),
         ]
         self._peeking(m, words)
-        status = {"idle": self.idle, "input_stalled": self.input_idle, "output_stalled": self.output_stall}
-        m.d.comb += words["STATUS"].eq(_pack("STATUS", status))
         self._counters(m, words, reads["CYCLES_LOW"])
-        rejected = self._loading(m, words, writes)
+        rejected, refused, waits = self._loading(m, words, writes)
+        status = {
+            "idle": self.idle,
+            "input_stalled": self.input_idle,
+            "output_stalled": self.output_stall,
+            "resetting": self.resetting,
+            "between_sequences": self.between,
+            "commit_waits": waits,
+            "image": self.image,
+        }
+        m.d.comb += words["STATUS"].eq(_pack("STATUS", status))
         errors = {
             "tlast_in_step": self.protocol_error,
             "load_rejected": rejected,
             "sequence_too_long": self.overlong,
             "bad_symbol": self.bad_symbol,
             "memory_error": self.memory_error,
+            "commit_rejected": refused,
+            "bad_stream": self.bad_stream | no_stream,
         }
-        events = Signal(WORD_BITS)
-        m.d.sync += events.eq(_pack("ERRORS", errors))
-        cleared = Mux(writes["ERRORS"], self._data, 0)
-        m.d.sync += words["ERRORS"].eq(words["ERRORS"] & ~cleared | events)
+        events = self._sticky(m, words, writes, "ERRORS", errors)
+        if self._features.interrupt:
+            self._interrupt(m, words, writes, events.any())
         return m
+
+    def _pulse(self, register: str, name: str) -> Value:
+        """Whether the data that are written have this field's bit."""
+        return (self._data & _BY_NAME[register].field(name).mask).any()
+
+    def _sticky(
+        self, m: Module, words: Mapping[str, Signal], writes: Mapping[str, Signal], name: str,
+        causes: Mapping[str, Value],
+    ) -> Signal:  # fmt: skip
+        """A register whose bits are set by what happens, a cycle later, until 1 is written; returns the events."""
+        bits = max(field.low + field.width for field in _BY_NAME[name].fields)
+        events, kept = Signal(bits, name=f"events_{name.lower()}"), Signal(bits, name=f"kept_{name.lower()}")
+        m.d.sync += events.eq(_pack(name, causes))
+        cleared = Mux(writes[name], self._data[:bits], 0)
+        m.d.sync += kept.eq(kept & ~cleared | events)
+        m.d.comb += words[name].eq(kept)
+        return events
+
+    def _interrupt(
+        self, m: Module, words: Mapping[str, Signal], writes: Mapping[str, Signal], error: Value
+    ) -> None:
+        causes = {
+            "step": self.step_out,
+            "sequence": self.sequence_out,
+            "error": error,
+            "commit": self.switched,
+            "reset": self.reset_done,
+        }
+        self._sticky(m, words, writes, "INTERRUPT_PENDING", causes)
+        m.d.sync += self.irq.eq((words["INTERRUPT_PENDING"] & words["INTERRUPT_MASK"]).any())
+
+    def _restarts(self, m: Module, writes: Mapping[str, Signal]) -> Value:
+        """The streams whose state is cleared; returns the pulse of one that does not exist."""
+        streams, stream = self._features.streams, self._data[: _BY_NAME["CLEAR_STREAM"].field("stream").width]
+        every = writes["CONTROL"] & self._pulse("CONTROL", "clear_state")
+        one = [writes["CLEAR_STREAM"] & (stream == number) for number in range(streams)]
+        m.d.sync += self.restart.eq(Cat(every | this for this in one))
+        return writes["CLEAR_STREAM"] & (stream >= streams)
 
     def _write_channel(self, m: Module, words: Mapping[str, Signal]) -> dict[str, Signal]:
         """Takes and answers writes, stores what is written to rw registers; by name, the pulse of a legal write.
@@ -223,6 +290,12 @@ class ControlPort(wiring.Component):
                 m.d.sync += count.eq(0)
             with m.Elif(event & ~count.all()):
                 m.d.sync += count.eq(count + 1)
+        if self._features.latency:
+            most = words["LATENCY_MAX"]
+            with m.If(self.clear):
+                m.d.sync += most.eq(0)
+            with m.Elif(self.measured & (self.latency > most)):
+                m.d.sync += most.eq(self.latency)
 
     def _peeking(self, m: Module, words: Mapping[str, Signal]) -> None:
         """Asks for the state that READ_DATA shows."""
@@ -235,8 +308,10 @@ class ControlPort(wiring.Component):
         ]
         m.d.sync += [self.peek.now.eq(self.idle), words["READ_DATA"].eq(self.peeked)]
 
-    def _loading(self, m: Module, words: Mapping[str, Signal], writes: Mapping[str, Signal]) -> Value:
-        """Hands LOAD_DATA to the loader; returns the pulse of a rejection."""
+    def _loading(
+        self, m: Module, words: Mapping[str, Signal], writes: Mapping[str, Signal]
+    ) -> tuple[Value, Value, Value]:
+        """Hands LOAD_DATA to the loader; returns the pulses of a rejected word and commit, and whether one waits."""
         m.submodules.loader = loader = Loader(self._memories)
         address, status = words["LOAD_ADDRESS"], words["LOAD_STATUS"]
         m.d.comb += [
@@ -252,7 +327,28 @@ class ControlPort(wiring.Component):
             m.d.sync += [address.eq(address + 1), status.eq(status + 1)]
         with m.If(writes["LOAD_SELECT"]):
             m.d.sync += status.eq(0)
-        return loader.rejected
+        begins, commits = (writes["LOAD_CONTROL"] & self._pulse("LOAD_CONTROL", name) for name in ("begin", "commit"))
+        if not self._features.double_buffer:
+            return loader.rejected, commits, Const(0, 1)
+        total = sum(memory.depth for memory in self._memories if memory.images == 2)
+        m.submodules.commit = commit = Commit(total)
+        m.d.comb += [
+            commit.word.eq(self._data),
+            commit.take.eq(writes["LOAD_SELECT"] | writes["LOAD_ADDRESS"] | writes["LOAD_DATA"]),
+            commit.stored.eq(loader.commit & loader.two_images),
+            commit.rejected.eq(loader.rejected),
+            commit.begin.eq(begins),
+            commit.commit.eq(commits),
+            commit.checksum.eq(words["LOAD_CHECKSUM"]),
+            commit.free.eq(self.hold & self.idle),
+            loader.blocked.eq(commit.waits),
+            self.hold.eq(commit.waits & self.between),
+            self.image.eq(commit.image),
+            self.switched.eq(commit.switched),
+            words["LOAD_CRC"].eq(commit.crc),
+            words["LOAD_WORDS"].eq(commit.words),
+        ]
+        return loader.rejected, commit.refused, commit.waits
 
 
 def _take(m: Module, valid: Value, ready: Value, has: Signal, done: Value) -> None:

@@ -54,7 +54,8 @@ class Engine(wiring.Component):
         stale: What such an h pass reads has changed, so that it must be done again.
         sequence_last: It is the last one of its sequence in this engine's order.
         stream: Whose step it is.  waiting_stream: Whose step waits.
-        restart: The next step of every stream is the first one of a sequence.
+        restart: By stream, its next step is the first one of a sequence.
+        image, switched: Of the memories with two images, the one in use; it has changed (one cycle).
         peek: What part of the state is shown.  peeked: That part, one cycle later.
         released: The step's input is read for the last time; released_last: of a sequence's last step.
         feedback: Words of h, where h is multiplied.
@@ -76,7 +77,8 @@ class Engine(wiring.Component):
         product = layer.formats.product
         options = context.options
         self._states = state_memories(context.index, layer, plan, context.h_size)
-        self._memories = parameter_memories(context.index, layer, plan) if options.loadable else {}
+        images = 2 if options.double_buffer else 1
+        self._memories = parameter_memories(context.index, layer, plan, images) if options.loadable else {}
         self._memories |= self._states if options.state_access else {}
         self.shows_state = options.state_access and bool(plan.shape.gives_h or state_width(layer))
         # The state that sequences begin with: not there where it is 0 for good.
@@ -126,7 +128,9 @@ class Engine(wiring.Component):
                 "go": In(1),
                 "sequence_last": In(1),
                 "stream": In(range(streams)),
-                "restart": In(1),
+                "restart": In(streams),
+                "image": In(1),
+                "switched": In(1),
                 "peek": In(PEEK),
                 "peeked": Out(WORD_BITS),
                 "released": Out(1),
@@ -184,8 +188,10 @@ class Engine(wiring.Component):
             self._release(m, sequencer)
         if self._plan.shape.spaced:
             read_ahead = [what for what in ("weights", "places", "h_0") if what in self._memories]
-            loads = [getattr(self, f"load_{what}").enable for what in read_ahead]
-            m.d.comb += [sequencer.go_h.eq(self.go_h), self.stale.eq(Cat(self.restart, *loads).any())]
+            # Of two images the one that is written is not read.
+            loads = [getattr(self, f"load_{w}").enable for w in read_ahead if self._memories[w].images == 1]
+            stale = Cat(self.restart, self.switched, *loads).any()
+            m.d.comb += [sequencer.go_h.eq(self.go_h), self.stale.eq(stale)]
         tail_leaf, tail = make_tail(self._layer, self._plan, self._image("table"))
         m.submodules.tail = tail_leaf
         gathered = (tail.sums, tail.sums_x) if self._plan.turns == 1 else turn_sums(self._layer, self._plan)
@@ -343,7 +349,7 @@ class Engine(wiring.Component):
         if plan.places_apart:
             address = place_address(m, plan, sequencer, self.go_h if plan.shape.spaced else Const(0, 1))
             places = Signal(plan.index_width, name="places")
-            m.submodules.places = self._parameter_memory("places", plan.index_words, address, places)
+            m.submodules.places = self._parameter_memory(m, "places", plan.index_words, address, places)
             word = Cat(word, places)
         banks = vector_banks(product, plan, context.options.dsp, 2 * context.capacity, context.streams)
         m.submodules.array = make_banked_array(
@@ -417,7 +423,7 @@ class Engine(wiring.Component):
             m.d.sync += begins_h.eq(self.go_h)
             with m.If(self.go_h if plan.shape.banked else begins_h):
                 m.d.sync += address.eq(0)
-        m.submodules.weights = self._parameter_memory("weights", plan.words, address, weights)
+        m.submodules.weights = self._parameter_memory(m, "weights", plan.words, address, weights)
         return weights
 
     def _operand(self, m: Module, name: str, from_x: Value, first_step: Value, x: Value, h: Value) -> Signal:
@@ -452,8 +458,10 @@ class Engine(wiring.Component):
         """Name of the memory image of ``what``."""
         return image_names(self._context.index, self._context.options.images)[what]
 
-    def _parameter_memory(self, what: str, depth: int, address: Value, word: Signal) -> Instance:
+    def _parameter_memory(self, m: Module, what: str, depth: int, address: Value, word: Signal) -> Instance:
         """The memory of ``what``, initialised from its image, and written at run time where that is asked for."""
+        images = self._memories[what].images if what in self._memories else 1
+        depth *= images
         ports: dict[str, object] = {
             "p_WIDTH": len(word),
             "p_DEPTH": depth,
@@ -468,6 +476,9 @@ class Engine(wiring.Component):
         load = getattr(self, f"load_{what}")
         writes = {"i_write_enable": load.enable, "i_write_address": load.address, "i_write_data": load.data}
         leaf = "rnn_weight_spram" if self._context.options.single_port and what == "weights" else "rnn_weight_memory"
+        if images == 2:  # the words of both images take turns, so that neither address needs an adder
+            ports["i_address"] = fit_address(m, Cat(self.image, address), depth)
+            writes["i_write_address"] = fit_address(m, Cat(~self.image, load.address), depth)
         return Instance(leaf, **ports, **writes)
 
     def _biases(self, m: Module, tail: TailSignals, groups: list[Signal], symbol: Value, buffer: StepBuffer) -> None:
@@ -486,7 +497,7 @@ class Engine(wiring.Component):
         depth = count * max(1, plan.shape.symbols)
         address = Signal(range(max(2, depth)), name="bias_address")
         m.d.comb += address.eq(symbol + group_counter(m, groups[0], count))
-        m.submodules.bias = self._parameter_memory("bias", depth, address, bias)
+        m.submodules.bias = self._parameter_memory(m, "bias", depth, address, bias)
 
     def _sums_of_x(self, m: Module, group: Signal, buffer: StepBuffer) -> Value:
         """The biases of a group, one cycle behind it: the sums of x from the input, and of the other slots constants.
@@ -503,7 +514,7 @@ class Engine(wiring.Component):
         constants = Signal(bias_word_width(layer, plan), name="constant_biases")
         if kept:
             address = group_counter(m, group, plan.group_count)
-            m.submodules.bias = self._parameter_memory("bias", plan.group_count, address, constants)
+            m.submodules.bias = self._parameter_memory(m, "bias", plan.group_count, address, constants)
         biases: list[Value] = []
         for unit in range(plan.elements):
             for slot in layer.formats.bias_slots:
@@ -551,7 +562,7 @@ class Engine(wiring.Component):
         """The state that a sequence begins with, read one cycle behind its address."""
         memory = self._states[what]
         word = Signal(memory.width, name=f"{what}_word")
-        m.submodules[what] = self._parameter_memory(what, memory.depth, fit_address(m, address, memory.depth), word)
+        m.submodules[what] = self._parameter_memory(m, what, memory.depth, fit_address(m, address, memory.depth), word)
         return word
 
     def _results(self, m: Module, tail: TailSignals, groups: list[Signal]) -> None:

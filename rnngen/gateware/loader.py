@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -27,12 +27,14 @@ class LoadableMemory:
     Attributes:
         engine: Its engine, from 0.
         memory: 0 weights, 1 bias, 2 the h and 3 the state that sequences begin with, 4 places of non-zeros.
+        images: 2: there are two of as many words, and the one that is not in use is written.
     """
 
     engine: int
     memory: int
     width: int
     depth: int
+    images: int = 1
 
     def __post_init__(self) -> None:
         for label, value, least, largest in (
@@ -40,6 +42,7 @@ class LoadableMemory:
             ("memory", self.memory, 0, (1 << _SELECT.field("memory").width) - 1),
             ("width", self.width, 1, LOAD_LIMIT),
             ("depth", self.depth, 1, (1 << WORD_BITS) - 1),
+            ("images", self.images, 1, 2),
         ):
             if not least <= value <= largest:
                 raise ValueError(f"Loadable memory: {label} must be within {least}..{largest}, not {value}.")
@@ -81,7 +84,8 @@ class Loader(wiring.Component):
         restart: An unfinished word is dropped.
         write: ``part`` is the next part.
         commit: It completes the word, which is on the bus (``load.strobe``) in the next cycle.
-        rejected: It is ignored, because no such memory or no such word exists.
+        rejected: It is ignored, because no such memory or no such word exists, or the memory is not to be written.
+        blocked: Memories of two images are not to be written.  two_images: The selected memory is one of them.
         load: See ``load_signature``.
     """
 
@@ -95,6 +99,8 @@ class Loader(wiring.Component):
                 "restart": In(1),
                 "write": In(1),
                 "part": In(WORD_BITS),
+                "blocked": In(1),
+                "two_images": Out(1),
                 "commit": Out(1),
                 "rejected": Out(1),
                 "load": Out(load_signature(memories)),
@@ -111,10 +117,11 @@ class Loader(wiring.Component):
             for memory in self._memories:
                 with m.Case(memory.memory | memory.engine << len(self.memory)):
                     m.d.sync += [known.eq(1), depth.eq(memory.depth), last.eq(memory.parts - 1)]
+        allowed = self._allowed(m)
         received, staged = Signal.like(last), Signal(most * WORD_BITS)
         accepted = Signal()
         m.d.comb += [
-            accepted.eq(self.write & known & (self.address < depth)),
+            accepted.eq(self.write & known & (self.address < depth) & allowed),
             self.rejected.eq(self.write & ~accepted),
             self.commit.eq(accepted & (received == last)),
             self.load.engine.eq(self.engine),
@@ -129,6 +136,17 @@ class Loader(wiring.Component):
         with m.If(self.restart):
             m.d.sync += received.eq(0)
         return m
+
+    def _allowed(self, m: Module) -> Value:
+        """Whether the selected memory may be written now."""
+        if all(memory.images == 1 for memory in self._memories):
+            return Const(1, 1)
+        m.d.sync += self.two_images.eq(0)
+        with m.Switch(Cat(self.memory, self.engine)):
+            for memory in self._memories:
+                with m.Case(memory.memory | memory.engine << len(self.memory)):
+                    m.d.sync += self.two_images.eq(memory.images == 2)
+        return ~(self.blocked & self.two_images)
 
     def _shifted(self, staged: Signal, last: Signal) -> Value:
         """The word moved down by a part, the new part on top of the selected memory's word."""

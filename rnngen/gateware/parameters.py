@@ -12,6 +12,9 @@ from rnngen.plan.memory import kept_slots, state_width
 MEMORY_NAMES = ("weights", "places", "bias", "table", "h_0", "state_0")
 """What the memories of an engine that have images hold."""
 
+LOADED = ("weights", "bias", "h_0", "state_0", "places")
+"""Those that can be loaded, by their numbers in LOAD_SELECT."""
+
 
 def image_names(index: int, prefix: str = "") -> dict[str, str]:
     """Memory image files of engine ``index``, by what they hold."""
@@ -44,14 +47,16 @@ def bus_widths(layer: QuantisedLayer, plan: EnginePlan) -> dict[str, int]:
     }
 
 
-def parameter_memories(index: int, layer: QuantisedLayer, plan: EnginePlan) -> dict[str, LoadableMemory]:
+def parameter_memories(
+    index: int, layer: QuantisedLayer, plan: EnginePlan, images: int = 1
+) -> dict[str, LoadableMemory]:
     """The memories of engine ``index`` that hold its parameters, by what they hold."""
-    found = {"weights": LoadableMemory(index, 0, weight_word_width(layer, plan), plan.words)}
+    found = {"weights": LoadableMemory(index, 0, weight_word_width(layer, plan), plan.words, images)}
     if plan.places_apart:
-        found["places"] = LoadableMemory(index, 4, plan.index_width, plan.index_words)
+        found["places"] = LoadableMemory(index, 4, plan.index_width, plan.index_words, images)
     if kept_slots(layer):
         depth = plan.group_count * max(1, layer.symbols)
-        found["bias"] = LoadableMemory(index, 1, bias_word_width(layer, plan), depth)
+        found["bias"] = LoadableMemory(index, 1, bias_word_width(layer, plan), depth, images)
     return found
 
 

@@ -6,13 +6,13 @@ Nothing here needs Amaranth, so that the host side may use the same table.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 WORD_BITS = 32
 ADDRESS_BITS = 16
 IDENTITY = int.from_bytes(b"RNNG", "little")
-MAP_VERSION = (1, 2)
+MAP_VERSION = (1, 3)
 """Major: what existed has changed its meaning.  Minor: something was added."""
 
 Access = Literal["ro", "rw", "w1c", "wo"]
@@ -62,13 +62,20 @@ class Field:
 
 @dataclass(frozen=True)
 class Register:
-    """A word at byte address ``offset``; bits of no field read as 0 and ignore what is written."""
+    """A word at byte address ``offset``; bits of no field read as 0 and ignore what is written.
+
+    Attributes:
+        feature: The bit of FEATURES without which the register stores nothing and reads as 0; empty: always there.
+        live: Its value is neither a constant nor what was written.
+    """
 
     name: str
     offset: int
     access: Access
     fields: tuple[Field, ...]
     description: str
+    feature: str = ""
+    live: bool = True
 
     def __post_init__(self) -> None:
         if self.offset % 4 or not 0 <= self.offset < 1 << ADDRESS_BITS:
@@ -100,13 +107,22 @@ class Register:
         raise KeyError(f"Register {self.name} has no field '{name}'.")
 
 
-def _word(name: str, offset: int, access: Access, field: str, description: str, reset: int = 0) -> Register:
+def _word(
+    name: str, offset: int, access: Access, field: str, description: str, reset: int = 0, feature: str = "",
+    live: bool = True,
+) -> Register:  # fmt: skip
     """A register that is one field of 32 bits."""
-    return Register(name, offset, access, (Field(field, 0, WORD_BITS, description, reset),), description)
+    whole = (Field(field, 0, WORD_BITS, description, reset),)
+    return Register(name, offset, access, whole, description, feature, live)
 
 
 def _counter(name: str, offset: int, what: str) -> Register:
     return _word(name, offset, "ro", "count", f"{what}. Stays at its largest value; cleared by clear_counters.")
+
+
+def _flags(*fields: tuple[str, str]) -> tuple[Field, ...]:
+    """Fields of a bit each, from bit 0 on, by name and description."""
+    return tuple(Field(name, low, 1, description) for low, (name, description) in enumerate(fields))
 
 
 def _digest(index: int) -> Register:
@@ -117,7 +133,7 @@ def _digest(index: int) -> Register:
 
 
 REGISTERS: tuple[Register, ...] = (
-    _word("IDENTITY", 0x00, "ro", "identity", "The bytes R N N G, R in the lowest.", IDENTITY),
+    _word("IDENTITY", 0x00, "ro", "identity", "The bytes R N N G, R in the lowest.", IDENTITY, live=False),
     Register(
         "VERSION",
         0x04,
@@ -127,6 +143,29 @@ REGISTERS: tuple[Register, ...] = (
             Field("major", 16, 16, "Grows when something in this table changes its meaning.", MAP_VERSION[0]),
         ),
         "Version of this register table.",
+        live=False,
+    ),
+    Register(
+        "FEATURES",
+        0x08,
+        "ro",
+        (
+            *_flags(
+                ("loadable", "Weights and biases can be written with LOAD_DATA."),
+                ("double_buffer", "They have two images: LOAD_DATA fills the one that is not in use."),
+                ("state_access", "States can be given with LOAD_DATA and read with READ_DATA."),
+                ("spaced", "The h-part of a step is computed before its x comes."),
+                ("external_weights", "Weights are read from external memory."),
+                ("sparse", "A layer multiplies its non-zeros only."),
+                ("stored_sequences", "A layer works on whole stored sequences (a backward layer)."),
+                ("symbols", "Input words are symbols, not numbers."),
+                ("soft_reset", "CONTROL.soft_reset does something."),
+                ("interrupt", "There is an interrupt output, irq."),
+                ("latency", "LATENCY_MAX is measured."),
+            ),
+            Field("streams", 16, 16, "Interleaved sequences that keep a state each."),
+        ),
+        "What this design has; constant.",
     ),
     *(_digest(index) for index in range(4)),
     Register(
@@ -137,6 +176,10 @@ REGISTERS: tuple[Register, ...] = (
             Field("enable", 0, 1, "0: no new input beats are accepted; what was accepted is finished.", reset=1),
             Field("clear_counters", 1, 1, "Sets all counters to 0.", pulse=True),
             Field("clear_state", 2, 1, "The next step of every stream is the first of a sequence.", pulse=True),
+            Field(
+                "soft_reset", 3, 1,
+                "Resets all behind the registers: states, pipelines, buffers. See STATUS.resetting.", pulse=True,
+            ),  # fmt: skip
         ),
         "Control.",
     ),
@@ -148,6 +191,10 @@ REGISTERS: tuple[Register, ...] = (
             Field("idle", 0, 1, "No step is inside the accelerator."),
             Field("input_stalled", 1, 1, "The accelerator waits for an input beat now."),
             Field("output_stalled", 2, 1, "An output beat waits for its receiver now."),
+            Field("resetting", 3, 1, "A soft reset is not done yet: it waits for an output beat to be taken."),
+            Field("between_sequences", 4, 1, "Every stream's last input step ended its sequence (TLAST, or a clear)."),
+            Field("commit_waits", 5, 1, "A commit was taken; the images change between two sequences."),
+            Field("image", 6, 1, "Which of both images is in use."),
         ),
         "State at the time of the read.",
     ),
@@ -157,12 +204,29 @@ REGISTERS: tuple[Register, ...] = (
         "w1c",
         (
             Field("tlast_in_step", 0, 1, "TLAST came with an input beat that is not its step's last."),
-            Field("load_rejected", 1, 1, "LOAD_DATA was written for a memory or a word that does not exist."),
+            Field(
+                "load_rejected", 1, 1,
+                "LOAD_DATA was written for a memory or a word that does not exist, or for an image that a commit "
+                "waits to use.",
+            ),  # fmt: skip
             Field("sequence_too_long", 2, 1, "A sequence had more steps than can be stored; it was dropped."),
             Field("bad_symbol", 3, 1, "An input symbol was none of the table's; 0 was taken in its place."),
             Field("memory_error", 4, 1, "A read of external weights failed; no more results come until reset."),
+            Field(
+                "commit_rejected", 5, 1,
+                "LOAD_CONTROL.commit came without a whole image of this checksum; the weights stay as they are.",
+            ),  # fmt: skip
+            Field("bad_stream", 6, 1, "TID, or CLEAR_STREAM, named no stream; of TID, 0 was taken in its place."),
         ),
         "Errors since reset; a bit stays until 1 is written to it.",
+    ),
+    Register(
+        "CLEAR_STREAM",
+        0x2C,
+        "wo",
+        (Field("stream", 0, 16, "The stream, counted from 0."),),
+        "The next step of the stream that is written is the first of a sequence. Only writes of all four bytes are "
+        "legal.",
     ),
     _word("CYCLES_LOW", 0x30, "ro", "count", "Clock cycles since reset or clear_counters, bits 31:0."),
     _word("CYCLES_HIGH", 0x34, "ro", "count", "Bits 63:32 at the time of the last read of CYCLES_LOW."),
@@ -171,6 +235,15 @@ REGISTERS: tuple[Register, ...] = (
     _counter("INPUT_STALLS", 0x40, "Cycles with s_axis_tready high and s_axis_tvalid low"),
     _counter("OUTPUT_STALLS", 0x44, "Cycles with m_axis_tvalid high and m_axis_tready low"),
     _counter("SATURATIONS", 0x48, "Values that saturated, over all engines"),
+    _word(
+        "LATENCY_MAX",
+        0x4C,
+        "ro",
+        "cycles",
+        "The most cycles from the last input beat of a step to its last output beat; where not every step has an "
+        "output, of a sequence's last step. Cleared by clear_counters.",
+        feature="latency",
+    ),
     Register(
         "LOAD_SELECT",
         0x50,
@@ -232,19 +305,115 @@ REGISTERS: tuple[Register, ...] = (
         "rw",
         (Field("base", 12, 20, "Bits 31:12 of the byte address of the external weights; the low bits are 0."),),
         "Where the external weights lie. Written while fetch is 0; stores nothing where all weights are on chip.",
+        "external_weights",
     ),
-    _word("MEMORY_BASE_HIGH", 0x74, "rw", "base", "Bits 63:32 of that address."),
+    _word("MEMORY_BASE_HIGH", 0x74, "rw", "base", "Bits 63:32 of that address.", feature="external_weights"),
     Register(
         "MEMORY_CONTROL",
         0x78,
         "rw",
         (Field("fetch", 0, 1, "1: external weights are read. Write it once they are in memory and the base is set."),),
         "Reading of external weights. Until fetch is 1 no step is computed; 0 stops reading, not what was asked for.",
+        "external_weights",
+    ),
+    Register(
+        "INTERRUPT_PENDING",
+        0x80,
+        "w1c",
+        _flags(
+            ("step", "The last beat of an output step was sent."),
+            ("sequence", "The last beat of an output sequence (TLAST) was sent."),
+            ("error", "A bit of ERRORS was set, again or newly."),
+            ("commit", "The images have changed."),
+            ("reset", "A soft reset is done."),
+        ),
+        "What has happened; a bit stays until 1 is written to it, whether INTERRUPT_MASK has it or not.",
+        "interrupt",
+    ),
+    Register(
+        "INTERRUPT_MASK",
+        0x84,
+        "rw",
+        _flags(
+            *((name, "1: irq is high while this bit is pending.") for name in
+              ("step", "sequence", "error", "commit", "reset")),
+        ),
+        "Which bits of INTERRUPT_PENDING raise irq.",
+        "interrupt",
+    ),  # fmt: skip
+    Register(
+        "LOAD_CONTROL",
+        0x90,
+        "rw",
+        (
+            Field(
+                "begin", 0, 1,
+                "LOAD_CRC and LOAD_WORDS begin anew, and a commit that waits is forgotten.", pulse=True,
+            ),
+            Field(
+                "commit", 1, 1,
+                "The image that was loaded is used from the next sequence on, if LOAD_CRC is LOAD_CHECKSUM and "
+                "LOAD_WORDS are all; else ERRORS.commit_rejected is set.", pulse=True,
+            ),
+        ),
+        "Changes weights while the accelerator runs, where FEATURES.double_buffer is set.",
+    ),  # fmt: skip
+    _word("LOAD_CHECKSUM", 0x94, "rw", "crc", "What LOAD_CRC must be for a commit.", feature="double_buffer"),
+    _word(
+        "LOAD_CRC",
+        0x98,
+        "ro",
+        "crc",
+        "CRC-32 (that of zlib) of all words that were written to LOAD_SELECT, LOAD_ADDRESS and LOAD_DATA since begin, "
+        "in the order of the writes, the lowest byte of each first.",
+        feature="double_buffer",
+    ),
+    _word(
+        "LOAD_WORDS",
+        0x9C,
+        "ro",
+        "words",
+        "Memory words of weights, biases and places written since begin; counts one further than all of them at most.",
+        feature="double_buffer",
     ),
 )
 
-EXTERNAL_REGISTERS = ("MEMORY_BASE_LOW", "MEMORY_BASE_HIGH", "MEMORY_CONTROL")
-"""Registers that store something only where weights are in external memory."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """What a design has, as FEATURES tells it; each attribute is the field of that name."""
+
+    loadable: bool = False
+    double_buffer: bool = False
+    state_access: bool = False
+    spaced: bool = False
+    external_weights: bool = False
+    sparse: bool = False
+    stored_sequences: bool = False
+    symbols: bool = False
+    soft_reset: bool = False
+    interrupt: bool = False
+    latency: bool = False
+    streams: int = 1
+
+    @property
+    def word(self) -> int:
+        """The register's value."""
+        return sum(int(value) << _FEATURES.field(name).low for name, value in asdict(self).items())
+
+    @classmethod
+    def of(cls, word: int) -> Features:
+        """What a value of the register tells; bits that this table does not know are ignored."""
+        streams, *flags = reversed([(field.name, (word & field.mask) >> field.low) for field in _FEATURES.fields])
+        return cls(streams=streams[1], **{name: bool(value) for name, value in flags})
+
+    def has(self, register: Register) -> bool:
+        """Whether the register does something here."""
+        return not register.feature or bool(getattr(self, register.feature))
+
+
+_FEATURES = next(register for register in REGISTERS if register.name == "FEATURES")
 
 LOADING = """\
 To load parameters at run time: write 0 to CONTROL.enable, wait for STATUS.idle, write LOAD_SELECT and LOAD_ADDRESS,
@@ -252,6 +421,10 @@ write LOAD_DATA ceil(word width / 32) times for each word, check LOAD_STATUS and
 A step that is computed while its memory is being loaded has undefined results.  A state that sequences begin with
 is loaded in the same way; the latest state of a stream is read at READ_SELECT, READ_ADDRESS, READ_DATA while
 STATUS.idle is 1.
+Where FEATURES.double_buffer is set the weights are loaded while the accelerator computes: write 1 to
+LOAD_CONTROL.begin, load all memories of weights, biases and places as above, write the CRC-32 of all words written to
+LOAD_SELECT, LOAD_ADDRESS and LOAD_DATA to LOAD_CHECKSUM and 1 to LOAD_CONTROL.commit.  The next sequence that begins
+when all streams are between sequences uses them, and none uses both.
 Weights in external memory: write them to memory, their address to MEMORY_BASE_LOW and MEMORY_BASE_HIGH, and 1 to
 MEMORY_CONTROL.fetch.  Others take their place behind a reset.
 """
@@ -278,12 +451,13 @@ def check_table(registers: Sequence[Register]) -> None:
 
 
 def python_map(registers: Sequence[Register] = REGISTERS) -> dict[str, dict[str, Any]]:
-    """The table as JSON-ready values: ``{name: {offset, access, reset, fields: {name: [low, width]}}}``."""
+    """The table as JSON-ready values: ``{name: {offset, access, reset, feature, fields: {name: [low, width]}}}``."""
     return {
         register.name: {
             "offset": register.offset,
             "access": register.access,
             "reset": register.reset,
+            "feature": register.feature,
             "fields": {field.name: [field.low, field.width] for field in register.fields},
         }
         for register in registers
@@ -296,7 +470,7 @@ def c_header(registers: Sequence[Register] = REGISTERS) -> str:
     lines += ["#ifndef RNN_REGISTERS_H", "#define RNN_REGISTERS_H"]
     for register in registers:
         name = f"RNN_{register.name}"
-        lines += ["", f"/* {register.description} ({ACCESSES[register.access]}) */"]
+        lines += ["", f"/* {register.description}{_needs(register)} ({ACCESSES[register.access]}) */"]
         lines.append(f"#define {name} 0x{register.offset:02X}u")
         if register.reset:
             lines.append(f"#define {name}_RESET 0x{register.reset:08X}u")
@@ -306,13 +480,19 @@ def c_header(registers: Sequence[Register] = REGISTERS) -> str:
     return "\n".join([*lines, "", "#endif", ""])
 
 
+def _needs(register: Register) -> str:
+    """A sentence about the feature that the register needs, where it needs one."""
+    return f" Only where FEATURES.{register.feature} is set; else it reads as 0." if register.feature else ""
+
+
 def markdown(registers: Sequence[Register] = REGISTERS) -> str:
     """The table as a Markdown table, one row a field."""
     lines = ["| Offset | Register | Access | Bits | Field | Reset | Meaning |", "|---|---|---|---|---|---|---|"]
     for register in registers:
         for index, field in enumerate(register.fields):
             head = f"0x{register.offset:02X} | {register.name} | {register.access}" if index == 0 else " |  | "
-            pulse = " Acts once, reads as 0." if field.pulse else ""
-            lines.append(f"| {head} | {field.bits} | {field.name} | 0x{field.reset:X} | {field.description}{pulse} |")
+            further = (" Acts once, reads as 0." if field.pulse else "") + (_needs(register) if index == 0 else "")
+            cells = f"{head} | {field.bits} | {field.name} | 0x{field.reset:X} | {field.description}{further}"
+            lines.append(f"| {cells} |")
     meanings = "; ".join(f"{access}: {meaning}" for access, meaning in ACCESSES.items())
     return "\n".join([*lines, "", f"{meanings}.", "", ""])

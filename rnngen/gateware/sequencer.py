@@ -47,7 +47,7 @@ class Sequencer(wiring.Component):
     Ports:
         go: A step starts; of a spaced engine its x pass.  go_h: The next one's h pass starts, or starts again.
         sequence_last: It is its sequence's last one.  base: Its first word in the input buffer.
-        stream: Whose step it is.  restart: The next step of every stream is the first one of a sequence.
+        stream: Whose step it is.  restart: By stream, its next step is the first one of a sequence.
         release: The step's input is read for the last time.
         issue: A column word is read in this cycle, at x_address where from_x, at h_address where from_h (of banked rows
             the words of a bank begin there; with several devices' h, a slot has the words of one of them).
@@ -81,7 +81,7 @@ class Sequencer(wiring.Component):
                 "go": In(1),
                 "sequence_last": In(1),
                 "stream": In(range(streams)),
-                "restart": In(1),
+                "restart": In(streams),
                 "base": In(range(max(2, x_depth))),
                 "release": Out(1),
                 "issue": Out(1),
@@ -209,8 +209,9 @@ class Sequencer(wiring.Component):
             reads_h = []
         with m.If(self.go):
             m.d.sync += [*begins, *reads_x, *reads_h, *takes]
-        with m.If(self.restart):
-            m.d.sync += previous_last.eq(every)
+        for number in range(self._streams):
+            with m.If(self.restart[number]):
+                m.d.sync += previous_last[number].eq(1)
 
     def _turns(self, m: Module, sweep_end: Value, column: Signal) -> tuple[Value, Value, Value]:
         """Whether the gates of a sweep are its tile's last; whether a word ends a sum of x, and begins one of h."""

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, ClockDomain, ClockSignal, Const, Elaboratable, Instance, Module, Mux, Signal, Value
+from amaranth.hdl import (
+    Cat,
+    ClockDomain,
+    ClockSignal,
+    Const,
+    DomainRenamer,
+    Elaboratable,
+    Instance,
+    Module,
+    Mux,
+    Signal,
+    Value,
+)
 
 from rnngen.errors import PlanError
 from rnngen.gateware.block import BlockCore, map_image_name, total
@@ -13,8 +25,11 @@ from rnngen.gateware.context import CoreOptions
 from rnngen.gateware.control import AXIL_INPUTS, AXIL_OUTPUTS, DIGEST_BITS, ControlPort
 from rnngen.gateware.external import PAGE_BITS, WeightReader, read_port
 from rnngen.gateware.join import JoinedOutput
+from rnngen.gateware.latency import LatencyMeter
 from rnngen.gateware.loader import LOAD_LIMIT, WIRE_LIMIT, LoadableMemory
 from rnngen.gateware.parameters import bus_widths, parameter_memories, state_memories
+from rnngen.gateware.registers import Features
+from rnngen.gateware.reset import SoftReset
 from rnngen.gateware.shared import make_array, make_frame, shared_array
 from rnngen.gateware.verilog import to_verilog
 from rnngen.ir.quantised import QuantisedLayer, QuantisedMap, QuantisedNetwork
@@ -30,9 +45,36 @@ def loadable_memories(network: QuantisedNetwork, plan: NetworkPlan, options: Cor
     """The memories that can be written at run time, in the order of the engines."""
     found: list[LoadableMemory] = []
     for index, (layer, engine, h_size) in enumerate(zip(network.layers, plan.engines, h_sizes(plan))):
-        found += parameter_memories(index, layer, engine).values() if options.loadable else ()
+        images = 2 if options.double_buffer else 1
+        found += parameter_memories(index, layer, engine, images).values() if options.loadable else ()
         found += state_memories(index, layer, engine, h_size).values() if options.state_access else ()
     return found
+
+
+def core_features(network: QuantisedNetwork, plan: NetworkPlan, options: CoreOptions) -> Features:
+    """What the control port tells that the core has."""
+    stored = any(block.stored for block in plan.blocks)
+    return Features(
+        loadable=options.loadable,
+        double_buffer=options.double_buffer,
+        state_access=options.state_access,
+        spaced=plan.spaced,
+        external_weights=plan.memory is not None,
+        sparse=any(engine.shape.banked is not None for engine in plan.engines),
+        stored_sequences=stored,
+        symbols=network.symbols > 0,
+        # What was asked of external memory still comes, and nobody would know what for.
+        soft_reset=not options.in_system and plan.memory is None,
+        interrupt=not options.in_system,
+        # A sequence that is too long is dropped, and with it the order in which steps leave.
+        latency=not options.in_system and not stored,
+        streams=plan.streams,
+    )
+
+
+def steps_inside(plan: NetworkPlan) -> int:
+    """Steps that are inside at most: each has a place in an input buffer, or one kept for it behind."""
+    return sum(plan.slots(index) for index in range(len(plan.blocks) + 1))
 
 
 def h_sizes(plan: NetworkPlan) -> list[int]:
@@ -91,7 +133,8 @@ class Accelerator(Elaboratable):
     def __init__(self, network: QuantisedNetwork, plan: NetworkPlan, options: CoreOptions) -> None:
         self._network, self._plan, self._options = network, plan, options
         self._array = shared_array(network, plan, options.multiplier)
-        self._control = ControlPort(loadable_memories(network, plan, options), plan.memory is not None)
+        self._features = core_features(network, plan, options)
+        self._control = ControlPort(loadable_memories(network, plan, options), self._features)
         in_bits = word_lane_bits(network.input_format.width) * plan.input_words
         out_bits = word_lane_bits(network.output_format.width) * plan.output_words
         self.aclk = Signal(name="aclk")
@@ -107,6 +150,8 @@ class Accelerator(Elaboratable):
         if plan.streams > 1:
             self.s_axis_tid = Signal(range(plan.streams), name="s_axis_tid")
             self.m_axis_tid = Signal(range(plan.streams), name="m_axis_tid")
+        if self._features.interrupt:
+            self.irq = Signal(name="irq")
         word = word_lane_bits(self._sharing.formats.product.h.width)
         lanes = plan.remote_words * word
         self._handed = {
@@ -122,7 +167,7 @@ class Accelerator(Elaboratable):
             for number in range(1, plan.shares)
         }
         self._sums = {} if plan.join is None else sum_ports(plan.join, network)
-        self._between_steps = Signal()
+        self._between_steps, self._stopped, self._closed = Signal(), Signal(), Signal()
         axil = AXIL_INPUTS | AXIL_OUTPUTS
         self._axil = {name: Signal(width, name=f"s_axil_{name}") for name, width in axil.items()}
         inputs, outputs = read_port(plan.memory, len(plan.engines)) if plan.memory else ({}, {})
@@ -140,9 +185,7 @@ class Accelerator(Elaboratable):
     def elaborate(self, platform: object) -> Module:
         """Amaranth's hook: builds the circuit."""
         m = Module()
-        m.domains.sync = domain = ClockDomain("sync")
-        m.d.comb += [domain.clk.eq(self.aclk), domain.rst.eq(~self.aresetn)]
-        m.submodules.control = self._control
+        self._clocked(m)
         blocks = self._blocks(m)
         self._input(m, blocks[0])
         self._other_devices(m, blocks[0])
@@ -155,6 +198,33 @@ class Accelerator(Elaboratable):
         if self._plan.memory is not None:
             self._external_weights(m, self._plan.memory, blocks)
         return m
+
+    def _clocked(self, m: Module) -> None:
+        """The core's clock and reset, and the control port, which a soft reset of the core leaves as it is."""
+        control = self._control
+        m.domains.sync = domain = ClockDomain("sync")
+        m.d.comb += domain.clk.eq(self.aclk)
+        if self._features.interrupt:
+            m.d.comb += self.irq.eq(control.irq)
+        if not self._features.soft_reset:
+            m.d.comb += domain.rst.eq(~self.aresetn)
+            m.submodules.control = control
+            return
+        m.domains.control = outer = ClockDomain("control")
+        soft = SoftReset()
+        m.d.comb += [
+            outer.clk.eq(self.aclk),
+            outer.rst.eq(~self.aresetn),
+            domain.rst.eq(~self.aresetn | soft.reset),
+            soft.request.eq(control.soft_reset),
+            soft.offered.eq(self.m_axis_tvalid & ~self.m_axis_tready),
+            control.resetting.eq(soft.active),
+            control.reset_done.eq(soft.done),
+            self._stopped.eq(soft.active),
+            self._closed.eq(soft.closed),
+        ]
+        m.submodules.control = DomainRenamer("control")(control)
+        m.submodules.soft_reset = DomainRenamer("control")(soft)
 
     @property
     def _sharing(self) -> QuantisedLayer:
@@ -253,6 +323,7 @@ class Accelerator(Elaboratable):
             m.submodules[f"block{index}"] = block
             control = self._control
             m.d.comb += [block.clear.eq(control.clear), block.restart.eq(control.restart), block.peek.eq(control.peek)]
+            m.d.comb += [block.image.eq(control.image), block.switched.eq(control.switched)]
             if blocks:
                 m.d.comb += block.write.eq(blocks[-1].result)
             blocks.append(block)
@@ -270,13 +341,13 @@ class Accelerator(Elaboratable):
         left = plan.blocks[0].port_size - (plan.input_beats - 1) * plan.input_words
         count = Mux(last_beat, left, plan.input_words)
         m.d.comb += [
-            self.s_axis_tready.eq(~block.full & self.aresetn & control.enable),
+            self.s_axis_tready.eq(~block.full & self.aresetn & control.enable & ~control.hold & ~self._stopped),
             write.enable.eq(self.s_axis_tvalid & self.s_axis_tready),
             write.count.eq(count),
             write.last.eq(last_beat),
             write.sequence_last.eq(self.s_axis_tlast),
             write.data.eq(self._input_data(m, width, lane, write.enable)),
-            write.stream.eq(self._tid()),
+            write.stream.eq(self._tid(m, write.enable & last_beat)),
             block.write.eq(write),
             control.input_idle.eq(self.s_axis_tready & ~self.s_axis_tvalid),
             control.step_in.eq(write.enable & last_beat),
@@ -284,13 +355,29 @@ class Accelerator(Elaboratable):
         ]
         with m.If(write.enable):
             m.d.sync += beat.eq(Mux(last_beat, 0, beat + 1))
+        self._open_sequences(m, write)
 
-    def _tid(self) -> Value:
-        """The stream of a beat; one that does not exist is taken for stream 0."""
+    def _open_sequences(self, m: Module, write: Value) -> None:
+        """Streams of which a sequence has begun and not ended; a clear while steps are inside does not end it here."""
+        control, streams = self._control, self._plan.streams
+        begun = Signal(streams, name="open_sequences")
+        m.d.comb += control.between.eq((begun == 0) & self._between_steps)
+        for number in range(streams):
+            with m.If(write.enable & write.last & (write.stream == number)):
+                m.d.sync += begun[number].eq(~write.sequence_last)
+            with m.Elif(control.restart[number] & control.idle):
+                m.d.sync += begun[number].eq(0)
+
+    def _tid(self, m: Module, taken: Value) -> Value:
+        """The stream of a beat; one that does not exist is reported where it counts, and 0 in its place."""
         streams = self._plan.streams
         if streams == 1:
             return Const(0, 1)
-        return Mux(self.s_axis_tid < streams, self.s_axis_tid, 0)
+        if streams == 1 << len(self.s_axis_tid):
+            return self.s_axis_tid
+        unknown = self.s_axis_tid >= streams
+        m.d.comb += self._control.bad_stream.eq(taken & unknown)
+        return Mux(unknown, 0, self.s_axis_tid)
 
     def _input_data(self, m: Module, width: int, lane: int, taken: Value) -> Value:
         """The words of a beat; a symbol that no table knows is reported, and 0 in its place."""
@@ -304,7 +391,7 @@ class Accelerator(Elaboratable):
 
     def _output(self, m: Module, block: BlockCore) -> OutputBuffer | JoinedOutput:
         """Results to beats of the output port, each word sign-extended to its lane."""
-        plan, width = self._plan, self._network.output_format.width
+        plan, width, control = self._plan, self._network.output_format.width, self._control
         last = plan.blocks[-1]
         output: OutputBuffer | JoinedOutput
         if plan.join is None:
@@ -319,12 +406,23 @@ class Accelerator(Elaboratable):
         m.d.comb += [
             output.write.eq(block.result),
             self.m_axis_tdata.eq(Cat(*(Cat(word, word[-1].replicate(lane - width)) for word in words))),
-            self.m_axis_tvalid.eq(output.valid),
+            self.m_axis_tvalid.eq(output.valid & ~self._closed),
             self.m_axis_tlast.eq(output.last),
-            output.ready.eq(self.m_axis_tready),
-            self._control.output_stall.eq(output.valid & ~self.m_axis_tready),
-            self._control.step_out.eq(output.released if isinstance(output, OutputBuffer) else output.sent),
+            output.ready.eq(self.m_axis_tready & ~self._closed),
+            control.output_stall.eq(self.m_axis_tvalid & ~self.m_axis_tready),
+            control.step_out.eq(output.released if isinstance(output, OutputBuffer) else output.sent),
+            control.sequence_out.eq(self.m_axis_tvalid & self.m_axis_tready & self.m_axis_tlast),
         ]
+        if self._features.latency:
+            m.submodules.latency = meter = LatencyMeter(steps_inside(plan))
+            every = all(block.select == "every" for block in plan.blocks)
+            ends = control.step_in & self.s_axis_tlast
+            m.d.comb += [
+                meter.entered.eq(control.step_in if every else ends),
+                meter.left.eq(control.step_out if every else control.sequence_out),
+                control.measured.eq(meter.done),
+                control.latency.eq(meter.cycles),
+            ]
         if isinstance(output, OutputBuffer) and plan.streams > 1:
             m.d.comb += self.m_axis_tid.eq(output.stream)
         return output

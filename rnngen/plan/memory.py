@@ -32,13 +32,15 @@ def kept_slots(layer: QuantisedLayer) -> tuple[str, ...]:
 
 
 def engine_memory_bits(
-    layer: QuantisedLayer, plan: EnginePlan, stored_steps: int = 0, streams: int = 1, sizes: tuple[int, int] = (0, 0)
-) -> dict[str, int]:
+    layer: QuantisedLayer, plan: EnginePlan, stored_steps: int = 0, streams: int = 1, sizes: tuple[int, int] = (0, 0),
+    images: int = 1,
+) -> dict[str, int]:  # fmt: skip
     """Bits of every memory of an engine, by what it holds.
 
     Args:
         stored_steps: Steps of its input that are stored.
         sizes: Elements of the whole x and the whole h; 0: the engine multiplies all of them.
+        images: Of its parameters.
     """
     product, shape = layer.formats.product, plan.shape
     symbols = stored_steps or plan.input_slots
@@ -47,14 +49,14 @@ def engine_memory_bits(
         x_words = plan.input_slots * plan.group_count * plan.port_columns
     slots_of_bias = max(1, shape.symbols) * len(kept_slots(layer))
     bits = {
-        "weights": plan.words * plan.multipliers * product.weight_width,
-        "bias": plan.group_count * plan.elements * slots_of_bias * product.bias.width,
+        "weights": images * plan.words * plan.multipliers * product.weight_width,
+        "bias": images * plan.group_count * plan.elements * slots_of_bias * product.bias.width,
         "input": x_words * product.x.width,
     }
     copies = max(1, plan.index_sets)
     bits["input"] *= 1 if shape.symbols else copies
     if plan.index_width:
-        bits["indices"] = plan.index_words * plan.index_width
+        bits["indices"] = images * plan.index_words * plan.index_width
     if shape.hidden:
         bits["hidden"] = copies * h_bank_words(plan, streams, sizes[1]) * plan.h_columns * product.h.width
     if state_width(layer):
@@ -98,10 +100,13 @@ def _sizes(plan: NetworkPlan) -> list[tuple[int, int]]:
     ]  # fmt: skip
 
 
-def engine_bits(network: QuantisedNetwork, plan: NetworkPlan) -> list[dict[str, int]]:
-    """Bits of the memories of every engine."""
+def engine_bits(network: QuantisedNetwork, plan: NetworkPlan, images: int = 1) -> list[dict[str, int]]:
+    """Bits of the memories of every engine; images: of its parameters."""
     parts = zip(network.layers, plan.engines, stored_steps(network, plan), _sizes(plan))
-    found = [engine_memory_bits(layer, engine, stored, plan.streams, sizes) for layer, engine, stored, sizes in parts]
+    found = [
+        engine_memory_bits(layer, engine, stored, plan.streams, sizes, images)
+        for layer, engine, stored, sizes in parts
+    ]
     for bits, stream in zip(found, plan.weights):  # on chip there is a buffer only
         bits["weights"] = stream.depth * stream.entry_bits
     return found
@@ -138,9 +143,9 @@ def joined_memory_bits(plan: NetworkPlan, word: Format) -> int:
     return join.slots * ceil_div(last.units, words) * words * word.width
 
 
-def total_memory_bits(network: QuantisedNetwork, plan: NetworkPlan) -> int:
-    """Bits of all memories of the accelerator."""
-    engines = sum(sum(bits.values()) for bits in engine_bits(network, plan))
+def total_memory_bits(network: QuantisedNetwork, plan: NetworkPlan, images: int = 1) -> int:
+    """Bits of all memories of the accelerator; images: of its parameters (2: double buffer)."""
+    engines = sum(sum(bits.values()) for bits in engine_bits(network, plan, images))
     stored = sum(stored_memory_bits(network, *pair) for pair in zip(network.blocks, plan.blocks))
     handed = handed_memory_bits(plan, network.layers[0].output_format)
     sums = joined_memory_bits(plan, network.layers[-1].output_format)

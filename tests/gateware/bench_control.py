@@ -1,7 +1,7 @@
 """Bench of the control port alone: cocotbext-axi's master, and bare pins where that is too well-behaved.
 
 RNNGEN_BENCH names a JSON file: ``registers`` (the Python map), ``digest``, ``peek`` (its fields' [low, width]),
-``memories`` (each [engine, memory, width, depth]).
+``memories`` (each [engine, memory, width, depth]), ``double`` (those with two images), ``features`` (the word).
 """
 
 from __future__ import annotations
@@ -21,8 +21,11 @@ with open(os.environ["RNNGEN_BENCH"], encoding="utf-8") as file:
 MAP = CONFIG["registers"]
 OFFSET = {name: entry["offset"] for name, entry in MAP.items()}
 EVENTS = {"STEPS_IN": "step_in", "STEPS_OUT": "step_out", "INPUT_STALLS": "input_idle", "OUTPUT_STALLS": "output_stall"}
-ERRORS = {"protocol_error": 0b00001, "overlong": 0b00100, "bad_symbol": 0b01000, "memory_error": 0b10000}
-INSIDE = (*EVENTS.values(), *ERRORS, "idle", "saturations", "peeked")
+ERRORS = {"protocol_error": 1, "overlong": 4, "bad_symbol": 8, "memory_error": 16, "bad_stream": 64}
+STATUS = ("idle", "input_idle", "output_stall", "resetting", "between")
+INSIDE = (*EVENTS.values(), *ERRORS, *STATUS, "saturations", "peeked", "sequence_out", "reset_done", "measured",
+          "latency")  # fmt: skip
+STREAMS = CONFIG["features"] >> 16
 PINS_IN = {"aw": ("awaddr", "awvalid"), "w": ("wdata", "wstrb", "wvalid"), "ar": ("araddr", "arvalid")}
 OUTPUTS = ("awready", "wready", "bvalid", "bresp", "arready", "rvalid", "rdata", "rresp")
 
@@ -44,6 +47,7 @@ class TB:
         if master:
             bus = AxiLiteBus.from_prefix(dut, "s_axil")
             self.master = AxiLiteMaster(bus, dut.aclk, dut.aresetn, reset_active_level=False)
+        await self.cycles(2)  # a bench before this one may have left anything
         for _ in range(4):
             await FallingEdge(dut.aclk)
             assert not any(int(getattr(dut, f"s_axil_{name}").value) for name in OUTPUTS)
@@ -145,8 +149,9 @@ async def identity_digest_and_reset_values(dut):
     for index in range(4):
         digest = digest << 32 | await tb.read(f"DIGEST{index}")
     assert digest == CONFIG["digest"]
-    live = ("DIGEST", "CYCLES", "LOAD_DATA")
-    assert MAP["VERSION"]["reset"] == 0x0001_0002
+    live = ("DIGEST", "CYCLES", "LOAD_DATA", "CLEAR_STREAM", "FEATURES")
+    assert MAP["VERSION"]["reset"] == 0x0001_0003
+    assert await tb.read("FEATURES") == CONFIG["features"]
     for name in MAP:
         if not name.startswith(live):
             assert await tb.read(name) == MAP[name]["reset"], name
@@ -217,8 +222,9 @@ async def counters_stay_at_their_largest_value(dut):
 @cocotb.test()
 async def status_shows_the_pins(dut):
     tb = await started(dut)
-    for value in range(8):
-        dut.idle.value, dut.input_idle.value, dut.output_stall.value = value & 1, value >> 1 & 1, value >> 2
+    for value in range(1 << len(STATUS)):
+        for bit, pin in enumerate(STATUS):
+            getattr(dut, pin).value = value >> bit & 1
         await tb.cycles(1)
         assert await tb.read("STATUS") == value
 
@@ -244,7 +250,7 @@ async def illegal_accesses_are_answered_with_slverr_and_do_nothing(dut):
     tb = await started(dut, master=False)
     await tb.bare_write(OFFSET["LOAD_ADDRESS"], 0x12345678)
     known = set(OFFSET.values())
-    for address in [*range(0x80), *(1 << bit for bit in range(7, 16)), 0x154, 0x8020, 0xFFFC]:
+    for address in [*range(0xA8), *(1 << bit for bit in range(7, 16)), 0x154, 0x8020, 0xFFFC]:
         names = [name for name, offset in OFFSET.items() if offset == address]
         access = MAP[names[0]]["access"] if address in known else ""
         response, value = await tb.bare_read(address)
@@ -254,6 +260,7 @@ async def illegal_accesses_are_answered_with_slverr_and_do_nothing(dut):
             assert await tb.bare_write(address, 0xFFFFFFFF) == 2, hex(address)
     for strobes in range(1, 15):
         assert await tb.bare_write(OFFSET["LOAD_DATA"], 0, strobes) == 2
+        assert await tb.bare_write(OFFSET["CLEAR_STREAM"], 0, strobes) == 2
     assert await tb.bare_write(OFFSET["LOAD_DATA"], 0, 0) == 0
     assert await tb.bare_read(OFFSET["LOAD_ADDRESS"]) == (0, 0x12345678)
     assert await tb.bare_read(OFFSET["CONTROL"]) == (0, 1)
@@ -288,7 +295,8 @@ async def no_output_follows_an_input_within_a_cycle(dut):
     inputs = [getattr(dut, f"s_axil_{name}") for name in (*itertools.chain(*PINS_IN.values()), "bready", "rready")]
     inputs += [getattr(dut, name) for name in INSIDE]
     outputs = [getattr(dut, f"s_axil_{name}") for name in OUTPUTS]
-    outputs += [getattr(dut, name) for name in ("enable", "clear", "restart", "load_strobe", "load_data", "peek")]
+    inside = ("enable", "clear", "restart", "load_strobe", "load_data", "peek")
+    outputs += [getattr(dut, name) for name in (*inside, "soft_reset", "image", "switched", "irq")]
     addresses = list(OFFSET.values())
     for _ in range(400):
         await RisingEdge(dut.aclk)
@@ -361,7 +369,7 @@ async def clear_state_is_one_pulse_and_leaves_the_counters(dut):
     dut.step_in.value = 0
     pulses = [cocotb.start_soon(count_high(dut, pin, 40)) for pin in (dut.restart, dut.clear)]
     await tb.write("CONTROL", 0b101)
-    assert [await pulse for pulse in pulses] == [1, 0]
+    assert [await pulse for pulse in pulses] == [(1 << STREAMS) - 1, 0]
     assert await tb.read("STEPS_IN") == 5
     assert await tb.read("CONTROL") == 1
 

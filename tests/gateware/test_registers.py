@@ -24,6 +24,7 @@ def test_offsets_are_kept() -> None:
     assert {register.name: register.offset for register in REGISTERS} == {
         "IDENTITY": 0x00,
         "VERSION": 0x04,
+        "FEATURES": 0x08,
         "DIGEST0": 0x10,
         "DIGEST1": 0x14,
         "DIGEST2": 0x18,
@@ -31,6 +32,7 @@ def test_offsets_are_kept() -> None:
         "CONTROL": 0x20,
         "STATUS": 0x24,
         "ERRORS": 0x28,
+        "CLEAR_STREAM": 0x2C,
         "CYCLES_LOW": 0x30,
         "CYCLES_HIGH": 0x34,
         "STEPS_IN": 0x38,
@@ -38,6 +40,7 @@ def test_offsets_are_kept() -> None:
         "INPUT_STALLS": 0x40,
         "OUTPUT_STALLS": 0x44,
         "SATURATIONS": 0x48,
+        "LATENCY_MAX": 0x4C,
         "LOAD_SELECT": 0x50,
         "LOAD_ADDRESS": 0x54,
         "LOAD_DATA": 0x58,
@@ -48,6 +51,12 @@ def test_offsets_are_kept() -> None:
         "MEMORY_BASE_LOW": 0x70,
         "MEMORY_BASE_HIGH": 0x74,
         "MEMORY_CONTROL": 0x78,
+        "INTERRUPT_PENDING": 0x80,
+        "INTERRUPT_MASK": 0x84,
+        "LOAD_CONTROL": 0x90,
+        "LOAD_CHECKSUM": 0x94,
+        "LOAD_CRC": 0x98,
+        "LOAD_WORDS": 0x9C,
     }
 
 
@@ -104,8 +113,8 @@ def test_the_c_header_compiles_and_says_the_same(tmp_path: Path) -> None:
 
 def test_the_python_map_survives_json() -> None:
     entry = json.loads(json.dumps(python_map()))["CONTROL"]
-    fields = {"enable": [0, 1], "clear_counters": [1, 1], "clear_state": [2, 1]}
-    assert entry == {"offset": 0x20, "access": "rw", "reset": 1, "fields": fields}
+    fields = {"enable": [0, 1], "clear_counters": [1, 1], "clear_state": [2, 1], "soft_reset": [3, 1]}
+    assert entry == {"offset": 0x20, "access": "rw", "reset": 1, "feature": "", "fields": fields}
 
 
 def test_the_documentation_has_a_row_for_every_field() -> None:
