@@ -41,14 +41,16 @@ PYTHON_TESTS := tests/test_imports.py tests/arith tests/config tests/ir tests/nn
 pythons: $(PYTHONS:%=pythons-%)
 
 pythons-%:
-	@python=$$(command -v python$* || ls -d $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$*.*/bin/python 2>/dev/null | tail -n 1); \
+	@for found in python$* $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$*.*/bin/python; do \
+		if $$found -c '' 2>/dev/null; then python=$$found; fi; \
+	done; \
 	if [ -z "$$python" ]; then echo "Python $*: no interpreter here, not tested"; exit 0; fi; \
 	own=build/pythons/$*; set -e; \
 	[ -d $$own ] || $$python -m venv $$own; \
 	$$own/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[all]'; \
 	$$own/bin/python -m pip install --quiet --no-deps --requirement requirements-models.txt; \
 	$$own/bin/python -m pytest -q -n $(JOBS) $(PYTHON_TESTS); \
-	echo "Python $$($$own/bin/python -V | cut -d' ' -f2): tested"
+	echo "$$($$own/bin/python -V): tested"
 
 # Heavier than a change needs: many random networks and all of tests/heavy.txt, each in a simulator of its own.
 regress: $(STAMP)
