@@ -73,7 +73,7 @@ def test_the_wheel_has_all_of_the_package_and_nothing_else(packages: Packages) -
 def test_the_sdist_has_what_it_is_built_and_tested_with(packages: Packages) -> None:
     with tarfile.open(packages.sdist) as archive:
         found = {name.split("/", 1)[1] for name in archive.getnames() if archive.getmember(name).isfile()}
-    assert files_of("rnngen", *DATA, "tests", "bench", "examples") <= found
+    assert files_of("rnngen", *DATA, "tests", "bench", "examples", "docs") <= found
     assert {"pyproject.toml", "README.md", "LICENSE", "Makefile", "constraints.txt", "PKG-INFO"} <= found
     assert not {name for name in found if "__pycache__" in name or name.startswith(("build/", "dist/", ".venv/"))}
 
