@@ -8,11 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 import yaml
 
 from rnngen.emit.design import Design
-from rnngen.emit.reuse.fusesoc import core_file
+from rnngen.emit.reuse.fusesoc import WAIVED, core_file
+from rnngen.flow import GenerateOptions, generate
 from rnngen.verify.tools import find_tools
 from tests.reuse.cores import core_of
 
@@ -80,3 +83,27 @@ def test_lint(design: Design, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr + done.stdout
     assert "%Warning" not in done.stderr + done.stdout
     assert re.search(r"verilator -f \S+tiny\S+\.vc", done.stderr + done.stdout)
+
+
+KINDS = {
+    "loadable": (torch.nn.GRU(4, 6, num_layers=2), {"multipliers": 24, "loadable": True, "state_access": True}),
+    "bidirectional": (torch.nn.LSTM(4, 6, bidirectional=True), {"multipliers": 32}),
+    "folded": (torch.nn.RNN(4, 6, num_layers=2), {"multipliers": 2}),
+    "projected": (torch.nn.LSTM(4, 6, proj_size=3), {"multipliers": 32}),
+    "external": (torch.nn.LSTM(4, 6), {"multipliers": 16, "weights": "external", "streams": 3}),
+    "unrolled": (torch.nn.GRU(4, 6), {"multipliers": 1000}),
+    "one multiplier": (torch.nn.LSTM(4, 6), {"multipliers": 1}),
+}
+
+
+@pytest.mark.verilator
+@pytest.mark.parametrize("kind", KINDS)
+def test_lint_of_any_kind(tmp_path: Path, kind: str) -> None:
+    """What is waived is enough for every kind of core."""
+    model, options = KINDS[kind]
+    x = np.random.default_rng(0).uniform(-1, 1, (8, 2, 4))
+    generate(model, tmp_path / "d", GenerateOptions(calibrate=x, name="core", **options))
+    command = [find_tools().verilator, "--lint-only", "-Wall", "--top-module", "core", "-F", tmp_path / "d" / "core.f"]
+    waived = [f"-Wno-{rule}" for rule in WAIVED]
+    done = subprocess.run([*map(str, command), *waived], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -7,8 +7,8 @@ from rnngen.emit.reuse.core import RTL, Core
 VENDOR, LIBRARY = "rnngen", "accelerators"
 
 WAIVED = (
-    "ASCRANGE", "CASEINCOMPLETE", "DECLFILENAME", "PROCASSINIT", "UNSIGNED", "UNUSEDSIGNAL", "VARHIDDEN", "WIDTHEXPAND",
-    "WIDTHTRUNC",
+    "ASCRANGE", "CASEINCOMPLETE", "CMPCONST", "DECLFILENAME", "PROCASSINIT", "UNSIGNED", "UNUSEDSIGNAL", "VARHIDDEN",
+    "WIDTHEXPAND", "WIDTHTRUNC",
 )  # fmt: skip
 """Warnings of Verilator about style that a whole core gives: Amaranth's Verilog, and leaves in branches that are not
 taken.  All others, such as of undriven or multiply driven signals, stay on."""
