@@ -1,4 +1,4 @@
-# make venv | test | regress | conformance | links | formal | demo | bench | bench-law | bench-limits | bench-external | bench-sparse | bench-partition | bench-slice | boards | real | clean
+# make venv | test | pythons | regress | conformance | links | formal | demo | bench | bench-law | bench-limits | bench-external | bench-sparse | bench-partition | bench-slice | boards | real | clean
 # Needs Python 3.11 or newer, a C++ compiler, make and perl.
 
 PYTHON ?= python3
@@ -11,7 +11,7 @@ HLS_VENV  := build/hls4ml-venv
 HLS_STAMP := $(HLS_VENV)/.installed
 
 
-.PHONY: venv test regress conformance links formal lint demo bench bench-law bench-limits bench-external bench-sparse bench-partition bench-slice real bench-hls4ml boards clean
+.PHONY: venv test pythons regress conformance links formal lint demo bench bench-law bench-limits bench-external bench-sparse bench-partition bench-slice real bench-hls4ml boards clean
 .DELETE_ON_ERROR:
 
 venv: $(STAMP)
@@ -32,10 +32,29 @@ lint: $(STAMP)
 test: lint
 	$(BIN)/python -m pytest -q -n $(JOBS) --durations=15
 
+# The tests that say most in little time, on every Python that is found here and declared, each in an environment of its
+# own; as PyPI's torch brings GPU libraries along, PIP_EXTRA_INDEX_URL or PIP_FIND_LINKS may name a CPU build.
+PYTHONS      ?= 3.11 3.12 3.13
+PYTHON_TESTS := tests/test_imports.py tests/arith tests/config tests/ir tests/nn tests/host tests/frontend tests/cli tests/emit \
+	tests/emulate tests/reuse tests/packaging tests/flow/test_simulate.py
+
+pythons: $(PYTHONS:%=pythons-%)
+
+pythons-%:
+	@for found in python$* $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$*.*/bin/python; do \
+		if $$found -c '' 2>/dev/null; then python=$$found; fi; \
+	done; \
+	if [ -z "$$python" ]; then echo "Python $*: no interpreter here, not tested"; exit 0; fi; \
+	own=build/pythons/$*; set -e; \
+	[ -d $$own ] || $$python -m venv $$own; \
+	$$own/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[all]'; \
+	$$own/bin/python -m pip install --quiet --no-deps --requirement requirements-models.txt; \
+	$$own/bin/python -m pytest -q -n $(JOBS) $(PYTHON_TESTS); \
+	echo "$$($$own/bin/python -V): tested"
+
 # Heavier than a change needs: many random networks and all of tests/heavy.txt, each in a simulator of its own.
 regress: $(STAMP)
 	RNNGEN_CIRCUITS=$(or $(CIRCUITS),80) $(BIN)/python -m pytest -q -n $(JOBS) tests/flow tests/boards tests/vendor tests/host tests/reuse \
-		tests/packaging tests/docs tests/build tests/gateware/test_delta.py tests/conformance tests/leaves/test_mac_array.py tests/leaves/test_weight_spram.py
 		tests/packaging tests/docs tests/build tests/gateware/test_delta.py tests/conformance tests/leaves/test_mac_array.py tests/leaves/test_weight_spram.py
 
 # All rows of CONFORMANCE.md, each in a simulator of its own; 8 minutes on two cores, less once built.

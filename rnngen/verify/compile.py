@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -34,6 +35,7 @@ _QUICK_BUILD = ("--unroll-count", "4", "--output-split", "0")
 # Large designs are built with a precompiled header; the package leaves the flag that includes it empty.
 _MAKE_VARIABLES = ("CFG_CXXFLAGS_PCH_I=-include",)
 _ERROR_LINES = 12
+_PLAIN_PATH = re.compile(r"[\w./+@,-]+", re.ASCII)
 
 THOROUGH, QUICK = "-O1", "-O0"
 """Optimisation by the C++ compiler."""
@@ -119,7 +121,7 @@ def _build(top: str, sources: Sequence[Path], options: CompileOptions, tools: To
     try:
         (work / "visible.vlt").write_text(_visibility(top, options), encoding="ascii")
         environment = _environment(tools, work)
-        _run(_verilator_command(top, sources, options, tools), work, environment, "Verilator")
+        _run(_verilator_command(top, _for_make(sources, work), options, tools), work, environment, "Verilator")
         make = [str(tools.make), f"-j{os.cpu_count() or 1}", "-f", "Vtop.mk", *_MAKE_VARIABLES]
         _run(make, work, environment, "The C++ build")
         finished = work / "finished"
@@ -157,8 +159,21 @@ def _verilator_command(top: str, sources: Sequence[Path], options: CompileOption
         *(("--trace-vcd", "--trace-depth", str(options.waves_depth)) if options.waves_depth else ()),
         *(f"-G{name}={value}" for name, value in options.parameters),
         *("visible.vlt", str(main)),
-        *(str(source.resolve()) for source in sources),
+        *(str(source) for source in sources),
     ]
+
+
+def _for_make(sources: Sequence[Path], work: Path) -> list[Path]:
+    """The sources by paths that make can read: where one has a space, a link to it in the work folder."""
+    found = []
+    for index, source in enumerate(sources):
+        path = source.resolve()
+        if not _PLAIN_PATH.fullmatch(str(path)):
+            link = Path(f"source_{index}.v")
+            (work / link).symlink_to(path)
+            path = link
+        found.append(path)
+    return found
 
 
 def _environment(tools: Tools, work: Path) -> dict[str, str]:

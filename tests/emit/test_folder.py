@@ -88,7 +88,8 @@ def test_the_same_input_gives_the_same_bytes(original: Design, tmp_path: Path) -
 def test_document_names_every_file(original: Design) -> None:
     files = contents(original.folder)
     listed = {entry["path"]: entry for entry in original.document["files"]}
-    assert sorted(listed) == sorted(set(files) - {"design.json"})
+    reuse = original.document["reuse"]  # not checked again: people change these
+    assert sorted([*listed, *reuse]) == sorted(set(files) - {"design.json"})
     for path, entry in listed.items():
         assert entry["sha256"] == hashlib.sha256(files[path]).hexdigest()
         assert entry["bytes"] == len(files[path])
@@ -237,6 +238,12 @@ def test_a_changed_file_is_named(design: Path) -> None:
     sentence = f"'{path}' was changed after the design was generated; generate it again."
     with pytest.raises(DesignError, match=f"^{re.escape(sentence)}$"):
         read_design(design)
+
+
+def test_files_for_reuse_may_be_changed(design: Path) -> None:
+    (design / "accel.core").write_text("mine")
+    (design / "reuse" / "package_ip.tcl").unlink()
+    assert read_design(design).document["reuse"][0] == "accel.core"
 
 
 def test_a_missing_file_is_named(design: Path) -> None:
