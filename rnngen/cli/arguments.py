@@ -12,6 +12,7 @@ from rnngen.plan.dsp import DSPS
 from rnngen.plan.external import MemoryPort
 from rnngen.plan.search import DEFAULT_CAPACITY
 from rnngen.plan.timing import PIPELINES
+from rnngen.verify.compile import WAVE_FORMATS
 
 _EXAMPLES = {
     "inspect": "rnngen inspect model.safetensors",
@@ -208,7 +209,10 @@ def make_parser() -> argparse.ArgumentParser:
         "--memory", metavar="MODEL",
         help="of external weights: exact, of the plan's latency (default), or axiram, cocotbext-axi's (with --stall)",
     )  # fmt: skip
-    simulate.add_argument("--waves", action="store_true", help="write simulation/waves.vcd")
+    simulate.add_argument(
+        "--waves", metavar="FORMAT", nargs="?", const=WAVE_FORMATS[0], choices=WAVE_FORMATS,
+        help="write waveforms, vcd (default) or fst (needs headers of zlib and lz4), with views for GTKWave and Surfer",
+    )  # fmt: skip
     _add_design(_command(commands, "synthesize", "place and route for the design's board"))
     _add_design(_command(commands, "report", "write the HTML report"))
     factorize.add_arguments(_command(commands, "factorize", factorize.SUMMARY))
