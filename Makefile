@@ -1,4 +1,4 @@
-# make venv | test | regress | conformance | links | formal | demo | bench | bench-law | bench-limits | bench-external | bench-sparse | bench-partition | bench-slice | real | clean
+# make venv | test | docs | regress | conformance | links | formal | demo | bench | bench-law | bench-limits | bench-external | bench-sparse | bench-partition | bench-slice | real | clean
 # Needs Python 3.11 or newer, a C++ compiler, make and perl.
 
 PYTHON ?= python3
@@ -11,7 +11,7 @@ HLS_VENV  := build/hls4ml-venv
 HLS_STAMP := $(HLS_VENV)/.installed
 
 
-.PHONY: venv test regress conformance links formal lint demo bench bench-law bench-limits bench-external bench-sparse bench-partition bench-slice real bench-hls4ml clean
+.PHONY: venv test docs regress conformance links formal lint demo bench bench-law bench-limits bench-external bench-sparse bench-partition bench-slice real bench-hls4ml clean
 .DELETE_ON_ERROR:
 
 venv: $(STAMP)
@@ -32,9 +32,13 @@ lint: $(STAMP)
 test: lint
 	$(BIN)/python -m pytest -q -n $(JOBS) --durations=15
 
+# The documentation site, in build/docs; a warning is an error.
+docs: $(STAMP)
+	$(BIN)/python -m sphinx -q -W --keep-going -b html -d build/doctrees docs build/docs
+
 # Heavier than a change needs: many random networks and all of tests/heavy.txt, each in a simulator of its own.
 regress: $(STAMP)
-	RNNGEN_CIRCUITS=$(or $(CIRCUITS),80) $(BIN)/python -m pytest -q -n $(JOBS) tests/flow tests/conformance tests/leaves/test_mac_array.py
+	RNNGEN_CIRCUITS=$(or $(CIRCUITS),80) $(BIN)/python -m pytest -q -n $(JOBS) tests/flow tests/docs tests/conformance tests/leaves/test_mac_array.py
 
 # All rows of CONFORMANCE.md, each in a simulator of its own; 8 minutes on two cores, less once built.
 conformance: $(STAMP)

@@ -77,7 +77,7 @@ def _gtkwave_trace(scope: str, wave: Wave) -> Iterator[str]:
 
 
 def surfer_view(views: Sequence[tuple[str, View]]) -> str:
-    """A command file of Surfer."""
+    """A command file of Surfer, after its own parser of commands; a divider's name is one word."""
     lines: list[str] = []
     for place, view in views:
         for scope in view.scopes:
@@ -90,6 +90,8 @@ def _surfer_scope(place: str, view: View, scope: Scope, several: bool) -> Iterat
         yield f"divider_add {f'{view.top}:' if several else ''}{divider(scope, stage)}"
         for wave in stage.waves:
             yield f"variable_add {place}.{INSTANCE}.{scope.scope}.{wave.name}"
+            if wave.format is not None:  # of the item that was added last
+                yield f"item_set_format {'Signed' if wave.is_signed else 'Unsigned'} fixed point"
 
 
 def divider(scope: Scope, stage: Stage) -> str:

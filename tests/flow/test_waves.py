@@ -89,7 +89,9 @@ def test_points_of_values() -> None:
     assert surfer_view([("core", view)]).splitlines() == [
         "divider_add a.b:two_words",
         "variable_add core.stages.engine0_a_b.h_0",
+        "item_set_format Signed fixed point",
         "variable_add core.stages.engine0_a_b.sum_0",
+        "item_set_format Signed fixed point",
         "variable_add core.stages.engine0_a_b.valid",
         "zoom_fit",
     ]
