@@ -14,8 +14,9 @@ import pytest
 from rnngen.arith.format import Format
 from rnngen.emit.design import Design
 from rnngen.emit.stages import Scope, Stage, View, Wave
+from rnngen.emit.system import SystemDesign
 from rnngen.errors import DataError, ToolError
-from rnngen.flow import GenerateOptions, generate, simulate
+from rnngen.flow import GenerateOptions, PartitionOptions, generate, partition, simulate, simulate_system
 from rnngen.flow.waves import wave_file
 from rnngen.verify import compile as compiling
 from rnngen.verify.view import gtkwave_view, surfer_view
@@ -68,9 +69,9 @@ def samples(text: str, clock: str) -> Iterator[dict[str, int]]:
             changes[line[1:]] = int(line[0])
 
 
-def shown(design: Design) -> tuple[list[str], list[str], list[str]]:
-    """Paths that the view files of a design name, and ranges that GTKWave's has."""
-    folder = design.folder / "simulation"
+def shown(designed: Path) -> tuple[list[str], list[str], list[str]]:
+    """Paths that the view files in a design's folder name, and ranges that GTKWave's has."""
+    folder = designed / "simulation"
     gtkwave = re.findall(r"^(?:\+\{.*\} )?([\w.]+)(\[.*\])?$", (folder / "waves.gtkw").read_text(), re.MULTILINE)
     surfer = re.findall(r"^variable_add (\S+)$", (folder / "waves.sucl").read_text(), re.MULTILINE)
     return [path for path, _ in gtkwave], [bits for _, bits in gtkwave], surfer
@@ -118,7 +119,7 @@ def test_every_stage_of_an_lstm_by_hand(tmp_path: Path) -> None:
     result = simulate(design, x, waves="vcd")
     text = (design.folder / "simulation" / "waves.vcd").read_text()
     found = header(text)
-    paths, _, surfer = shown(design)
+    paths, _, surfer = shown(design.folder)
     assert set(paths) == set(surfer) <= set(found)
     assert not any(".block0" in path for path in found)  # memories and buses are not traced
 
@@ -190,7 +191,7 @@ def test_views_of_any_kind(tmp_path: Path, kind: str) -> None:
     result = simulate(design, steps=3, waves="vcd")
     text = (design.folder / "simulation" / "waves.vcd").read_text()
     found = header(text)
-    paths, ranges, surfer = shown(design)
+    paths, ranges, surfer = shown(design.folder)
     assert set(paths) == set(surfer) <= set(found)
     for path, bits in zip(paths, ranges, strict=True):
         width = re.fullmatch(r"\[(-?\d+):(-?\d+)\]", bits)
@@ -204,3 +205,58 @@ def test_views_of_any_kind(tmp_path: Path, kind: str) -> None:
     assert len(words) == min(8, design.document["ports"]["m_axis"]["words_per_beat"])
     each = design.document["ports"]["m_axis"]["beats_per_step"]
     assert [beat[0] for beat in beats[::each]] == flat[:, 0].tolist()
+
+
+SYSTEM = """
+[[device]]
+name = "left"
+multipliers = 8
+clock_mhz = 100
+
+[[device]]
+name = "right"
+multipliers = 8
+clock_mhz = 100
+
+[[link]]
+from = "left"
+to = "right"
+word_bits = 64
+latency_cycles = 16
+"""
+
+
+def system_of(folder: Path) -> SystemDesign:
+    import torch
+
+    torch.manual_seed(1)
+    (folder / "system.toml").write_text(SYSTEM)
+    model = torch.nn.LSTM(3, 4, num_layers=2, batch_first=True)
+    return partition(model, folder / "system.toml", folder / "s", PartitionOptions())
+
+
+def test_waveforms_of_devices_apart_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"^Waveforms are of all devices in one simulation; leave --waves or --apart"):
+        simulate_system(system_of(tmp_path), steps=2, apart=True, waves="vcd")
+    assert not (tmp_path / "s" / "simulation").exists()
+
+
+@pytest.mark.verilator
+def test_views_of_a_system(tmp_path: Path) -> None:
+    """All cores are in one waveform, each in its own place; the last one's words are the results."""
+    system = system_of(tmp_path)
+    result = simulate_system(system, steps=3, waves="vcd")
+    assert result.comparison.cycle_exact
+    assert result.figures["waves"] == "simulation/waves.vcd"
+    text = (system.folder / "simulation" / "waves.vcd").read_text()
+    found = header(text)
+    paths, _, surfer = shown(system.folder)
+    assert set(paths) == set(surfer) <= set(found)
+    assert {path.split(".stages.")[0] for path in paths} == {f"system_bench.device_{k}.core" for k in (0, 1)}
+    port = "system_bench.device_1.core.stages.m_axis_port."
+    word, taken = found[f"{port}word_0"], found[f"{port}beat"].key
+    edges = samples(text, found["system_bench.device_1.core.stages.aclk"].key)
+    beats = [word.value(sample[word.key]) for sample in edges if sample[taken]]
+    flat = system.quantised.output_format.to_float(result.output).reshape(-1, result.output.shape[-1])
+    each = system.designs[1].plan.output_beats
+    assert beats[::each] == flat[:, 0].tolist()
