@@ -1,4 +1,4 @@
-# make venv | test | pythons | regress | conformance | links | formal | demo | bench | bench-law | bench-limits | bench-external | bench-sparse | bench-partition | bench-slice | boards | real | clean
+# make venv | test | docs | pythons | regress | conformance | links | formal | demo | bench | bench-law | bench-limits | bench-external | bench-sparse | bench-partition | bench-slice | boards | real | clean
 # Needs Python 3.11 or newer, a C++ compiler, make and perl.
 
 PYTHON ?= python3
@@ -11,7 +11,7 @@ HLS_VENV  := build/hls4ml-venv
 HLS_STAMP := $(HLS_VENV)/.installed
 
 
-.PHONY: venv test pythons regress conformance links formal lint demo bench bench-law bench-limits bench-external bench-sparse bench-partition bench-slice real bench-hls4ml boards clean
+.PHONY: venv test docs pythons regress conformance links formal lint demo bench bench-law bench-limits bench-external bench-sparse bench-partition bench-slice real bench-hls4ml boards clean
 .DELETE_ON_ERROR:
 
 venv: $(STAMP)
@@ -31,6 +31,10 @@ lint: $(STAMP)
 
 test: lint
 	$(BIN)/python -m pytest -q -n $(JOBS) --durations=15
+
+# The documentation site, in build/docs; a warning is an error.
+docs: $(STAMP)
+	$(BIN)/python -m sphinx -q -W --keep-going -b html -d build/doctrees docs build/docs
 
 # The tests that say most in little time, on every Python that is found here and declared, each in an environment of its
 # own; as PyPI's torch brings GPU libraries along, PIP_EXTRA_INDEX_URL or PIP_FIND_LINKS may name a CPU build.

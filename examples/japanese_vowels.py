@@ -6,9 +6,10 @@ aeon ships them: ``pip install --no-deps aeon==1.6.0``.  Then
     python examples/japanese_vowels.py -o vowels
     rnngen generate vowels/japanese_vowels.pt --head head --calibrate vowels/train_features.npy -o design
 
-or, all in one, with the accuracy of the float network, of the emulator and of the simulated circuit:
+or, all in one: a table of the accuracy of the float network, of the emulator and of the simulated circuit, with the
+cycles of a step; the accuracy of narrower weights; and a drawing of both:
 
-    python examples/japanese_vowels.py -o vowels --design design
+    python examples/japanese_vowels.py -o vowels --design design --widths 2 3 4 6 8 --plot vowels/accuracy.svg
 
 The folder given by -o receives
 
@@ -24,7 +25,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -204,8 +205,34 @@ def save(folder: Path, model: Classifier, training: Split, test: Split) -> None:
         np.save(folder / f"{name}.npy", array)
 
 
-def compare(model: Path, training: Split, test: Split, design: Path, multipliers: int = 128) -> dict[str, float]:
-    """Test accuracy of the emulated and of the simulated accelerator; they are the same numbers, so they are equal.
+@dataclass(frozen=True)
+class Compared:
+    """One network beside another.
+
+    Attributes:
+        name: Which.  accuracy: On the test set.
+        cycles: Of a step; None for the float network.  sqnr_db: Of all outputs, against the float network.
+    """
+
+    name: str
+    accuracy: float
+    cycles: float | None = None
+    sqnr_db: float | None = None
+
+
+def options_of(training: Split, multipliers: int, weight_bits: int = 8) -> GenerateOptions:
+    """What the accelerator is generated with."""
+    return GenerateOptions(
+        imports=ImportOptions(head="head"),
+        calibrate=training.features,
+        calibration="JapaneseVowels, training set",
+        multipliers=multipliers,
+        weight_bits=weight_bits,
+    )
+
+
+def compare(model: Path, training: Split, test: Split, design: Path, multipliers: int = 128) -> list[Compared]:
+    """The emulated and the simulated accelerator; they give the same numbers, so they are equally right.
 
     Args:
         model: ``japanese_vowels.pt``.
@@ -214,18 +241,55 @@ def compare(model: Path, training: Split, test: Split, design: Path, multipliers
     Raises:
         VerificationError: if circuit and emulator differ.
     """
-    options = GenerateOptions(
-        imports=ImportOptions(head="head"),
-        calibrate=training.features,
-        calibration="JapaneseVowels, training set",
-        multipliers=multipliers,
-    )
-    made = generate(model, design, options)
+    made = generate(model, design, options_of(training, multipliers))
     emulated = emulate(made, test.features)
     simulated = simulate(made, test.features, description="JapaneseVowels, test set", progress=print)
     if simulated.output is None or not simulated.comparison.cycle_exact:
         raise VerificationError(simulated.comparison.sentence or "Circuit and emulator differ.")
-    return {"emulated": accuracy(emulated.output, test), "simulated": accuracy(simulated.output, test)}
+    measured = simulated.figures["step_interval_cycles"]
+    return [
+        Compared("emulated", accuracy(emulated.output, test), made.plan.interval, emulated.error.sqnr_db),
+        Compared("simulated", accuracy(simulated.output, test), measured, simulated.figures["float_sqnr_db"]),
+    ]
+
+
+def narrowed(
+    model: Path, training: Split, test: Split, folder: Path, widths: Sequence[int], multipliers: int = 128
+) -> list[Compared]:
+    """The emulated accelerator with weights of other widths, each generated into a folder below ``folder``."""
+    found = []
+    for bits in widths:
+        made = generate(model, folder / f"weights_{bits}", options_of(training, multipliers, bits))
+        emulated = emulate(made, test.features)
+        name = f"emulated, {bits}-bit weights"
+        found.append(Compared(name, accuracy(emulated.output, test), made.plan.interval, emulated.error.sqnr_db))
+    return found
+
+
+def table(rows: Sequence[Compared]) -> list[str]:
+    """Lines of a table."""
+    lines = [f"{'':<24} {'accuracy':>8} {'cycles a step':>13} {'SQNR':>8}"]
+    for row in rows:
+        cycles = "-" if row.cycles is None else f"{row.cycles:g}"
+        sqnr = "-" if row.sqnr_db is None else f"{row.sqnr_db:.1f} dB"
+        lines.append(f"{row.name:<24} {row.accuracy:>8.4f} {cycles:>13} {sqnr:>8}")
+    return lines
+
+
+def plot(rows: Sequence[Compared], path: Path) -> None:
+    """Draws the accuracies as bars, from 0 to 1, into an SVG."""
+    height, left, width = 26, 190, 360
+    bars = []
+    for number, row in enumerate(rows):
+        y = 10 + number * height
+        bars.append(
+            f'<text x="{left - 8}" y="{y + 14}" text-anchor="end">{row.name}</text>'
+            f'<rect x="{left}" y="{y}" width="{width * row.accuracy:.1f}" height="{height - 8}" fill="#2468c4"/>'
+            f'<text x="{left + width * row.accuracy + 6:.1f}" y="{y + 14}">{row.accuracy:.3f}</text>'
+        )
+    size = f'width="{left + width + 60}" height="{20 + height * len(rows)}"'
+    style = "<style>text { font: 13px sans-serif; }</style>"
+    path.write_text(f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{style}{"".join(bars)}</svg>\n', encoding="utf-8")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -235,20 +299,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--hidden", type=int, default=32, help="hidden units (default 32)")
     parser.add_argument("--epochs", type=int, default=30, help="passes over the training set (default 30)")
     parser.add_argument("--design", type=Path, help="folder to write: generate, emulate and simulate the accelerator")
+    parser.add_argument("--widths", type=int, nargs="+", default=[], help="weight widths to compare, emulated")
+    parser.add_argument("--plot", type=Path, help="SVG of the accuracies to write")
     options = parser.parse_args(arguments)
-    compared: dict[str, float] = {}
     try:
         training, test = load_data()
         model = train(training, options.hidden, options.epochs)
         save(options.output, model, training, test)
+        rows, file = [Compared("float", evaluate(model, test))], options.output / "japanese_vowels.pt"
         if options.design is not None:
-            compared = compare(options.output / "japanese_vowels.pt", training, test, options.design)
+            rows += compare(file, training, test, options.design)
+        rows += narrowed(file, training, test, options.output, options.widths)
+        if options.plot is not None:
+            plot(rows, options.plot)
     except (RnngenError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
-    print(f"test accuracy {evaluate(model, test):.4f} on {len(test.labels)} sequences; files in {options.output}")
-    for name, figure in compared.items():
-        print(f"{name} {figure:.4f}")
+    print(f"test accuracy {rows[0].accuracy:.4f} on {len(test.labels)} sequences; files in {options.output}")
+    print("\n".join(table(rows)))
     return 0
 
 

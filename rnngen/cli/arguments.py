@@ -3,39 +3,70 @@
 from __future__ import annotations
 
 import argparse
+import sys
+import textwrap
 from pathlib import Path
 from typing import Literal, NoReturn
 
-from rnngen.cli import boards, check, factorize, partition, prune, serve
+from rnngen.cli import boards, check, completion, factorize, partition, prune, serve
+from rnngen.cli.style import alarm
 from rnngen.flow.synthesize import FLOWS
 from rnngen.frontend.options import NONLINEARITIES, OUTPUTS
 from rnngen.plan.dsp import DSPS
 from rnngen.plan.external import MemoryPort
 from rnngen.plan.search import DEFAULT_CAPACITY
 from rnngen.plan.timing import PIPELINES
+from rnngen.verify.compile import WAVE_FORMATS
 
 _EXAMPLES = {
     "inspect": "rnngen inspect model.safetensors",
-    "check": "rnngen check model.pt2",
     "generate": "rnngen generate model.safetensors -o design --calibrate x.npy --board ulx3s-85f",
-    "partition": "rnngen partition model.safetensors --system system.toml -o design --calibrate x.npy",
     "emulate": "rnngen emulate design --input x.npy --output y.npy",
     "simulate": "rnngen simulate design --input x.npy --stall 0.2",
     "synthesize": "rnngen synthesize design",
     "report": "rnngen report design",
-    "serve-sim": "rnngen serve-sim design --link /tmp/accelerator",
-    "factorize": "rnngen factorize model.safetensors --rank 32 -o factorised.safetensors",
-    "prune": "rnngen prune model.safetensors -o sparse.safetensors --sparsity 87.5% --banks 16",
-    "boards": "rnngen boards model.safetensors",
     "doctor": "rnngen doctor",
 }
+"""Of the commands whose arguments are here; the others bring theirs."""
+
+_WRITES = {
+    "inspect": "nothing",
+    "generate": "the design folder: DIR/design.json, DIR/rtl (Verilog and memory images), DIR/data (parameters)",
+    "emulate": "Y.npy and S.npz, where they are asked for",
+    "simulate": "DIR/simulation.json, DIR/simulation, and Y.npy where it is asked for",
+    "synthesize": "DIR/synthesis.json and DIR/synthesis: logs and the bitstream",
+    "report": "DIR/report.html, which needs nothing beside it",
+    "doctor": "nothing",
+}
+
+_JOB = """\
+the job, step by step:
+  rnngen inspect model.safetensors
+  rnngen generate model.safetensors -o design --calibrate x.npy --board ulx3s-85f
+  rnngen emulate design --input x.npy --output y.npy
+  rnngen simulate design --input x.npy --steps 100
+  rnngen synthesize design
+  rnngen report design
+
+'rnngen COMMAND --help' says more of each, with an example, and what it writes."""
 
 
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one sentence; the usage is one --help away."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"rnngen: {message[:1].upper()}{message[1:]}; see '{self.prog} --help'.\n")
+        self.exit(2, f"{alarm('rnngen:', sys.stderr)} {message[:1].upper()}{message[1:]}; see '{self.prog} --help'.\n")
+
+
+class _Format(argparse.RawDescriptionHelpFormatter):
+    """Leaves an epilog's lines as they are, but not longer than the terminal is wide."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        lines = [
+            textwrap.wrap(line, width, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False) or [""]
+            for line in text.splitlines()
+        ]
+        return "\n".join(indent + line for found in lines for line in found)
 
 
 def _lanes(text: str) -> tuple[int, int, int]:
@@ -55,8 +86,17 @@ def _streams(text: str) -> int | Literal["auto"]:
         raise argparse.ArgumentTypeError(f"must be a number or auto, not '{text}'") from None
 
 
-def _command(commands: argparse._SubParsersAction[_Parser], name: str, summary: str) -> _Parser:
-    parser = commands.add_parser(name, help=summary, description=summary, epilog=f"Example: {_EXAMPLES[name]}")
+def _command(
+    commands: argparse._SubParsersAction[_Parser], name: str, summary: str, example: str = "", writes: str = ""
+) -> _Parser:
+    """A command that says at the end of its help what it writes, with an example.
+
+    A command of a module of its own gives ``SUMMARY``, ``EXAMPLE`` and ``WRITES`` of that module.
+    """
+    epilog = f"writes: {writes or _WRITES[name]}\n\nexample:\n  {example or _EXAMPLES[name]}"
+    parser = commands.add_parser(
+        name, help=summary, description=f"{summary[:1].upper()}{summary[1:]}.", epilog=epilog, formatter_class=_Format
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     return parser
 
@@ -195,14 +235,17 @@ def _add_partition(parser: _Parser) -> None:
 
 def make_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
-    parser = _Parser(prog="rnngen", description="Verified FPGA accelerators from trained recurrent networks.")
+    parser = _Parser(
+        prog="rnngen", description="Verified FPGA accelerators from trained recurrent networks.", epilog=_JOB,
+        formatter_class=_Format,
+    )  # fmt: skip
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
     _add_import(_command(commands, "inspect", "show what a model holds, and what of it becomes the accelerator"))
-    proof = _command(commands, "check", check.SUMMARY)
+    proof = _command(commands, "check", check.SUMMARY, check.EXAMPLE, check.WRITES)
     _add_import(proof)
     check.add_arguments(proof)
     _add_generate(_command(commands, "generate", "generate an accelerator"))
-    _add_partition(_command(commands, "partition", partition.SUMMARY))
+    _add_partition(_command(commands, "partition", partition.SUMMARY, partition.EXAMPLE, partition.WRITES))
     emulate = _command(commands, "emulate", "run the bit-exact software model")
     _add_design(emulate)
     emulate.add_argument("--input", metavar="X.npy", type=Path, required=True, help="(sequences, steps, features)")
@@ -225,7 +268,10 @@ def make_parser() -> argparse.ArgumentParser:
         "--memory", metavar="MODEL",
         help="of external weights: exact, of the plan's latency (default), or axiram, cocotbext-axi's (with --stall)",
     )  # fmt: skip
-    simulate.add_argument("--waves", action="store_true", help="write simulation/waves.vcd")
+    simulate.add_argument(
+        "--waves", metavar="FORMAT", nargs="?", const=WAVE_FORMATS[0], choices=WAVE_FORMATS,
+        help="write waveforms, vcd (default) or fst (needs headers of zlib and lz4), with views for GTKWave and Surfer",
+    )  # fmt: skip
     synthesize = _command(commands, "synthesize", "place and route for the design's board")
     _add_design(synthesize)
     synthesize.add_argument(
@@ -237,13 +283,15 @@ def make_parser() -> argparse.ArgumentParser:
         help="write a vendor's project and run its script with stand-ins for the vendor's commands; no tool is needed",
     )  # fmt: skip
     _add_design(_command(commands, "report", "write the HTML report"))
-    factorize.add_arguments(_command(commands, "factorize", factorize.SUMMARY))
-    prune.add_arguments(_command(commands, "prune", prune.SUMMARY))
-    listing = _command(commands, "boards", boards.SUMMARY)
+    factorize.add_arguments(_command(commands, "factorize", factorize.SUMMARY, factorize.EXAMPLE, factorize.WRITES))
+    prune.add_arguments(_command(commands, "prune", prune.SUMMARY, prune.EXAMPLE, prune.WRITES))
+    listing = _command(commands, "boards", boards.SUMMARY, boards.EXAMPLE, boards.WRITES)
     boards.add_arguments(listing)
     _add_choices(listing)
-    served = _command(commands, "serve-sim", serve.SUMMARY)
+    served = _command(commands, "serve-sim", serve.SUMMARY, serve.EXAMPLE, serve.WRITES)
     _add_design(served)
     serve.add_arguments(served)
     _command(commands, "doctor", "which tools are here")
+    shells = _command(commands, "completion", completion.SUMMARY, completion.EXAMPLE, completion.WRITES)
+    completion.add_arguments(shells)
     return parser

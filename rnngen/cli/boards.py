@@ -11,6 +11,8 @@ from rnngen.flow.boards import Fit, board_dict, boards, fitting
 from rnngen.flow.generate import GenerateOptions
 from rnngen.frontend import ImportOptions
 
+EXAMPLE = "rnngen boards model.safetensors"
+WRITES = "nothing"
 SUMMARY = "list the boards, or those on which a model or a design fits"
 
 

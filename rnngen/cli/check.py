@@ -13,6 +13,8 @@ from rnngen.flow.proof import DEFAULT_MULTIPLIERS, LARGEST_ERROR, MEAN_ERROR, Ci
 from rnngen.frontend import ImportOptions
 
 SUMMARY = "prove a model: import against framework, emulator against float, circuit against emulator"
+EXAMPLE = "rnngen check model.pt2"
+WRITES = "nothing"
 HOLDS, DIFFERENT, REFUSED = 0, 1, 2
 
 

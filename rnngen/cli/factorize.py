@@ -9,6 +9,8 @@ from typing import Any
 from rnngen.flow.factorize import FactorizeReport, factorize
 
 SUMMARY = "replace a trained LSTM by an F-LSTM of a given rank"
+EXAMPLE = "rnngen factorize model.safetensors --rank 32 -o factorised.safetensors"
+WRITES = "OUT.safetensors, a state dict"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,8 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rnngen.build import find_tools
-from rnngen.cli import boards, check, factorize, partition, prune, serve, system
+from rnngen.cli import boards, check, completion, factorize, partition, prune, serve, system
 from rnngen.cli.arguments import make_parser
+from rnngen.cli.progress import Progress
+from rnngen.cli.style import alarm, verdicts
 from rnngen.cli.text import (
     design_lines,
     dry_run_lines,
@@ -36,9 +38,17 @@ Result = tuple[dict[str, Any], list[str]] | tuple[dict[str, Any], list[str], int
 """A command's result as plain data and as lines for people, and the exit status if it is not 0."""
 
 
+_progress = Progress()
+
+
 def _say(line: str) -> None:
     """Progress goes to standard error, so that standard output holds the result alone."""
-    print(f"rnngen: {line}", file=sys.stderr, flush=True)
+    _progress.say(line)
+
+
+def _doing(line: str) -> None:
+    """Said where a command has taken long already, so that quick ones are silent."""
+    _progress.doing(line)
 
 
 class _Steps:
@@ -65,6 +75,7 @@ def _imports(arguments: argparse.Namespace) -> ImportOptions:
 
 
 def _inspect(arguments: argparse.Namespace) -> Result:
+    _doing(f"reading {arguments.model}")
     summary = inspect(arguments.model, _imports(arguments))
     return summary.to_dict(), inspect_lines(summary)
 
@@ -101,7 +112,7 @@ def _generate(arguments: argparse.Namespace) -> Result:
         max_steps=arguments.max_steps,
         name=arguments.name,
     )
-    design = generate(arguments.model, arguments.design, options)
+    design = generate(arguments.model, arguments.design, options, _doing)
     return design.document, design_lines(design)
 
 
@@ -155,6 +166,7 @@ def _synthesize(arguments: argparse.Namespace) -> Result:
 
 
 def _report(arguments: argparse.Namespace) -> Result:
+    _doing(f"writing the report of {arguments.design}")
     path = report(arguments.design)
     return {"report": str(path)}, [f"Report: {path}"]
 
@@ -167,9 +179,23 @@ def _serve(arguments: argparse.Namespace) -> Result:
     return serve.run(arguments, _say)
 
 
+def _reading(run: Callable[[argparse.Namespace], Result]) -> Callable[[argparse.Namespace], Result]:
+    """A command that reads a model and says nothing of its own."""
+
+    def reads(arguments: argparse.Namespace) -> Result:
+        _doing(f"reading {arguments.model}")
+        return run(arguments)
+
+    return reads
+
+
 def _doctor(arguments: argparse.Namespace) -> Result:
     tools = find_tools()
     return {"tools": [tool.to_dict() for tool in tools]}, tool_lines(tools)
+
+
+def _completion(arguments: argparse.Namespace) -> Result:
+    return completion.run(arguments, make_parser)
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], Result]] = {
@@ -181,11 +207,12 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], Result]] = {
     "simulate": _simulate,
     "synthesize": _synthesize,
     "report": _report,
-    "factorize": factorize.run,
-    "prune": prune.run,
+    "factorize": _reading(factorize.run),
+    "prune": _reading(prune.run),
     "boards": _boards,
     "serve-sim": _serve,
     "doctor": _doctor,
+    "completion": _completion,
 }
 
 
@@ -196,16 +223,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         0; 2 on bad input or a missing tool, said in one sentence; 1 where circuit and emulator differ (``check``:
         where any comparison does; a refused model is 2).
     """
+    global _progress
     arguments = make_parser().parse_args(argv)
     try:
-        data, lines, *status = _COMMANDS[arguments.command](arguments)
+        with Progress() as _progress:
+            data, lines, *status = _COMMANDS[arguments.command](arguments)
     except RnngenError as error:
         if arguments.json:
             print(json.dumps({"error": str(error)}))
-        print(f"rnngen: {error}", file=sys.stderr)
+        print(f"{alarm('rnngen:', sys.stderr)} {error}", file=sys.stderr)
         return DIFFERENT if isinstance(error, VerificationError) else BAD_INPUT
     except KeyboardInterrupt:
-        print("rnngen: interrupted", file=sys.stderr)
+        print(f"{alarm('rnngen:', sys.stderr)} interrupted", file=sys.stderr)
         return INTERRUPTED
-    print(json.dumps(data, indent=2) if arguments.json else "\n".join(lines))
+    shown = [json.dumps(data, indent=2)] if arguments.json else [verdicts(line, sys.stdout) for line in lines]
+    print("\n".join(shown))
     return status[0] if status else 0

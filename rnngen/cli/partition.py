@@ -17,6 +17,8 @@ from rnngen.plan.partition import GOALS
 from rnngen.plan.partition.search import MOST_ROUTED
 
 SUMMARY = "cut a network over several devices and generate an accelerator for each"
+EXAMPLE = "rnngen partition model.safetensors --system system.toml -o design --calibrate x.npy"
+WRITES = "a system's folder: DIR/system.json, and the design folder of each device in use, DIR/NAME"
 
 Say = Callable[[str], None]
 _EVERY_SECONDS = 2.0

@@ -16,6 +16,8 @@ from rnngen.emit.folder import is_system
 from rnngen.errors import DesignError, ToolError
 from rnngen.flow.serve import ServedSimulation
 
+EXAMPLE = "rnngen serve-sim design --link /tmp/accelerator"
+WRITES = "DIR/simulation: the simulator and its sources"
 SUMMARY = "simulate a design behind the serial protocol of the boards, at a pseudo-terminal"
 _TICK_SECONDS = 0.2
 _SPEED_SECONDS = 10.0

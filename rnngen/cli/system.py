@@ -6,10 +6,11 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
+from rnngen.cli.text import wave_lines
 from rnngen.errors import DataError, VerificationError
 from rnngen.flow import simulate_system
 
-_SINGLE = ("lengths", "gap", "memory", "waves", "output")
+_SINGLE = ("lengths", "gap", "memory", "output")
 """Options of one device's simulation."""
 
 _CYCLES = "step_interval_cycles", "latency_last_output_cycles"
@@ -32,7 +33,7 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> tuple[dict
             )
     result = simulate_system(
         arguments.design, arguments.input, steps=arguments.steps, stall=arguments.stall, apart=arguments.apart,
-        progress=say,
+        waves=arguments.waves, progress=say,
     )  # fmt: skip
     comparison = result.comparison
     if not (comparison.within_bounds if comparison.times_compared else comparison.bit_exact):
@@ -52,6 +53,7 @@ def lines(figures: dict[str, Any]) -> list[str]:
         f"{len(figures['devices'])} devices = emulator {how}: {figures['steps']} steps.",
         *([] if figures["step_interval_ticks"] is None else [_times(figures)]),
         f"{figures['cycles_per_second']:,} cycles a second.",
+        *wave_lines(figures),
     ]
 
 

@@ -10,6 +10,7 @@ from rnngen.build import ToolStatus
 from rnngen.emit.design import Design
 from rnngen.flow import EmulationReport
 from rnngen.frontend import ModelSummary
+from rnngen.verify.view import GTKWAVE_SUFFIX, SURFER_SUFFIX
 
 MEGA = 1e6
 
@@ -164,7 +165,17 @@ def simulation_lines(figures: dict[str, Any]) -> list[str]:
         f"Against {figures['float_reference']}: max error {figures['float_max_abs_error']:.3g}, "
         f"mean {figures['float_mean_abs_error']:.3g}" + (f", SQNR {sqnr:.1f} dB." if sqnr is not None else "."),
         f"{figures['saturations']} saturations; {figures['cycles_per_second']:,} cycles a second.",
+        *wave_lines(figures),
     ]
+
+
+def wave_lines(figures: Mapping[str, Any]) -> list[str]:
+    """Where waveforms are, below the design's folder, and how to look at them."""
+    if not figures["waves"]:
+        return []
+    waves = Path(figures["waves"])
+    gtkwave, surfer = (waves.with_suffix(suffix) for suffix in (GTKWAVE_SUFFIX, SURFER_SUFFIX))
+    return [f"Waveforms: {waves}; in the design's folder 'gtkwave {waves} {gtkwave}', or 'surfer -c {surfer} {waves}'."]
 
 
 def synthesis_lines(figures: dict[str, Any]) -> list[str]:

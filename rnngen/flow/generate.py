@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -111,9 +111,10 @@ DEFAULT_OPTIONS = GenerateOptions()
 
 
 def generate(
-    model: Model, folder: Path | str, options: GenerateOptions = DEFAULT_OPTIONS
-) -> Design:
-    """Generates the accelerator of a model into a folder.
+    model: Model, folder: Path | str, options: GenerateOptions = DEFAULT_OPTIONS,
+    progress: Callable[[str], None] = lambda line: None,
+) -> Design:  # fmt: skip
+    """Generates the accelerator of a model into a folder; ``progress`` is told what is being done.
 
     Raises:
         RnngenError: whatever is wrong with model, options, calibration input, budget or folder;
@@ -128,11 +129,13 @@ def generate(
     top = check_identifier(options.name) if options.name is not None else None
     network, quantised, description = quantised_model(model, options)
     dsp = _dsp(options, board)
+    progress(f"planning {sum(layer.macs for layer in quantised.layers):,} products a step")
     plan = _plan(quantised, options, board, dsp, pipeline)
     if options.weights == "external":
         widths = [layer.formats.product.weight_width for layer in quantised.layers]
         plan = plan.with_memory(_memory_port(options), widths)
     _check_memory(quantised, plan, board, options)
+    progress(f"writing the circuit of {plan.multipliers} multipliers")
     return write_design(
         target,
         network,

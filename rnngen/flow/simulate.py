@@ -21,6 +21,7 @@ from rnngen.flow.lengths import reference_of, without_padding
 from rnngen.flow.locate import LONGEST_SEARCH, data_probes, find_origin
 from rnngen.flow.stimulus import GivenInput, given_input, port_of, sent_lengths, sent_order, stimulus_of
 from rnngen.flow.trace import Window, choose_window, planned_flags, probe_names, simulated_flags, trace_document
+from rnngen.flow.waves import wave_file, with_stages
 from rnngen.frontend import ReferenceRun
 from rnngen.verify.compare import Comparison, Counter, compare
 from rnngen.verify.compile import CompileOptions, optimisation_for
@@ -73,7 +74,7 @@ def simulate(
     stall: float = 0.0,
     gaps: int | Sequence[int] = 0,
     memory: str | None = None,
-    waves: bool = False,
+    waves: str | None = None,
     description: str = "",
     progress: Progress = lambda line: None,
 ) -> SimulationReport:
@@ -89,7 +90,8 @@ def simulate(
         memory: What external weights are in: ``"exact"``, of the latency that the plan counts on, or ``"axiram"``,
             cocotbext-axi's, with pauses of its own, whose cycles are not compared; None: exact, unless there is a
             stall.
-        waves: Writes DIR/simulation/waves.vcd.
+        waves: Format of waveforms, ``"vcd"`` or ``"fst"``: writes DIR/simulation/waves.vcd (or .fst), what it shows
+            (stages.sv), and views of it for GTKWave (waves.gtkw) and Surfer (waves.sucl).
         description: What the input is, for the report.
 
     Raises:
@@ -99,6 +101,7 @@ def simulate(
     design = design if isinstance(design, Design) else read_design(Path(design))
     if not 0.0 <= stall < 1.0:
         raise DataError(f"--stall must be at least 0 and below 1, not {stall}.")
+    traced_file = wave_file(design.folder, waves)
     given = given_input(design, x, steps, lengths, description)
     progress(f"emulating {len(given.lengths)} sequences, {sum(given.lengths)} steps")
     emulation = run_lengths(design.quantised, given.values, given.lengths)
@@ -108,9 +111,10 @@ def simulate(
     window = choose_window(design.plan, cycles)
     external = _memory(design, memory or ("axiram" if stall else "exact"))
     exact = stall == 0.0 and (external is None or external.model == "exact")
-    options = replace(_options(design, cycles, window, stall, waves), memory=external)
+    options = replace(_options(design, cycles, window, stall), memory=external, waves=traced_file)
     stimulus = stimulus_of(design, given, arrivals)
-    result = run(design.folder, design.top, design.sources, stimulus, options, progress)
+    options, shown = with_stages([(design.top, design)], options)
+    result = run(design.folder, design.top, [*design.sources, *shown], stimulus, options, progress)
     comparison = _compare(design, given, emulation, cycles, result, exact_cycles=exact)
     # The traces count steps of sequences of one length, as they come over a single stream.
     traced = design.plan.streams == 1 and len(set(given.lengths)) == 1
@@ -161,7 +165,7 @@ def _bench_cycle(cycle: int) -> int:
     return cycle + FIRST_INPUT_CYCLE
 
 
-def _options(design: Design, cycles: Cycles, window: Window, stall: float, waves: bool) -> RunOptions:
+def _options(design: Design, cycles: Cycles, window: Window, stall: float) -> RunOptions:
     planned = int(cycles.output[-1, -1])
     return RunOptions(
         expected_beats=int(cycles.output.size),
@@ -172,7 +176,6 @@ def _options(design: Design, cycles: Cycles, window: Window, stall: float, waves
         probes=probe_names(design.plan),
         window=(_bench_cycle(window.start), _bench_cycle(window.end)),
         registers=tuple(design.document["registers"][name]["offset"] for name in _COUNTERS),
-        waves=waves,
         compile=CompileOptions(optimisation=optimisation_for(planned, design.plan.multipliers)),
     )
 
@@ -225,7 +228,7 @@ def _located(
     assert comparison.first is not None
     end = min((comparison.first.cycle or 0) + 1, LONGEST_SEARCH)
     progress(f"looking inside the pipeline for the first difference, up to cycle {end}")
-    probed = replace(options, probes=data_probes(design), window=(0, end), waves=False)
+    probed = replace(options, probes=data_probes(design), window=(0, end), waves=None)
     result = run(design.folder, design.top, design.sources, stimulus, probed, progress)
     emulation = run_values(design.quantised, given.values, keep_traces=True)
     origin = find_origin(design, emulation, result.probes, 0, given.values.shape[1])

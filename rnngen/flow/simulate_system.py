@@ -22,7 +22,9 @@ from rnngen.flow.simulate import SIMULATION_FILE, Progress
 from rnngen.flow.simulate_apart import run_devices_apart
 from rnngen.flow.stimulus import GivenInput, given_input, port_of, stimulus_of
 from rnngen.flow.system_bench import TRAINING_CYCLES, VISIBLE, bench_files
-from rnngen.gateware.system.bench_top import CHANNEL_CYCLES, FAULTS, BenchShape, line_clock_name
+from rnngen.flow.waves import wave_file, with_stages
+from rnngen.gateware.system.bench_top import CHANNEL_CYCLES, FAULTS, BenchShape, device_instance, line_clock_name
+from rnngen.gateware.system.device import CORE
 from rnngen.plan.partition.schedule import SystemSchedule, pace, run_system
 from rnngen.verify.compare import Comparison, compare
 from rnngen.verify.compile import CompileOptions, optimisation_for
@@ -102,6 +104,7 @@ def simulate_system(
     start_faults: Faults | None = None,
     stall: float = 0.0,
     apart: bool = False,
+    waves: str | None = None,
     description: str = "",
     progress: Progress = lambda line: None,
 ) -> SystemReport:
@@ -121,6 +124,8 @@ def simulate_system(
         stall: As for ``simulate``.
         apart: Each device in a simulation of its own, in a process of its own, for systems that are too large for one,
             and with the same result; without ``stall``.
+        waves: As for ``simulate``, of all cores in one waveform; not with ``apart``, nor where a device has several
+            cores.
 
     Raises:
         DesignError: if the folder holds no sound system.  DataError: if x, steps or a fault is wrong, or devices are to
@@ -134,10 +139,12 @@ def simulate_system(
     given = given_input(system.designs[0], x, steps, None, description)
     shape = bench_shape(system.partition, [design.quantised for design in system.designs], _cores(system))
     disturbance = _disturbance(shape, faults or {}, start_faults or {}, stall)
+    _check_waves(shape, waves, apart)
+    file = wave_file(system.folder, waves)
     progress(f"emulating {len(given.lengths)} sequences, {sum(given.lengths)} steps")
     output = run_lengths(system.quantised, given.values, given.lengths).output
     schedule = run_system(system.partition, given.lengths)
-    options = _options(system, shape, schedule, disturbance)
+    options = replace(_options(system, shape, schedule, disturbance), waves=file)
     if apart:
         _check_apart(shape, disturbance)
         result = run_devices_apart(system, shape, given, options, disturbance.any, progress)
@@ -173,6 +180,13 @@ def _check_apart(shape: BenchShape, disturbance: _Disturbance) -> None:
         )
 
 
+def _check_waves(shape: BenchShape, waves: str | None, apart: bool) -> None:
+    if waves is not None and apart:
+        raise DataError("Waveforms are of all devices in one simulation; leave --waves or --apart away.")
+    if waves is not None and shape.chips:
+        raise DataError("No waveforms are made of devices with several cores; leave --waves away.")
+
+
 def _cores(system: SystemDesign) -> list[str]:
     return [design.top for design in system.designs]
 
@@ -188,7 +202,9 @@ def _run(
     with tempfile.TemporaryDirectory(prefix="rnngen-") as name:
         sources = bench_files(system.designs, shape, BENCH, Path(name))
         stimulus = stimulus_of(system.designs[0], given, [])
-        return run(Path(name), BENCH, sources, stimulus, options, progress)
+        places = [f"{BENCH}.{device_instance(index)}.{CORE}" for index in range(len(system.designs))]
+        options, shown = with_stages(list(zip(places, system.designs)), options)
+        return run(Path(name), BENCH, [*sources, *shown], stimulus, options, progress)
 
 
 def _options(
@@ -311,6 +327,7 @@ def _figures(
         "build_seconds": round(result.build_seconds, 3),
         "simulate_seconds": round(result.simulate_seconds, 3),
         "cycles_per_second": round(result.cycles_per_second),
+        "waves": str(result.waves.relative_to(system.folder.resolve())) if result.waves else None,
     }
 
 

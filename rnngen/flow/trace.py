@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnngen.arith.format import IntArray
+from rnngen.emit.stages import engine_paths
 from rnngen.emulate.network import Cycles
 from rnngen.plan.engine import EnginePlan
 from rnngen.plan.network import NetworkPlan
@@ -52,16 +53,10 @@ def choose_window(plan: NetworkPlan, cycles: Cycles) -> Window:
     return Window(step, start, min(end, start + LONGEST_WINDOW))
 
 
-def _paths(plan: NetworkPlan) -> list[str]:
-    """Where each engine sits in the circuit."""
-    blocks = [number for number, block in enumerate(plan.blocks) for _ in block.engines]
-    return [f"block{block}.engine{index}" for index, block in enumerate(blocks)]
-
-
 def probe_names(plan: NetworkPlan) -> tuple[str, ...]:
     """Control probes of every engine."""
     names = []
-    for path, engine in zip(_paths(plan), plan.engines):
+    for path, engine in zip(engine_paths(plan), plan.engines):
         for stage in stages(engine):
             names.append(f"{path}.probe_{_STAGES[stage]}")
         names += [f"{path}.probe_{which}" for which in _PARTS.values()]
@@ -144,7 +139,7 @@ def _flags(marked: Iterable[IntArray], window: Window) -> Flags:
 def simulated_flags(plan: NetworkPlan, probes: Mapping[str, npt.NDArray[np.uint8]]) -> list[dict[str, Flags]]:
     """The same from the probes sampled over the window."""
     engines = []
-    for path, engine in zip(_paths(plan), plan.engines):
+    for path, engine in zip(engine_paths(plan), plan.engines):
         flags = {}
         for stage in stages(engine):
             sampled = probes[f"{path}.probe_{_STAGES[stage]}"][:, 0].astype(bool)

@@ -15,9 +15,9 @@ from rnngen.config import Board
 from rnngen.errors import PlanError
 from rnngen.gateware.board_clock_amd import AmdClock
 from rnngen.gateware.board_clock_ecp5 import Ecp5Pll
-from rnngen.gateware.board_clock_intel import IntelPll
 from rnngen.gateware.board_clock_gowin import gowin_pll
 from rnngen.gateware.board_clock_ice40 import ice40_pll
+from rnngen.gateware.board_clock_intel import IntelPll
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,13 @@ _MAKE_VARIABLES = ("CFG_CXXFLAGS_PCH_I=-include",)
 _ERROR_LINES = 12
 _PLAIN_PATH = re.compile(r"[\w./+@,-]+", re.ASCII)
 
+WAVE_FORMATS = ("vcd", "fst")
+"""Of waveforms, the default first: any machine can write a VCD, and an FST is a tenth as large."""
+
+_FST_HEADERS = ("zlib.h", "lz4.h")
+_TOP_LEVELS = 2
+"""Of the hierarchy, down to the signals of the top."""
+
 THOROUGH, QUICK = "-O1", "-O0"
 """Optimisation by the C++ compiler."""
 
@@ -51,13 +58,15 @@ class CompileOptions:
 
     ``visible``: patterns of the top's signals the bench uses (signals it cannot name stay optimised).
     ``probes``: pattern of the signals that are readable in every module.
-    ``waves_depth``: levels of the hierarchy a VCD may show; 0 builds without tracing.
+    ``waves``: format of waveforms, one of ``WAVE_FORMATS``; "": built without tracing.
+    ``traced``: scopes that waveforms show alone, such as ``top.core.stages``; (): the top's own signals.
     ``parameters``: Verilog parameters of the top.
     """
 
     visible: tuple[str, ...] = ("aclk", "aresetn", "s_ax*", "m_ax*")
     probes: str = "probe_*"
-    waves_depth: int = 0
+    waves: str = ""
+    traced: tuple[str, ...] = ()
     parameters: tuple[tuple[str, int], ...] = ()
     optimisation: str = THOROUGH
 
@@ -93,8 +102,26 @@ def compile_simulator(top: str, sources: Sequence[Path], options: CompileOptions
     program = folder / top
     hit = program.is_file()
     if not hit:
+        if options.waves == "fst":
+            check_fst_headers()
         _build(top, sources, options, tools, folder)
     return Simulator(program, top, time.monotonic() - started, hit)
+
+
+def check_fst_headers() -> None:
+    """Stop where the C++ compiler has not what Verilator's FST writer is built from.
+
+    Raises:
+        ToolError: naming the packages.
+    """
+    source = "".join(f"#include <{header}>\n" for header in _FST_HEADERS)
+    command = ["c++", "-fsyntax-only", "-x", "c++", "-"]
+    done = subprocess.run(command, input=source, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ToolError(
+            f"FST waveforms need the headers {' and '.join(_FST_HEADERS)}, which are not both here: install them "
+            f"(Debian and Ubuntu: apt-get install zlib1g-dev liblz4-dev), or take VCD, which needs nothing."
+        )
 
 
 def _digest(top: str, sources: Sequence[Path], options: CompileOptions, tools: Tools) -> str:
@@ -144,6 +171,8 @@ def _visibility(top: str, options: CompileOptions) -> str:
     lines += [f"lint_off -rule {rule}" for rule in _WAIVED]
     lines += [f'public_flat_rw -module "{top}" -var "{pattern}"' for pattern in options.visible]
     lines.append(f'public_flat_rd -module "*" -var "{options.probes}"')
+    if options.traced:
+        lines += ['tracing_off -scope "*"', *(f'tracing_on -scope "{scope}*"' for scope in options.traced)]
     return "\n".join(lines) + "\n"
 
 
@@ -156,7 +185,7 @@ def _verilator_command(top: str, sources: Sequence[Path], options: CompileOption
         *_QUICK_BUILD,
         *("-CFLAGS", options.optimisation),
         *("-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"),
-        *(("--trace-vcd", "--trace-depth", str(options.waves_depth)) if options.waves_depth else ()),
+        *_tracing(options),
         *(f"-G{name}={value}" for name, value in options.parameters),
         *("visible.vlt", str(main)),
         *(str(source) for source in sources),
@@ -169,11 +198,19 @@ def _for_make(sources: Sequence[Path], work: Path) -> list[Path]:
     for index, source in enumerate(sources):
         path = source.resolve()
         if not _PLAIN_PATH.fullmatch(str(path)):
-            link = Path(f"source_{index}.v")
+            link = Path(f"source_{index}{path.suffix}")
             (work / link).symlink_to(path)
             path = link
         found.append(path)
     return found
+
+
+def _tracing(options: CompileOptions) -> tuple[str, ...]:
+    """What of the hierarchy a waveform shows is written into the control file where scopes are named."""
+    if not options.waves:
+        return ()
+    depth = () if options.traced else ("--trace-depth", str(_TOP_LEVELS))
+    return (f"--trace-{options.waves}", *depth)
 
 
 def _environment(tools: Tools, work: Path) -> dict[str, str]:

@@ -12,7 +12,7 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ READY = "m_axis_tready"
 _CLIENTS = ("fast", "axi")
 MEMORY_MODELS = ("exact", "axiram")
 _MOST_STEPS = 2**63
+_NOT_OF_THE_BENCH = ("compile", "waves")
+"""Options that the bench is not told."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class RunOptions:
     ``inputs``: other inputs of the top, held at a value; ``start_events``, ``events``: (cycle, name, value), from the
     end of the reset on and from cycle 0 on; ``wait_for``: an output that is 1 before cycle 0.
     ``watch``: outputs whose first cycle at 1 is recorded; a run ends when all of them have been 1.
-    ``waves`` writes DIR/simulation/waves.vcd with ``waves_depth`` levels of the hierarchy.
+    ``waves``: file of waveforms to write, whose suffix is its format (``compile.WAVE_FORMATS``).
     """
 
     expected_beats: int
@@ -112,8 +114,7 @@ class RunOptions:
     events: tuple[Event, ...] = ()
     wait_for: str | None = None
     watch: tuple[str, ...] = ()
-    waves: bool = False
-    waves_depth: int = 2
+    waves: Path | None = None
     compile: CompileOptions = field(default_factory=CompileOptions)
 
     def __post_init__(self) -> None:
@@ -208,7 +209,7 @@ def run(
     files = [rtl / source for source in sources]
     check_images(files, rtl)
     simulator = compile_design(top, files, options, progress)
-    waves = design_dir / "simulation" / "waves.vcd" if options.waves else None
+    waves = None if options.waves is None else options.waves.resolve()
     if waves is not None:
         waves.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="rnngen-") as name:
@@ -216,7 +217,7 @@ def run(
         tid = np.zeros(len(stimulus.beats), dtype=np.int64) if stimulus.tid is None else stimulus.tid
         offered = np.zeros_like(tid) if stimulus.offered is None else stimulus.offered
         np.savez(work / "stimulus.npz", beats=stimulus.beats, last=stimulus.last, tid=tid, offered=offered)
-        config = {key: value for key, value in asdict(options).items() if key != "compile"}
+        config = {key: value for key, value in asdict(options).items() if key not in _NOT_OF_THE_BENCH}
         if options.memory is not None:
             config["memory"]["image"] = str(design_dir / options.memory.image)
         config |= {"stimulus": str(work / "stimulus.npz"), "result": str(work / "result.npz")}
@@ -228,8 +229,9 @@ def run(
 
 def compile_design(top: str, files: Sequence[Path], options: RunOptions, progress: Progress) -> Simulator:
     """Compile with the options of a run (tracing only when waves are wanted), and say what happened."""
-    depth = options.waves_depth if options.waves else 0
-    compile_options = CompileOptions(**(asdict(options.compile) | {"waves_depth": depth}))
+    compile_options = options.compile
+    if options.waves is not None:
+        compile_options = replace(compile_options, waves=options.waves.suffix[1:])
     progress(f"building the simulator of {top}")
     simulator = compile_simulator(top, files, compile_options)
     came = "taken from the cache" if simulator.cache_hit else f"built in {simulator.build_seconds:.1f} s"

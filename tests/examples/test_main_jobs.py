@@ -31,7 +31,14 @@ def test_accuracy_on_japanese_vowels(tmp_path: Path) -> None:
     model = japanese_vowels.train(training)
     japanese_vowels.save(tmp_path / "vowels", model, training, test)
     path = tmp_path / "vowels" / "japanese_vowels.pt"
-    found = japanese_vowels.compare(path, training, test, tmp_path / "design")
-    assert found["emulated"] == found["simulated"]
-    assert abs(found["emulated"] - japanese_vowels.evaluate(model, test)) <= 0.01
-    assert found["emulated"] > 0.95
+    emulated, simulated = japanese_vowels.compare(path, training, test, tmp_path / "design")
+    assert (emulated.accuracy, emulated.cycles, emulated.sqnr_db) == (
+        simulated.accuracy, simulated.cycles, pytest.approx(simulated.sqnr_db)
+    )  # fmt: skip
+    assert abs(emulated.accuracy - japanese_vowels.evaluate(model, test)) <= 0.01
+    assert emulated.accuracy > 0.95
+    (narrow,) = japanese_vowels.narrowed(path, training, test, tmp_path, [2])
+    assert narrow.sqnr_db < emulated.sqnr_db
+    japanese_vowels.plot([emulated, narrow], tmp_path / "accuracy.svg")
+    assert f">{emulated.accuracy:.3f}</text>" in (tmp_path / "accuracy.svg").read_text()
+    assert japanese_vowels.table([emulated])[1].split()[:2] == ["emulated", f"{emulated.accuracy:.4f}"]

@@ -161,7 +161,7 @@ def test_long_runs_are_compiled_thoroughly() -> None:
 
 
 def test_waves(simulate: Simulate, design: Path) -> None:
-    result = simulate(waves=True)
+    result = simulate(waves=design / "simulation" / "waves.vcd")
     assert result.waves == design / "simulation" / "waves.vcd"
     assert "s_axis_tdata" in result.waves.read_text()
 

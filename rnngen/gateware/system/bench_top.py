@@ -21,6 +21,11 @@ FAULTS = {
 """Inputs of each direction of a line, and their bits (``rnn_link_channel``)."""
 
 
+def device_instance(index: int) -> str:
+    """Name of a device in the bench, where it has one core."""
+    return f"device_{index}"
+
+
 @dataclass(frozen=True)
 class LineClock:
     """A line's own clock (``line_clock_name``).
@@ -259,7 +264,7 @@ class BenchTop(Elaboratable):
         for chip in self._shape.chips:
             self._chip(m, chip, connections)
         for index, ports in connections.items():
-            m.submodules[f"device_{index}"] = Instance(self._shape.modules[index], **ports)
+            m.submodules[device_instance(index)] = Instance(self._shape.modules[index], **ports)
         return m
 
     def _chip(self, m: Module, chip: Chip, connections: dict[int, dict[str, Value]]) -> None:

@@ -23,6 +23,9 @@ from rnngen.gateware.verilog import to_verilog
 from rnngen.plan.frames import DeltaFrame, StepFrame
 from rnngen.plan.layer import ceil_div
 
+CORE = "core"
+"""Name of the core in a device's top."""
+
 
 @dataclass(frozen=True)
 class LinkEnd:
@@ -306,7 +309,7 @@ class DeviceTop(Elaboratable):
                 connections[f"{direction}_{prefix}_{name}"] = signal
         connections |= {f"i_s_axil_{name}": self._axil[name] for name in AXIL_INPUTS}
         connections |= {f"o_s_axil_{name}": self._axil[name] for name in AXIL_OUTPUTS}
-        m.submodules.core = Instance(self._shape.core, **connections)
+        m.submodules[CORE] = Instance(self._shape.core, **connections)
 
     def _takes(self, m: Module, core: Mapping[str, Signal], links: Sequence[LinkPort]) -> None:
         """What stands in front of the core."""
