@@ -19,7 +19,7 @@ from packaging.specifiers import SpecifierSet
 from safetensors.numpy import save_file
 
 ROOT = Path(__file__).parents[2]
-EXTRAS = {"torch", "onnx", "keras", "boards", "sim", "report", "synth", "host", "test", "all"}
+EXTRAS = {"torch", "onnx", "keras", "boards", "sim", "report", "synth", "host", "test", "docs", "all"}
 DATA = ("hdl_templates", "sim", "boards")
 
 
