@@ -59,7 +59,7 @@ pythons-%:
 # Heavier than a change needs: many random networks and all of tests/heavy.txt, each in a simulator of its own.
 regress: $(STAMP)
 	RNNGEN_CIRCUITS=$(or $(CIRCUITS),80) $(BIN)/python -m pytest -q -n $(JOBS) tests/flow tests/boards tests/vendor tests/host tests/reuse \
-		tests/packaging tests/docs tests/build tests/gateware/test_delta.py tests/conformance tests/leaves/test_mac_array.py tests/leaves/test_weight_spram.py
+		tests/packaging tests/docs tests/examples tests/emit tests/build tests/gateware/test_delta.py tests/conformance tests/leaves/test_mac_array.py tests/leaves/test_weight_spram.py
 
 # All rows of CONFORMANCE.md, each in a simulator of its own; 8 minutes on two cores, less once built.
 conformance: $(STAMP)

@@ -315,7 +315,7 @@ def test_a_board_too_small_for_two_images_is_refused() -> None:
     made, board = CASES["dense"](), load_board("ulx3s-85f")
     once = total_memory_bits(made.images[0], made.plan)
     tight = replace(board, budget=replace(board.budget, block_ram_bits=once))
-    _check_memory(made.images[0], made.plan, tight, 1)
+    _check_memory(made.images[0], made.plan, tight, GenerateOptions())
     sentence = rf"it has {once:,}; without --double-buffer, which holds all weights twice, they need {once:,}\.$"
     with pytest.raises(PlanError, match=sentence):
-        _check_memory(made.images[0], made.plan, tight, 2)
+        _check_memory(made.images[0], made.plan, tight, GenerateOptions(double_buffer=True))
