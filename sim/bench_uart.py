@@ -27,7 +27,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 
 PERIOD_NS = 40
-SPEED_SECONDS = 1.0
+SPEED_SECONDS = 0.2
 
 
 class UartBench:

@@ -102,15 +102,18 @@ def test_a_file_in_the_way_of_the_link(design: Design, tmp_path: Path) -> None:
 
 
 def test_the_command(design: Design, tmp_path: Path) -> None:
-    """The port is its first line; an interrupt ends it, and it says how fast it was."""
+    """The port is its first line; a signal ends it (not SIGINT, which background jobs ignore), and it says its speed."""
     command = [sys.executable, "-m", "rnngen.cli", "serve-sim", str(design.folder), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         port = json.loads(process.stdout.readline())["port"]
         with open_device(design, f"serial:{port}", timeout=120) as device:
             assert np.array_equal(device.run(X), emulate(design, X).output)
-        process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=60)
+        process.send_signal(signal.SIGTERM)
+        try:
+            said, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
     figures = json.loads(said)
     assert process.returncode == 0
     assert figures["cycles"] > 1000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -156,7 +157,6 @@ def test_an_sdist_installs(packages: Packages, tmp_path: Path) -> None:
     """Without the network; and the wheel that it builds is the same."""
     python = environment(tmp_path / "env", packages.sdist)
     assert "lstm" in run([python, "-m", "rnngen", "inspect", model(tmp_path)], tmp_path)
-    with tarfile.open(packages.sdist) as archive:
-        archive.extractall(tmp_path / "unpacked", filter="data")
+    shutil.unpack_archive(packages.sdist, tmp_path / "unpacked")
     again = build(next((tmp_path / "unpacked").iterdir()), tmp_path / "again")
     assert names(again.wheel) == names(packages.wheel)
