@@ -102,7 +102,7 @@ def test_a_file_in_the_way_of_the_link(design: Design, tmp_path: Path) -> None:
 
 
 def test_the_command(design: Design, tmp_path: Path) -> None:
-    """The port is its first line; a signal ends it (not SIGINT, which background jobs ignore), and it says its speed."""
+    """The port is its first line; a signal ends it (background jobs ignore SIGINT), and it says its speed."""
     command = [sys.executable, "-m", "rnngen.cli", "serve-sim", str(design.folder), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
