@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from amaranth.hdl import Instance, Module, Signal, Value
 
 from rnngen.config import Board
-from rnngen.errors import PlanError
+from rnngen.gateware.board_clock_ratio import no_such_clock
 
 if TYPE_CHECKING:
     from rnngen.gateware.board_clock import ClockPins
@@ -42,11 +42,7 @@ def pll_settings(input_hz: int, target_hz: int) -> PllSettings:
             if not remainder and _VCO_HZ[0] <= output_hz * output <= _VCO_HZ[1]:
                 found.setdefault(output_hz, PllSettings(reference, feedback, output, output_hz))
     if target_hz not in found:
-        nearest = sorted(sorted(found, key=lambda hz: abs(hz - target_hz))[:2])
-        raise PlanError(
-            f"The board's PLL cannot make {target_hz / 1e6:g} MHz of {input_hz / 1e6:g} MHz: "
-            f"ask for {' or '.join(f'{hz / 1e6:g}' for hz in nearest)} MHz."
-        )
+        raise no_such_clock(input_hz, target_hz, found)
     return found[target_hz]
 
 

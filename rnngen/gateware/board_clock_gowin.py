@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from amaranth.hdl import Const, Instance, Module, Signal, Value
 
-from rnngen.errors import PlanError
+from rnngen.gateware.board_clock_ratio import no_such_clock
 
 if TYPE_CHECKING:
     from rnngen.gateware.board_clock import ClockPins
@@ -81,9 +81,5 @@ def gowin_pll(part: str, input_hz: int, target_hz: int) -> RPll:
                 output = min(fitting, key=lambda divisor: abs(made_hz * divisor - (low + high) // 2))
                 found.setdefault(made_hz, RPll(input_hz, _DEVICES[part[:4]], reference, feedback, output))
     if target_hz not in found:
-        nearest = sorted(sorted({*found, input_hz}, key=lambda hz: abs(hz - target_hz))[:2])
-        raise PlanError(
-            f"The board's PLL cannot make {target_hz / 1e6:g} MHz of {input_hz / 1e6:g} MHz: "
-            f"ask for {' or '.join(f'{hz / 1e6:g}' for hz in nearest)} MHz."
-        )
+        raise no_such_clock(input_hz, target_hz, {*found, input_hz})
     return found[target_hz]

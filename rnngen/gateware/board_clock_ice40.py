@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from amaranth.hdl import Const, Instance, Module, Signal, Value
 
-from rnngen.errors import PlanError
+from rnngen.gateware.board_clock_ratio import no_such_clock
 
 if TYPE_CHECKING:
     from rnngen.gateware.board_clock import ClockPins
@@ -76,9 +76,5 @@ def ice40_pll(input_hz: int, target_hz: int) -> PadPll:
                 if fits and not rest and not odd:
                     found.setdefault(made_hz, PadPll(input_hz, reference, feedback, output))
     if target_hz not in found:
-        nearest = sorted(sorted({*found, input_hz}, key=lambda hz: abs(hz - target_hz))[:2])
-        raise PlanError(
-            f"The board's PLL cannot make {target_hz / 1e6:g} MHz of {input_hz / 1e6:g} MHz: "
-            f"ask for {' or '.join(f'{hz / 1e6:g}' for hz in nearest)} MHz."
-        )
+        raise no_such_clock(input_hz, target_hz, {*found, input_hz})
     return found[target_hz]

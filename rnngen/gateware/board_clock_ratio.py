@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rnngen.errors import PlanError
@@ -37,6 +37,15 @@ class Ratio:
     output: int
     parts: int
     output_hz: int
+
+
+def no_such_clock(input_hz: int, target_hz: int, made_hz: Iterable[int]) -> PlanError:
+    """What is said of a clock that is none of those that can be made, with the two of these that are nearest."""
+    nearest = sorted(sorted(made_hz, key=lambda hz: abs(hz - target_hz))[:2])
+    return PlanError(
+        f"The board's PLL cannot make {target_hz / 1e6:g} MHz of {input_hz / 1e6:g} MHz: "
+        f"ask for {' or '.join(f'{hz / 1e6:g}' for hz in nearest)} MHz."
+    )
 
 
 def find_ratio(limits: PllRange, input_hz: int, target_hz: int) -> Ratio:
