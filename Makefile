@@ -1,4 +1,4 @@
-# make venv | test | docs | pythons | regress | conformance | links | formal | demo | bench | bench-law | bench-limits | bench-external | bench-sparse | bench-partition | bench-slice | boards | real | clean
+# make venv | test | docs | pythons | regress | conformance | links | formal | demo | bench | bench-law | bench-limits | bench-external | bench-sparse | bench-partition | bench-slice | bench-counts | boards | real | clean
 # Needs Python 3.11 or newer, a C++ compiler, make and perl.
 
 PYTHON ?= python3
@@ -11,7 +11,7 @@ HLS_VENV  := build/hls4ml-venv
 HLS_STAMP := $(HLS_VENV)/.installed
 
 
-.PHONY: venv test docs pythons regress conformance links formal lint demo bench bench-law bench-limits bench-external bench-sparse bench-partition bench-slice real bench-hls4ml boards clean
+.PHONY: venv test docs pythons regress conformance links formal lint demo bench bench-law bench-limits bench-external bench-sparse bench-partition bench-slice bench-counts real bench-hls4ml boards clean
 .DELETE_ON_ERROR:
 
 venv: $(STAMP)
@@ -95,6 +95,10 @@ bench-limits: $(STAMP)
 # The clock of an unrolled layer, from place and route.
 bench-slice: $(STAMP)
 	$(BIN)/python -m bench.unrolled_slice
+
+# Resources counted before synthesis, calibrated and compared with Yosys and nextpnr; ARGS=--cached: what was not done yet.
+bench-counts: $(STAMP)
+	$(BIN)/python -m bench.counts --fit $(ARGS)
 
 # Every board that has open tools, to its bitstream: boards/records and docs/boards.md.
 boards: $(STAMP)

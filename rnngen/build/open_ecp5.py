@@ -41,6 +41,7 @@ class Ecp5Tools:
     constraints_file = "board.lpf"
     suffix = "bit"
     flat = False
+    apart: tuple[str, ...] = ()
     counted = Counted(
         {"luts": ("TRELLIS_COMB",), "ffs": ("TRELLIS_FF",), "dsps": ("MULT18X18D",), "block_rams": ("DP16KD",)}
     )
@@ -65,7 +66,7 @@ class Ecp5Tools:
             _DEVICES[board.part], "--package", board.package, "--speed", board.speed_grade,
             "--json", "netlist.json", "--lpf", self.constraints_file, "--seed", str(run.seed),
             "--freq", f"{clock_hz / 1e6:g}", "--timing-allow-fail", *(["--tmg-ripup"] if run.again else []),
-            "--textcfg", run.routed, "--report", run.report, *board.options("open", "place"),
+            *run.written("--textcfg"), *board.options("open", "place"),
         ]  # fmt: skip
 
     def pack(self, board: Board, routed: str, bitstream: str) -> list[str]:

@@ -27,6 +27,7 @@ class GowinTools:
     constraints_file = "board.cst"
     suffix = "fs"
     flat = True
+    apart: tuple[str, ...] = ()
     counted = Counted(
         {"luts": ("LUT4",), "ffs": ("DFF",), "dsps": ("MULT18X18", "MULT9X9"), "block_rams": ("BSRAM",)},
         halves=("MULT9X9",),
@@ -56,7 +57,7 @@ class GowinTools:
             "--device", board.part, "--vopt", f"family={board.variant}", "--vopt", f"cst={self.constraints_file}",
             "--json", "netlist.json", "--seed", str(run.seed),
             "--freq", f"{clock_hz / 1e6:g}", "--timing-allow-fail", *(["--tmg-ripup"] if run.again else []),
-            "--write", run.routed, "--report", run.report, *board.options("open", "place"),
+            *run.written("--write"), *board.options("open", "place"),
         ]  # fmt: skip
 
     def pack(self, board: Board, routed: str, bitstream: str) -> list[str]:

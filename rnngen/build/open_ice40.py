@@ -27,6 +27,9 @@ class Ice40Tools:
     constraints_file = "board.pcf"
     suffix = "bin"
     flat = False
+    # Yosys' ice40_dsp takes the register of a product into its own block and into the one that adds it, and loses the
+    # product; so what adds products must not be in one module with them.
+    apart: tuple[str, ...] = ("rnn_multiplier", "rnn_product")
     # A logic cell holds a LUT and a flip-flop, of which either may be unused.
     counted = Counted(
         {
@@ -64,7 +67,7 @@ class Ice40Tools:
             "--json", "netlist.json", "--pcf", self.constraints_file, "--seed", str(run.seed),
             "--freq", f"{clock_hz / 1e6:g}", "--timing-allow-fail",
             *(["--router", "router2", "--tmg-ripup"] if run.again else []),
-            "--asc", run.routed, "--report", run.report, *board.options("open", "place"),
+            *run.written("--asc"), *board.options("open", "place"),
         ]  # fmt: skip
 
     def pack(self, board: Board, routed: str, bitstream: str) -> list[str]:

@@ -26,6 +26,7 @@ class OpenTools(Protocol):
         synth: Yosys' command, to which ``-top`` is added.
         constraints_file: Name of the file that ``constraints`` is written to.  suffix: Of the bitstream's name.
         flat: No hierarchy may be kept, as Yosys would put pads at the ports of what it keeps.
+        apart: Modules that are synthesised each by itself.
         counted: What the resources are called in nextpnr's report, or in the netlist.
     """
 
@@ -36,6 +37,7 @@ class OpenTools(Protocol):
     constraints_file: str
     suffix: str
     flat: bool
+    apart: tuple[str, ...]
     counted: Counted
 
     def knows(self, part: str) -> bool:
@@ -56,12 +58,21 @@ class OpenTools(Protocol):
 
 @dataclass(frozen=True)
 class PlaceRun:
-    """One run of nextpnr: its seed, whether wires are taken up again, and the files that it writes."""
+    """One run of nextpnr.
+
+    Attributes:
+        seed: Of the placement.  again: Whether wires are taken up again.
+        routed, report: Names of the files that it writes; "": it only packs, and writes none.
+    """
 
     seed: int
     again: bool
     routed: str
     report: str
+
+    def written(self, option: str) -> list[str]:
+        """Arguments for the files, the routed one under this option."""
+        return [option, self.routed, "--report", self.report] if self.routed else ["--pack-only"]
 
 
 _TOOLS: Mapping[str, OpenTools] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -143,6 +144,16 @@ def read_report(report: Mapping[str, Any], counted: Counted, netlist: Mapping[st
             for name, clock in report["fmax"].items()
         ),
     )
+
+
+_UTILISATION = re.compile(r"^Info:\s+(\S+):\s*(\d+)/\s*(\d+)\s+\d+%$")
+
+
+def read_utilisation(log: str) -> dict[str, dict[str, int]]:
+    """The table "Device utilisation" of nextpnr's log, as its report has it."""
+    _, _, table = log.partition("Device utilisation:")
+    rows = (_UTILISATION.match(line) for line in table.splitlines())
+    return {row[1]: {"used": int(row[2]), "available": int(row[3])} for row in rows if row is not None}
 
 
 def _net(name: str) -> str:

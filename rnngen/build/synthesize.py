@@ -6,7 +6,8 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from rnngen.build.netlist import cells_by_type
 from rnngen.build.open_tools import OpenTools, PlaceRun, open_tools
 from rnngen.build.process import run_tool
 from rnngen.build.publish import SYNTHESIS_FOLDER, publish
-from rnngen.build.result import Routed, SynthesisResult, read_report
+from rnngen.build.result import Routed, SynthesisResult, read_report, read_utilisation
 from rnngen.build.tools import console_script, package_version
 from rnngen.config import Board
 from rnngen.config.board import board_of
@@ -115,6 +116,43 @@ def synthesize(
     return result
 
 
+def pack_only(design_dir: Path, progress: Callable[[str], None] = lambda line: None) -> dict[str, int]:
+    """Resources by name as nextpnr packs the synthesised design, without placing it; writes nothing into DIR.
+
+    Raises:
+        DesignError, ToolError: as ``synthesize``.
+    """
+    with _job(design_dir, progress) as job:
+        _synthesise(job)
+        command: list[str | Path] = [console_script(*job.tools.nextpnr)]
+        command += job.tools.place(job.board, job.design["clock_hz_target"], PlaceRun(1, False, "", ""))
+        log = job.work / "nextpnr.log"
+        if run_tool(command, job.work, log, "nextpnr", DEFAULT_TIME_LIMIT_S, progress) is None:
+            raise ToolError(f"nextpnr had not packed the design after {DEFAULT_TIME_LIMIT_S:.0f} s: use fewer lanes.")
+        netlist = json.loads((job.work / "netlist.json").read_text(encoding="utf-8"))
+        return job.tools.counted.used(read_utilisation(log.read_text(encoding="utf-8")), cells_by_type(netlist))
+
+
+def netlist_verilog(design_dir: Path, progress: Callable[[str], None] = lambda line: None) -> str:
+    """The synthesised board top as Verilog of the device's cells; writes nothing into DIR.
+
+    Raises:
+        DesignError, ToolError: as ``synthesize``.
+    """
+    with _job(design_dir, progress) as job:
+        _synthesise(job, verilog=True)
+        return (job.work / "netlist.v").read_text(encoding="utf-8")
+
+
+@contextmanager
+def _job(design_dir: Path, progress: Callable[[str], None]) -> Iterator[_Job]:
+    """A run whose files are gone afterwards."""
+    design_dir = design_dir.resolve()
+    design, board, tools = _load(design_dir)
+    with tempfile.TemporaryDirectory(prefix=".synthesis-", dir=design_dir) as name:
+        yield _Job(Path(name), design, board, tools, progress)
+
+
 def _load(design_dir: Path) -> tuple[dict[str, Any], Board, OpenTools]:
     """The checked design, its board, and the tools for that."""
     design = read_document(design_dir)
@@ -127,8 +165,8 @@ def _load(design_dir: Path) -> tuple[dict[str, Any], Board, OpenTools]:
     return design, board, tools
 
 
-def _synthesise(job: _Job) -> float:
-    """Verilog to a netlist."""
+def _synthesise(job: _Job, verilog: bool = False) -> float:
+    """Verilog to a netlist; ``verilog``: which is written as Verilog, too."""
     (job.work / "board.v").write_text(board_verilog(job.design, job.board), encoding="utf-8")
     constraints = job.tools.constraints(job.board, inside(job.design).links or ())
     (job.work / job.tools.constraints_file).write_text(constraints, encoding="utf-8")
@@ -137,12 +175,17 @@ def _synthesise(job: _Job) -> float:
     work = Path(job.work.name)
     sources = [Path(item["path"]) for item in job.design["files"] if item["path"].endswith(".v")]
     script = [f'read_verilog -defer "{source}"' for source in [*sources, work / "board.v"]]
+    if job.tools.flat or job.tools.apart:
+        script.append(f"hierarchy -top {board_top_name(job.design)}")
     if job.tools.flat:
-        script += [f"hierarchy -top {board_top_name(job.design)}", "setattr -mod -unset keep_hierarchy =*"]
+        script.append("setattr -mod -unset keep_hierarchy =*")
+    script += [f"setattr -mod -set keep_hierarchy 1 *{module}" for module in job.tools.apart]
     own = " ".join(job.board.options("open", "synth"))
     script.append(f"{job.tools.synth} {own} -top {board_top_name(job.design)}")
     # The hierarchy kept copies of registers apart; placement is easier without.
     script += ["setattr -mod -unset keep_hierarchy =*", "flatten", "opt_clean"]
+    if verilog:
+        script.append(f'write_verilog -noattr "{work / "netlist.v"}"')
     script.append(f'write_json "{work / "netlist.json"}"')
     (job.work / "yosys.ys").write_text("\n".join(script) + "\n", encoding="utf-8")
     job.progress(f"yosys: synthesising {len(sources)} files for {job.board.part}")

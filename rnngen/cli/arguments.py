@@ -8,7 +8,7 @@ import textwrap
 from pathlib import Path
 from typing import Literal, NoReturn
 
-from rnngen.cli import boards, check, completion, factorize, partition, prune, serve
+from rnngen.cli import boards, check, completion, count, factorize, partition, prune, serve
 from rnngen.cli.style import alarm
 from rnngen.flow.synthesize import FLOWS
 from rnngen.frontend.options import NONLINEARITIES, OUTPUTS
@@ -224,6 +224,9 @@ def _add_generate(parser: _Parser) -> None:
         ("burst", "BEATS", MemoryPort.burst, "beats of a burst, a power of two"),
     ):
         port.add_argument(f"--memory-{name}", metavar=unit, type=int, default=value, help=f"{what} (default: {value})")
+    parser.add_argument(
+        "--no-count", action="store_true", help="with a board: do not count LUTs and registers, nor see that they fit"
+    )
     parser.add_argument("--name", metavar="TOP", help="name of the top module (default: from MODEL)")
 
 
@@ -282,6 +285,9 @@ def make_parser() -> argparse.ArgumentParser:
         "--dry-run", action="store_true",
         help="write a vendor's project and run its script with stand-ins for the vendor's commands; no tool is needed",
     )  # fmt: skip
+    counting = _command(commands, "count", count.SUMMARY, count.EXAMPLE, count.WRITES)
+    _add_design(counting)
+    count.add_arguments(counting)
     _add_design(_command(commands, "report", "write the HTML report"))
     factorize.add_arguments(_command(commands, "factorize", factorize.SUMMARY, factorize.EXAMPLE, factorize.WRITES))
     prune.add_arguments(_command(commands, "prune", prune.SUMMARY, prune.EXAMPLE, prune.WRITES))

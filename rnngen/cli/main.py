@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rnngen.build import find_tools
-from rnngen.cli import boards, check, completion, factorize, partition, prune, serve, system
+from rnngen.cli import boards, check, completion, count, factorize, partition, prune, serve, system
 from rnngen.cli.arguments import make_parser
 from rnngen.cli.progress import Progress
 from rnngen.cli.style import alarm, verdicts
@@ -110,10 +110,11 @@ def _generate(arguments: argparse.Namespace) -> Result:
         memory_latency=arguments.memory_latency,
         memory_burst=arguments.memory_burst,
         max_steps=arguments.max_steps,
+        count=not arguments.no_count,
         name=arguments.name,
     )
     design = generate(arguments.model, arguments.design, options, _doing)
-    return design.document, design_lines(design)
+    return design.document, [*design_lines(design), *count.resource_lines(design.document)]
 
 
 def _lengths(arguments: argparse.Namespace) -> list[int] | None:
@@ -175,6 +176,10 @@ def _boards(arguments: argparse.Namespace) -> Result:
     return boards.run(arguments, _imports(arguments))
 
 
+def _count(arguments: argparse.Namespace) -> Result:
+    return count.run(arguments, _say)
+
+
 def _serve(arguments: argparse.Namespace) -> Result:
     return serve.run(arguments, _say)
 
@@ -206,6 +211,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], Result]] = {
     "emulate": _emulate,
     "simulate": _simulate,
     "synthesize": _synthesize,
+    "count": _count,
     "report": _report,
     "factorize": _reading(factorize.run),
     "prune": _reading(prune.run),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -288,10 +288,13 @@ def write_design(
     single_port: bool = False,
     around: Mapping[str, str] | None = None,
     device: Mapping[str, Any] | None = None,
+    count: Callable[[Mapping[str, bytes], dict[str, Any]], dict[str, Any] | None] = lambda rtl, document: None,
 ) -> Design:
     """Generates all files of a design and writes the folder in one step.
 
     Args:
+        count: Given the files of DIR/rtl by name and design.json, tells the resources that they take, for design.json;
+            what it raises keeps the folder from being written.
         dsp: The DSP block that the plan's shapes were made for, where it is known.
         double_buffer: Parameters are loadable, and there are two images of them.
         images: What the names of memory images begin with.
@@ -331,6 +334,9 @@ def write_design(
         document["device"] = dict(device)
     document["files"] = [asdict(item) for item in entries]
     document["digest"] = digest
+    counted = {name.removeprefix("rtl/"): text for name, text in files.items() if name.startswith("rtl/")}
+    if (resources := count(counted, document)) is not None:
+        document["resources"] = resources
     write_folder(folder, files | reuse | {DESIGN_FILE: json_bytes(document)})
     return Design(folder, document, network, quantised, plan)
 

@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from rnngen.build.cell_models import cell_models
+from rnngen.build.synthesize import netlist_verilog
 from rnngen.config import Board
 from rnngen.config.board import board_of
 from rnngen.emit.design import Design, read_design
@@ -24,6 +26,7 @@ from rnngen.verify.session import UartOptions, UartSimulation
 
 BOARD_FILE, BENCH_FILE = "simulation/board.v", "simulation/boards.v"
 SERIAL_FILE = "simulation/serial.v"
+NETLIST_FILE, CELLS_FILE = "simulation/netlist.v", "simulation/cells.v"
 SERIAL_DIVISOR = 4
 """Clock cycles of a bit where no board says how many."""
 MINIMUM_IDLE_CYCLES = 20_000
@@ -35,6 +38,8 @@ _TWINS = {
     "ice40": ("sb_pll40_pad.v",),
 }
 """By family: what stands for the device's own blocks around the core."""
+_CELLS = {"ice40": ("ice40/cells_sim.v", ("SB_PLL40_PAD",))}
+"""By family: Yosys' models of its cells, and those of them that ``_TWINS`` stands for."""
 _SETTLED = 64
 _TRAINED = 4096
 """Cycles behind the reset in which all links have come up."""
@@ -67,6 +72,30 @@ def simulate_board(
     sources = [*design.sources, *_twins(board), source.resolve(), around.resolve()]
     options = _options(design, board, _SETTLED)
     return UartSimulation(design.folder, BOARDS, sources, options, progress)
+
+
+def simulate_netlist(
+    design: Design | Path | str, progress: Callable[[str], None] = lambda line: None
+) -> UartSimulation:
+    """As ``simulate_board``, of the netlist that synthesis makes of the board top, with models of the device's cells.
+
+    Raises:
+        DesignError: as ``simulate_board``, or if the open tools have no models of the family's cells.
+        ToolError: on entering, if a tool is missing or fails.
+    """
+    design = design if isinstance(design, Design) else read_design(Path(design))
+    board = _board(design)
+    if board.family not in _CELLS:
+        raise DesignError(
+            f"'{design.folder}' is for a board of {board.family}, and models of all its cells there are only for "
+            f"{', '.join(_CELLS)}: simulate the Verilog, simulate_board."
+        )
+    netlist, cells, around = (design.folder / name for name in (NETLIST_FILE, CELLS_FILE, BENCH_FILE))
+    write_atomically(netlist, netlist_verilog(design.folder, progress).encode())
+    write_atomically(cells, cell_models(*_CELLS[board.family]).encode())
+    write_atomically(around, board_verilog_alone(design.document, board, BOARDS).encode())
+    sources = [cells.resolve(), *_twins(board), netlist.resolve(), around.resolve()]
+    return UartSimulation(design.folder, BOARDS, sources, _options(design, board, _SETTLED), progress)
 
 
 def simulate_serial(

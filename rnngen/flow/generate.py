@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy.typing as npt
 
@@ -15,6 +15,7 @@ from rnngen.emit.design import Design, write_design
 from rnngen.emit.folder import check_target
 from rnngen.errors import PlanError
 from rnngen.flow.arrays import read_array
+from rnngen.flow.resources import DoesNotFit, check_fit, count_sources, why_not
 from rnngen.frontend import ImportOptions, Model, load
 from rnngen.frontend.identifier import check_identifier
 from rnngen.frontend.options import DEFAULT_IMPORT
@@ -77,6 +78,8 @@ class GenerateOptions:
             first step, so ``loadable`` is implied; or ``"external"``: read from external memory over AXI4.
         memory_bits, memory_latency, memory_burst: Of that memory's port, as in ``rnngen.plan.external.MemoryPort``.
         max_steps: Steps of the longest sequence, where sequences are stored (backward layers).
+        count: Whether LUTs and registers of a design for a board are counted, which takes some seconds; one that does
+            not fit is refused then, or gets fewer multipliers where none were asked for.
         name: Name of the top module.
     """
 
@@ -104,6 +107,7 @@ class GenerateOptions:
     memory_latency: int = MemoryPort.latency
     memory_burst: int = MemoryPort.burst
     max_steps: int = DEFAULT_CAPACITY
+    count: bool = True
     name: str | None = None
 
 
@@ -130,27 +134,57 @@ def generate(
     network, quantised, description = quantised_model(model, options)
     dsp = _dsp(options, board)
     progress(f"planning {sum(layer.macs for layer in quantised.layers):,} products a step")
-    plan = _plan(quantised, options, board, dsp, pipeline)
-    if options.weights == "external":
-        widths = [layer.formats.product.weight_width for layer in quantised.layers]
-        plan = plan.with_memory(_memory_port(options), widths)
-    _check_memory(quantised, plan, board, options)
-    progress(f"writing the circuit of {plan.multipliers} multipliers")
-    return write_design(
-        target,
-        network,
-        quantised,
-        plan,
-        top=top or network.name,
-        clock_hz=clock_hz,
-        board=board_entry(board) if board else None,
-        dsp=dsp,
-        loadable=options.loadable or options.double_buffer or options.weights == "spram",
-        double_buffer=options.double_buffer,
-        state_access=options.state_access or network.caller_state,
-        single_port=options.weights == "spram",
-        calibration=description,
-    )
+    budget = options
+    while True:
+        plan = _plan(quantised, budget, board, dsp, pipeline)
+        if options.weights == "external":
+            widths = [layer.formats.product.weight_width for layer in quantised.layers]
+            plan = plan.with_memory(_memory_port(options), widths)
+        _check_memory(quantised, plan, board, options)
+        progress(f"writing the circuit of {plan.multipliers} multipliers")
+        try:
+            return write_design(
+                target,
+                network,
+                quantised,
+                plan,
+                top=top or network.name,
+                clock_hz=clock_hz,
+                board=board_entry(board) if board else None,
+                dsp=dsp,
+                loadable=options.loadable or options.double_buffer or options.weights == "spram",
+                double_buffer=options.double_buffer,
+                state_access=options.state_access or network.caller_state,
+                single_port=options.weights == "spram",
+                calibration=description,
+                count=_counting(board if options.count else None, progress),
+            )
+        except DoesNotFit as error:
+            fewer = int(plan.multipliers / error.share)
+            if options.multipliers is not None or fewer < 1:
+                raise
+            progress(f"{str(error).partition(';')[0]}: trying {fewer} multipliers")
+            budget = replace(budget, multipliers=min(fewer, plan.multipliers - 1))
+
+
+def _counting(
+    board: Board | None, progress: Callable[[str], None]
+) -> Callable[[Mapping[str, bytes], dict[str, Any]], dict[str, Any] | None]:
+    """What counts a design's LUTs and registers, and refuses one that its board has no room for."""
+
+    def count(rtl: Mapping[str, bytes], document: dict[str, Any]) -> dict[str, Any] | None:
+        if board is None:
+            return None
+        if reason := why_not(board):
+            progress(f"LUTs and registers are not counted: {reason}")
+            return None
+        sources = {name: text.decode() for name, text in rtl.items() if name.endswith(".v")}
+        images = [name for name in rtl if name.endswith(".hex")]
+        counted = count_sources(sources, images, document, board, progress)
+        check_fit(counted, board)
+        return counted.to_dict()
+
+    return count
 
 
 def plan_for_board(quantised: QuantisedNetwork, options: GenerateOptions, board: Board) -> tuple[NetworkPlan, int]:

@@ -58,7 +58,9 @@ def resources(design: Json, synthesis: Json | None) -> Markup:
     rows: list[Sequence[Content]] = []
     for name, key in RESOURCES:
         value = number(synthesis, key)
-        if value is None:
+        if value is None and (before := number(design, "resources", "used", key)) is not None:
+            rows.append((name, whole(before), _used(before, number(design, "resources", "available", key)), origin))
+        elif value is None:
             rows.append((name, missing(synthesis), "—", "—"))
         else:
             rows.append((name, whole(value), _used(value, number(synthesis, "available", key)), origin))
@@ -74,7 +76,7 @@ def resources(design: Json, synthesis: Json | None) -> Markup:
             f" by {lookup(synthesis, 'tool')} {lookup(synthesis, 'tool_version')} for {lookup(synthesis, 'device')}"
             if routed
             else None,
-            "; counted: from the plan",
+            "; counted: from the plan, LUTs and flip-flops from the circuit before synthesis",
             ", or from synthesis before placement" if synthesis is not None and not routed else None,
             ".",
         ),

@@ -14,18 +14,21 @@ from rnngen.build import SynthesisResult, synthesize
 from rnngen.build.open_ecp5 import Ecp5Tools
 from rnngen.build.result import read_report
 from rnngen.errors import DesignError, PlanError, ToolError
-from rnngen.gateware.control import AXIL_INPUTS
+from rnngen.gateware.control import AXIL_INPUTS, AXIL_OUTPUTS
 
 CONTROL = " ".join(f"input [{width - 1}:0] s_axil_{name}," for name, width in AXIL_INPUTS.items())
+ANSWERS = " ".join(f"output [{width - 1}:0] s_axil_{name}," for name, width in AXIL_OUTPUTS.items())
 LOOP = f"""
 module loop (
-    input aclk, input aresetn, {CONTROL}
+    input aclk, input aresetn, {CONTROL} {ANSWERS}
     input [15:0] s_axis_tdata, input s_axis_tvalid, output s_axis_tready, input s_axis_tlast,
     output reg [15:0] m_axis_tdata, output reg m_axis_tvalid, input m_axis_tready, output reg m_axis_tlast
 );
     reg [15:0] bias [0:15];
     initial $readmemh("bias.hex", bias);
     reg [3:0] index = 0;
+    assign s_axil_awready = 0, s_axil_wready = 0, s_axil_arready = 0, s_axil_bvalid = 0, s_axil_rvalid = 0;
+    assign s_axil_bresp = 0, s_axil_rresp = 0, s_axil_rdata = 0;
     assign s_axis_tready = !m_axis_tvalid || m_axis_tready;
     always @(posedge aclk) begin
         if (s_axis_tready) begin

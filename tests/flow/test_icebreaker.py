@@ -6,11 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from rnngen.arith.beats import PortFormat, pack, unpack
+from rnngen.build.synthesize import pack_only
 from rnngen.emit.design import Design
 from rnngen.emulate.network import run_values
-from rnngen.flow import GenerateOptions, generate, simulate_board
+from rnngen.errors import DesignError
+from rnngen.flow import GenerateOptions, generate, simulate_board, simulate_netlist
+from rnngen.frontend import ImportOptions
 from rnngen.gateware.context import CoreOptions
 from rnngen.gateware.frames import (
     ANSWER,
@@ -25,6 +29,7 @@ from rnngen.gateware.frames import (
     with_crc,
 )
 from rnngen.gateware.loader import LoadableMemory
+from rnngen.gateware.parameters import LOADED, image_names
 from rnngen.gateware.registers import IDENTITY
 from rnngen.gateware.top import loadable_memories
 from rnngen.host import SocketTransport
@@ -106,3 +111,42 @@ def test_weights_are_loaded_over_the_serial_port(tmp_path: Path) -> None:
         for sequence, right in zip(words, expected):
             assert np.array_equal(line.run(sequence), right)
         assert line.read("ERRORS") == 0
+
+
+def with_head(folder: Path) -> Design:
+    """A GRU and a Linear layer; two products of a row are added in a cycle."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential()
+    model.rnn = torch.nn.GRU(8, 16, batch_first=True)
+    model.head = torch.nn.Linear(16, 4)
+    imports = ImportOptions(select="rnn", head=("head",))
+    options = GenerateOptions(
+        imports=imports, board="icebreaker", multipliers=2, activation_bits=8, weights="spram", count=False
+    )
+    return generate(model, folder, options)
+
+
+@pytest.mark.verilator
+def test_the_synthesised_netlist_computes_the_same(tmp_path: Path) -> None:
+    """Yosys' ice40_dsp lost one of two products that are added; so all eight are looked for, and what they compute."""
+    design = with_head(tmp_path / "design")
+    assert design.document["lanes"]["columns"] == 2
+    assert pack_only(design.folder)["dsps"] == design.plan.multipliers + 6  # of a GRU's element-wise path
+    x = np.random.default_rng(0).uniform(-1, 1, (2, 3, 8))
+    words, expected = design.quantised.input_format.quantise(x), run_values(design.quantised, x).output
+    with simulate_netlist(design) as board, SocketTransport(board.socket) as transport:
+        line = Line(transport, design)
+        line.write("CONTROL", 0)
+        for memory in loadable_memories(design.quantised, design.plan, CoreOptions(loadable=True)):
+            if LOADED[memory.memory] == "weights":
+                line.load(memory, design.folder / "rtl" / image_names(memory.engine)["weights"])
+        line.write("CONTROL", 1)
+        for sequence, right in zip(words, expected):
+            assert np.array_equal(line.run(sequence), right)
+        assert line.read("ERRORS") == 0
+
+
+def test_a_netlist_without_models_of_its_cells_is_refused(tmp_path: Path) -> None:
+    design = generate(gru(tmp_path, 3, 6), tmp_path / "design", GenerateOptions(board="ulx3s-85f", count=False))
+    with pytest.raises(DesignError, match="board of ecp5, and models of all its cells there are only for ice40"):
+        simulate_netlist(design)

