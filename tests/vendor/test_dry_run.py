@@ -31,6 +31,8 @@ BOARDS = [
     ("pynq-z2", "vivado"),
     ("de10-nano", "quartus"),
     ("de10-lite", "quartus"),
+    ("tang-nano-9k", "gowin"),
+    ("tang-nano-20k", "gowin"),
     ("gowin-test", "gowin"),
     ("ulx3s-85f", "diamond"),
     ("ecpix5-45f", "diamond"),
@@ -142,6 +144,15 @@ def test_a_gowin_device_has_its_die(written: Callable[[str], Written]) -> None:
     assert ["set_device", "-name", "GW1NR-9C", "GW1NR-LV9QN88PC6/I5"] in calls
     assert ["set_option", "-gen_text_timing_rpt", "1"] in calls
     assert ["set_option", "-use_mspi_as_gpio", "1"] in calls
+
+
+@pytest.mark.parametrize("name", ["tang-nano-9k", "tang-nano-20k"])
+def test_a_tang_nano_frees_no_pins(written: Callable[[str], Written], name: str) -> None:
+    """The device as its maker's own projects name it, and nothing of its configuration given up."""
+    calls = run(written(name))
+    parts = {"tang-nano-9k": ["GW1NR-9C", "GW1NR-LV9QN88PC6/I5"], "tang-nano-20k": ["GW2AR-18C", "GW2AR-LV18QN88C8/I7"]}
+    assert ["set_device", "-name", *parts[name]] in calls
+    assert [call[1] for call in calls if call[0] == "set_option" and call[1].endswith("_as_gpio")] == []
 
 
 def test_a_diamond_device_is_named_as_diamond_does(written: Callable[[str], Written]) -> None:
