@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -34,8 +34,7 @@ from rnngen.emit.folder import (
 )
 from rnngen.emit.images import as_handed_over, external_image, memory_images, table_image, two_images
 from rnngen.emit.load_image import LOAD_IMAGE_FILE, load_image, load_records
-from rnngen.emit.ports import module_ports
-from rnngen.emit.reuse import Core, reuse_files
+from rnngen.emit.reuse import core_of, reuse_files
 from rnngen.emit.tensors import FLOAT_FILE, INTEGER_FILE, float_bytes, integer_bytes, read_arrays
 from rnngen.errors import DesignError
 from rnngen.gateware.block import map_image_name
@@ -325,7 +324,7 @@ def write_design(
     reuse: dict[str, bytes] = {}
     if device is None:  # what is around a device of a system joins it to the others, and nothing else
         read = sorted(name.removeprefix("rtl/") for name in files if name.endswith(".hex"))
-        reuse = reuse_files(_core(document, rtl[f"{top}.v"].decode(), read))
+        reuse = reuse_files(core_of(document, rtl[f"{top}.v"].decode(), document["verilog"], read))
         document["reuse"] = sorted(reuse)
     else:
         document["device"] = dict(device)
@@ -333,24 +332,6 @@ def write_design(
     document["digest"] = digest
     write_folder(folder, files | reuse | {DESIGN_FILE: json_bytes(document)})
     return Design(folder, document, network, quantised, plan)
-
-
-def _core(document: Mapping[str, Any], verilog: str, images: Sequence[str]) -> Core:
-    """The core as what others put into a larger design.
-
-    Args:
-        verilog: Of the top.  images: Names of the memory images.
-    """
-    return Core(
-        top=document["top"],
-        ports=module_ports(verilog, document["top"]),
-        verilog=tuple(document["verilog"]),
-        images=tuple(images),
-        clock_hz=document["clock_hz_target"],
-        multiplier=document["multiplier"],
-        registers={name: register["offset"] for name, register in document["registers"].items()},
-        version=document["tools"]["rnngen"],
-    )
 
 
 def read_design(folder: Path) -> Design:
