@@ -53,7 +53,7 @@ def test_a_generated_design_in_a_project(generated: Path, tmp_path: Path, name: 
 
 
 def test_a_block_design_packages_the_core_as_the_design_folder_does(generated: Path, tmp_path: Path) -> None:
-    """The same files, interfaces, registers and name; only where the files are differs, and that models are left out."""
+    """The same interfaces, registers and name; where files are differs, and models for simulation are left out."""
     board, folder = load_board("zcu104"), tmp_path / "d"
     shutil.copytree(generated, folder)
     document = json.loads((folder / "design.json").read_text()) | {"board": board_entry(board)}
