@@ -76,12 +76,8 @@ class Device(ABC):
         """A register of the control port by its name (``design.json``: ``registers``)."""
 
     @abstractmethod
-    def write_register(self, name: str, value: int) -> None:
-        """Writes a register of the control port."""
-
     def _write_all(self, pairs: Iterable[tuple[int, int]]) -> None:
         """Writes many registers by byte address, in order."""
-        raise NotImplementedError
 
     @abstractmethod
     def close(self) -> None:
@@ -216,6 +212,10 @@ class Device(ABC):
                 yield sequence.receive()
 
     # Registers
+
+    def write_register(self, name: str, value: int) -> None:
+        """Writes a register of the control port."""
+        self._write_all([(self._offset(name), value)])
 
     def counters(self) -> Counters:
         """What the hardware has counted."""

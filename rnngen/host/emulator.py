@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -74,9 +75,8 @@ class EmulatorDevice(Device):
         """There is none."""
         raise HostError(f"The software model has no registers, so no {name}; open a simulation or a board.")
 
-    def write_register(self, name: str, value: int) -> None:
-        """There is none."""
-        self.read_register(name)
+    def _write_all(self, pairs: Iterable[tuple[int, int]]) -> None:
+        raise HostError("The software model has no registers to be written; open a simulation or a board.")
 
     def counters(self) -> Counters:
         """Steps and saturations."""
