@@ -318,7 +318,7 @@ def write_design(
     files[f"rtl/{options.images}{DIGEST_IMAGE}"] = f"{digest[: DIGEST_BITS // 4]}\n".encode()
     files[IDENTITY_FILE] = _design_header(document, digest).encode()
     if loadable:
-        files[LOAD_IMAGE_FILE] = load_image(load_records(files), digest)
+        files[LOAD_IMAGE_FILE] = load_image(load_records(files, double_buffer), digest)
     entries = [entry(name, content) for name, content in sorted(files.items())]
     document["verilog"] = verilog
     reuse: dict[str, bytes] = {}
