@@ -33,7 +33,7 @@ from rnngen.emit.folder import (
     write_folder,
 )
 from rnngen.emit.images import as_handed_over, external_image, memory_images, table_image, two_images
-from rnngen.emit.load_image import LOAD_IMAGE_FILE, load_image, load_records
+from rnngen.emit.load_image import LOAD_IMAGE_FILE, LoadRecord, load_image, load_records
 from rnngen.emit.reuse import core_of, reuse_files
 from rnngen.emit.tensors import FLOAT_FILE, INTEGER_FILE, float_bytes, integer_bytes, read_arrays
 from rnngen.errors import DesignError
@@ -123,6 +123,12 @@ def _rtl_files(
     files[f"{top}.v"] = accelerator_verilog(network, plan, top, options).encode()
     verilog = list(files)
     files[FILE_LIST] = "".join(f"{name}\n" for name in verilog).encode()
+    return files | _image_files(network, plan, options), verilog
+
+
+def _image_files(network: QuantisedNetwork, plan: NetworkPlan, options: CoreOptions) -> dict[str, bytes]:
+    """Contents of the memory images by name."""
+    files = {}
     layers, external = _as_wired(network, plan), plan.memory is not None
     loadable = loadable_memories(network, plan, options)
     for index, (layer, engine, h_size) in enumerate(zip(layers, plan.engines, h_sizes(plan))):
@@ -136,7 +142,14 @@ def _rtl_files(
         for number, post in enumerate(block.post):
             if isinstance(post, QuantisedMap) and post.formats.preactivation is not None:
                 files[map_image_name(index, number, options.images)] = table_image(post.formats.table).encode()
-    return files, verilog
+    return files
+
+
+def parameter_records(design: Design, network: QuantisedNetwork) -> list[LoadRecord]:
+    """What loads a network of the same structure and formats into the circuit of a design."""
+    options = CoreOptions(loadable=True, state_access=design.state_access)
+    images = _image_files(network, design.plan, options)
+    return load_records({f"rtl/{name}": image for name, image in images.items()}, double_buffer=False)
 
 
 def _as_wired(network: QuantisedNetwork, plan: NetworkPlan) -> list[QuantisedLayer]:

@@ -60,9 +60,10 @@ def folder_records(folder: Path, document: Mapping[str, Any]) -> list[LoadRecord
     """
     names = [entry["path"] for entry in document["files"] if _IMAGE.fullmatch(entry["path"])]
     try:
-        return load_records({name: (folder / name).read_bytes() for name in names}, document.get("double_buffer", False))
+        images = {name: (folder / name).read_bytes() for name in names}
     except OSError as error:
         raise DesignError(f"'{error.filename}' cannot be read: {error.strerror}; generate the design again.") from None
+    return load_records(images, document.get("double_buffer", False))
 
 
 def _parts(lines: Sequence[bytes]) -> npt.NDArray[np.uint32]:

@@ -2,6 +2,7 @@
 
 from rnngen.flow.board import simulate_board, simulate_boards, simulate_serial
 from rnngen.flow.check import CheckOptions, CheckReport, check
+from rnngen.flow.checkpoint import checkpoint
 from rnngen.flow.emulate import EmulationReport, emulate
 from rnngen.flow.exact import exact_network
 from rnngen.flow.factorize import FactorizeReport, factorize
@@ -27,6 +28,7 @@ __all__ = [
     "SimulationReport",
     "SystemReport",
     "check",
+    "checkpoint",
     "dry_run",
     "emulate",
     "exact_network",
