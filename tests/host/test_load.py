@@ -163,8 +163,8 @@ REFUSED: list[tuple[Callable[[], nn.Module], str]] = [
         lambda: Named(nn.LSTM(5, 7, batch_first=True), nn.Linear(7, 2)),
         r"^The design has the layers Recurrent, and the model Recurrent, Linear; load a model of the same structure\.$",
     ),
-    (lambda: scaled(8.0, "weight_hh"), r"has weights of h of up to 3\.\d+, which the format of the design, up to 0\.\d+"),
-    (lambda: scaled(8.0, "weight_ih"), r"has weights of x of up to 3\.\d+, which the format of the design, up to 0\.\d+"),
+    (lambda: scaled(8.0, "weight_hh"), r"has weights of h of up to 3\.\d+, which the format of the design, up to 0\."),
+    (lambda: scaled(8.0, "weight_ih"), r"has weights of x of up to 3\.\d+, which the format of the design, up to 0\."),
     (lambda: scaled(8.0, "bias"), r"has biases of up to \d\.\d+, which the format of the design, up to 1, is too"),
 ]
 
@@ -206,7 +206,7 @@ def test_masks_stay(tmp_path: Path) -> None:
         device.load_model(other)
         wanted = other(torch.from_numpy(X).float())[0].detach().numpy()
         assert np.abs(device.run(X) - wanted).max() < 0.01
-        with pytest.raises(ModelError, match=r"weights of x that are not 0 where the design multiplies none: prune the"):
+        with pytest.raises(ModelError, match=r"weights of x that are not 0 where the design multiplies none: prune"):
             device.load_model(model_of(2))
     stored = folder_records(design.folder, design.document)
     again = parameter_records(design, checkpoint(design, masked(1, masks)))
