@@ -23,7 +23,7 @@ def checkpoint(design: Design, model: Model, imports: ImportOptions = DEFAULT_IM
     """
     if "device" in design.document:
         raise DesignError(
-            f"'{design.folder}' is of one device of a system, which computes a part of a model; partition this model and "
-            f"load the device's folder."
+            f"'{design.folder}' is of one device of a system, which computes a part of a model; partition this model, "
+            f"and load the folder of that device."
         )
     return requantise(fold(load(model, imports)), design.network, design.quantised)
