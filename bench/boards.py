@@ -2,12 +2,14 @@
 
 Boards of vendors' tools have a dry run of their project's script instead.  Writes what came of it to boards/records,
 and all of the boards into docs/boards.md (``--table``: only that).  No date and no time is recorded: the same tools
-give the same record.
+give the same record.  ``--stale`` writes nothing, and tells which records were made of other Verilog than today's.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import re
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -18,6 +20,7 @@ from typing import Any
 import torch
 
 from rnngen.build import synthesize
+from rnngen.build.vendor.project import read_parts
 from rnngen.config import Board, list_boards, load_board
 from rnngen.config.board_record import DRY_RUN, ROUTED, BoardRecord, write_record
 from rnngen.emit.design import Design
@@ -78,6 +81,31 @@ def made(board: Board, folder: Path) -> Design:
     return generate(trial.network(), folder / board.name, options)
 
 
+def verilog_sha256(design: Design, board: Board) -> str:
+    """The first digits of the digest of all that is synthesised: comments, one of which names a tool, do not count."""
+    texts = read_parts(design.folder, board).texts
+    bare = (re.sub(r"/\*.*?\*/|//[^\n]*", "", texts[name], flags=re.DOTALL) for name in sorted(texts))
+    return hashlib.sha256("".join(bare).encode()).hexdigest()[:12]
+
+
+def stale(names: list[str]) -> int:
+    """Says of each record whether it was made of today's Verilog; 1 if one was not."""
+    found = 0
+    for name in names:
+        board = load_board(name)
+        if board.record is None:
+            continue
+        if not board.record.verilog_sha256:
+            print(f"{name}: not told")
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            now = verilog_sha256(made(board, Path(folder)), board)
+        same = now == board.record.verilog_sha256
+        print(f"{name}: {'as today' if same else f'made of other Verilog than {now}; run it again'}")
+        found |= not same
+    return found
+
+
 def say(line: str) -> None:
     """Progress."""
     print(f"boards: {line}", file=sys.stderr, flush=True)
@@ -101,6 +129,7 @@ def dried(board: Board, folder: Path) -> BoardRecord:
         clock_met=None,
         used={},
         available={},
+        verilog_sha256=verilog_sha256(design, board),
     )
 
 
@@ -110,7 +139,8 @@ def routed(board: Board, folder: Path) -> BoardRecord:
     Raises:
         RnngenError: if a tool is missing or fails.
     """
-    result = synthesize(made(board, folder).folder, say, LIMIT_S)
+    design = made(board, folder)
+    result = synthesize(design.folder, say, LIMIT_S)
     size = 0 if result.bitstream is None else (folder / board.name / result.bitstream).stat().st_size
     figures = {name: int(getattr(result, name)) for name in result.available}
     return BoardRecord(
@@ -124,6 +154,7 @@ def routed(board: Board, folder: Path) -> BoardRecord:
         used=figures,
         available=dict(result.available),
         bitstream_bytes=size,
+        verilog_sha256=verilog_sha256(design, board),
     )
 
 
@@ -154,8 +185,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench.boards", description=__doc__)
     parser.add_argument("boards", metavar="BOARD", nargs="*", help="default: all")
     parser.add_argument("--table", action="store_true", help="only write docs/boards.md")
+    parser.add_argument("--stale", action="store_true", help="only tell which records are of other Verilog")
     arguments = parser.parse_args()
     names = arguments.boards or list_boards()
+    if arguments.stale:
+        return stale(names)
     missed = 0 if arguments.table else run(names)
     PAGE.parent.mkdir(exist_ok=True)
     PAGE.write_text(boards_page(), encoding="utf-8")

@@ -38,13 +38,22 @@ _SYSTEM_PROGRAMS = {
 
 @dataclass(frozen=True)
 class ToolStatus:
-    """One tool: ``version`` is None when it is missing; ``install_command`` puts it there."""
+    """One tool.
+
+    Attributes:
+        version: None when it is missing, or nobody asked it.
+        install_command: Puts it there; of a vendor's tool, what to get.
+        path: Where it is, of a vendor's tool; else None.
+        optional: A vendor's: most users have none, and need none.
+    """
 
     name: str
     found: bool
     version: str | None
     needed_for: str
     install_command: str
+    path: str | None = None
+    optional: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data."""
@@ -52,9 +61,14 @@ class ToolStatus:
 
 
 def find_tools() -> list[ToolStatus]:
-    """The state of every tool rnngen can use, Python packages first."""
+    """The state of every tool rnngen can use, Python packages first and vendors' tools last."""
+    # Flows stand on all of the emitter, which the build of a simulator does not need.
+    from rnngen.build.vendor.flows import VENDOR_FLOWS
+
     packages = [_package_status(name, needed_for) for name, needed_for in _PYTHON_PACKAGES.items()]
-    return packages + [_program_status(name, *rest) for name, rest in _SYSTEM_PROGRAMS.items()]
+    programs = [_program_status(name, *rest) for name, rest in _SYSTEM_PROGRAMS.items()]
+    vendors = [_vendor_status(flow.tool, flow.name, flow.find(), flow.install) for flow in VENDOR_FLOWS.values()]
+    return packages + programs + vendors
 
 
 def package_version(name: str) -> str | None:
@@ -86,6 +100,12 @@ def _program_status(name: str, needed_for: str, install_command: str) -> ToolSta
     beside = Path(sys.executable).parent / name
     program = str(beside) if beside.is_file() else shutil.which(name)
     return ToolStatus(name, program is not None, _program_version(program), needed_for, install_command)
+
+
+def _vendor_status(name: str, flow: str, path: Path | None, install: str) -> ToolStatus:
+    """Its version is not asked for: these tools take seconds to start, and some want a licence for it."""
+    where = None if path is None else str(path)
+    return ToolStatus(name, path is not None, None, f"--flow {flow} only", f"install {install}", where, True)
 
 
 def _program_version(program: str | None) -> str | None:

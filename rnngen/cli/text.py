@@ -208,9 +208,9 @@ def _clock_lines(clocks: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def tool_lines(tools: Sequence[ToolStatus]) -> list[str]:
-    """Tools, and the command that installs a missing one."""
+    """Tools, and what installs a missing one."""
     rows = [("tool", "version", "needed for", "")]
     for tool in tools:
-        missing = "" if tool.found else f"missing: {tool.install_command}"
-        rows.append((tool.name, tool.version or "-", tool.needed_for, missing))
+        missing = "" if tool.found else f"{'not found' if tool.optional else 'missing'}: {tool.install_command}"
+        rows.append((tool.name, tool.version or tool.path or "-", tool.needed_for, missing))
     return table(rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,13 @@ LINK_FAMILIES = ("ecp5",)
 _TABLES = ("device", "clock", "reset", "leds", "fixed", "host", "budget", "flow", "pins", "connectors")
 _BUDGETS = ("multipliers", "dsps", "block_rams", "block_ram_bits", "luts", "ffs")
 _BUDGETS_MORE = ("single_port_rams", "ultra_rams")
+_OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "open": ("synth", "place", "pack"),
+    "vivado": ("design",),
+    "quartus": ("assignments",),
+    "gowin": ("options",),
+}
+"""What a board may say to a flow; the others take nothing."""
 _PORT = re.compile(r"[a-z][a-z0-9_]*")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 _BEGUN_BY_LINKS = ("in_", "out_")
@@ -49,7 +56,7 @@ class _Table:
         """Refuses all other keys."""
         for key in self._items:
             if key not in keys:
-                raise self.wrong(f"has the unknown key '{key}'; known are {', '.join(keys)}")
+                raise self.wrong(f"has the unknown key '{key}'; known are {', '.join(keys) or 'none'}")
 
     def table(self, key: str) -> _Table:
         """A table inside; an empty one where it is absent."""
@@ -260,8 +267,7 @@ def _flow(table: _Table, family: str) -> tuple[tuple[str, ...], dict[str, dict[s
     options = {}
     for flow in flows:
         inner = table.table(flow)
-        if flow == "open":
-            inner.known("synth", "place", "pack")
+        inner.known(*_OPTIONS.get(flow, ()))
         options[flow] = {key: inner.texts(key) for key in inner.keys}
     return flows, options, table.text("load", "")
 

@@ -30,6 +30,8 @@ class BoardRecord:
         used, available: Of the device: luts, ffs, dsps, block_rams; empty: not counted by the flow's tools.
         bitstream_bytes: Its size; 0: none.
         note: What one should know; else "".
+        verilog_sha256: The first digits of the digest of the Verilog that it was made of (``bench.boards --stale``
+            compares it with today's); "": made before this was recorded.
     """
 
     status: str
@@ -43,6 +45,7 @@ class BoardRecord:
     available: dict[str, int]
     bitstream_bytes: int = 0
     note: str = ""
+    verilog_sha256: str = ""
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:

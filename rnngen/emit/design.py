@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -33,9 +33,8 @@ from rnngen.emit.folder import (
     write_folder,
 )
 from rnngen.emit.images import as_handed_over, external_image, memory_images, table_image, two_images
-from rnngen.emit.load_image import LOAD_IMAGE_FILE, load_image, load_records
-from rnngen.emit.ports import module_ports
-from rnngen.emit.reuse import Core, reuse_files
+from rnngen.emit.load_image import LOAD_IMAGE_FILE, LoadRecord, load_image, load_records
+from rnngen.emit.reuse import core_of, reuse_files
 from rnngen.emit.tensors import FLOAT_FILE, INTEGER_FILE, float_bytes, integer_bytes, read_arrays
 from rnngen.errors import DesignError
 from rnngen.gateware.block import map_image_name
@@ -124,6 +123,12 @@ def _rtl_files(
     files[f"{top}.v"] = accelerator_verilog(network, plan, top, options).encode()
     verilog = list(files)
     files[FILE_LIST] = "".join(f"{name}\n" for name in verilog).encode()
+    return files | _image_files(network, plan, options), verilog
+
+
+def _image_files(network: QuantisedNetwork, plan: NetworkPlan, options: CoreOptions) -> dict[str, bytes]:
+    """Contents of the memory images by name."""
+    files = {}
     layers, external = _as_wired(network, plan), plan.memory is not None
     loadable = loadable_memories(network, plan, options)
     for index, (layer, engine, h_size) in enumerate(zip(layers, plan.engines, h_sizes(plan))):
@@ -137,7 +142,14 @@ def _rtl_files(
         for number, post in enumerate(block.post):
             if isinstance(post, QuantisedMap) and post.formats.preactivation is not None:
                 files[map_image_name(index, number, options.images)] = table_image(post.formats.table).encode()
-    return files, verilog
+    return files
+
+
+def parameter_records(design: Design, network: QuantisedNetwork) -> list[LoadRecord]:
+    """What loads a network of the same structure and formats into the circuit of a design."""
+    options = CoreOptions(loadable=True, state_access=design.state_access)
+    images = _image_files(network, design.plan, options)
+    return load_records({f"rtl/{name}": image for name, image in images.items()}, double_buffer=False)
 
 
 def _as_wired(network: QuantisedNetwork, plan: NetworkPlan) -> list[QuantisedLayer]:
@@ -322,13 +334,13 @@ def write_design(
     files[f"rtl/{options.images}{DIGEST_IMAGE}"] = f"{digest[: DIGEST_BITS // 4]}\n".encode()
     files[IDENTITY_FILE] = _design_header(document, digest).encode()
     if loadable:
-        files[LOAD_IMAGE_FILE] = load_image(load_records(files), digest)
+        files[LOAD_IMAGE_FILE] = load_image(load_records(files, double_buffer), digest)
     entries = [entry(name, content) for name, content in sorted(files.items())]
     document["verilog"] = verilog
     reuse: dict[str, bytes] = {}
     if device is None:  # what is around a device of a system joins it to the others, and nothing else
         read = sorted(name.removeprefix("rtl/") for name in files if name.endswith(".hex"))
-        reuse = reuse_files(_core(document, rtl[f"{top}.v"].decode(), read))
+        reuse = reuse_files(core_of(document, rtl[f"{top}.v"].decode(), document["verilog"], read))
         document["reuse"] = sorted(reuse)
     else:
         document["device"] = dict(device)
@@ -339,24 +351,6 @@ def write_design(
         document["resources"] = resources
     write_folder(folder, files | reuse | {DESIGN_FILE: json_bytes(document)})
     return Design(folder, document, network, quantised, plan)
-
-
-def _core(document: Mapping[str, Any], verilog: str, images: Sequence[str]) -> Core:
-    """The core as what others put into a larger design.
-
-    Args:
-        verilog: Of the top.  images: Names of the memory images.
-    """
-    return Core(
-        top=document["top"],
-        ports=module_ports(verilog, document["top"]),
-        verilog=tuple(document["verilog"]),
-        images=tuple(images),
-        clock_hz=document["clock_hz_target"],
-        multiplier=document["multiplier"],
-        registers={name: register["offset"] for name, register in document["registers"].items()},
-        version=document["tools"]["rnngen"],
-    )
 
 
 def read_design(folder: Path) -> Design:

@@ -38,12 +38,17 @@ class LoadRecord:
         return self.engine << 8 | self.memory
 
 
-def load_records(images: Mapping[str, bytes]) -> list[LoadRecord]:
-    """Of memory images (``$readmemh`` text) by their path in a design folder; other files are left out."""
+def load_records(images: Mapping[str, bytes], double_buffer: bool) -> list[LoadRecord]:
+    """Of memory images (``$readmemh`` text) by their path in a design folder; other files are left out.
+
+    Args:
+        double_buffer: Each memory holds two images, whose words take turns in the file; one is loaded.
+    """
     found = []
     for path, text in images.items():
         if match := _IMAGE.fullmatch(path):
-            found.append(LoadRecord(int(match[1]), MEMORIES[match[2]], _parts(text)))
+            lines = text.split()[:: 2 if double_buffer else 1]
+            found.append(LoadRecord(int(match[1]), MEMORIES[match[2]], _parts(lines)))
     return sorted(found, key=lambda record: (record.engine, record.memory))
 
 
@@ -55,14 +60,14 @@ def folder_records(folder: Path, document: Mapping[str, Any]) -> list[LoadRecord
     """
     names = [entry["path"] for entry in document["files"] if _IMAGE.fullmatch(entry["path"])]
     try:
-        return load_records({name: (folder / name).read_bytes() for name in names})
+        images = {name: (folder / name).read_bytes() for name in names}
     except OSError as error:
         raise DesignError(f"'{error.filename}' cannot be read: {error.strerror}; generate the design again.") from None
+    return load_records(images, document.get("double_buffer", False))
 
 
-def _parts(text: bytes) -> npt.NDArray[np.uint32]:
-    """Words in hexadecimal, one a line, as parts of 32 bits."""
-    lines = text.split()
+def _parts(lines: Sequence[bytes]) -> npt.NDArray[np.uint32]:
+    """Words in hexadecimal as parts of 32 bits."""
     digits = -(-len(lines[0]) // 8) * 8
     words = bytes.fromhex(b"".join(line.rjust(digits, b"0") for line in lines).decode("ascii"))
     return np.frombuffer(words, dtype=">u4").reshape(len(lines), -1)[:, ::-1].astype(np.uint32)

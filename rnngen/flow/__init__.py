@@ -2,6 +2,7 @@
 
 from rnngen.flow.board import simulate_board, simulate_boards, simulate_netlist, simulate_serial
 from rnngen.flow.check import CheckOptions, CheckReport, check
+from rnngen.flow.checkpoint import checkpoint
 from rnngen.flow.emulate import EmulationReport, emulate
 from rnngen.flow.exact import exact_network
 from rnngen.flow.factorize import FactorizeReport, factorize
@@ -28,6 +29,7 @@ __all__ = [
     "SimulationReport",
     "SystemReport",
     "check",
+    "checkpoint",
     "count_resources",
     "dry_run",
     "emulate",

@@ -179,6 +179,7 @@ def boards_page(listed: Sequence[Board] | None = None) -> str:
                 "block RAMs": used["block_rams"],
                 "bitstream": f"{record.bitstream_bytes:,} bytes" if record.bitstream_bytes else "",
                 "tools": record.tools,
+                "Verilog": record.verilog_sha256,
                 "note": record.note,
             }
         )

@@ -14,10 +14,11 @@ import numpy.typing as npt
 
 from rnngen.arith.beats import send_order
 from rnngen.arith.format import FloatArray, IntArray
-from rnngen.emit.load_image import check_alike, folder_records, load_crc, register_writes
+from rnngen.emit.load_image import check_alike, load_crc, register_writes
 from rnngen.errors import DataError, DesignError
 from rnngen.gateware.registers import IDENTITY, MAP_VERSION
 from rnngen.host.errors import HostError, LineError
+from rnngen.host.parameters import OfFolder, Parameters, of_model
 from rnngen.host.ports import HostDesign, host_design, known_by_digest
 
 RETRIES = 3
@@ -49,7 +50,9 @@ class Device(ABC):
         self.design = design
         self.input_saturations = 0
         self._timeout = timeout
-        self._loaded: Any = None
+        self._loaded: Parameters | None = None
+        self._image: int | None = None
+        """Which of two images holds what was loaded; None: there is one, or nothing was loaded."""
         self._stepwise = design.every
         """Whether results come step by step, and not with the last step of a sequence."""
 
@@ -76,12 +79,8 @@ class Device(ABC):
         """A register of the control port by its name (``design.json``: ``registers``)."""
 
     @abstractmethod
-    def write_register(self, name: str, value: int) -> None:
-        """Writes a register of the control port."""
-
     def _write_all(self, pairs: Iterable[tuple[int, int]]) -> None:
         """Writes many registers by byte address, in order."""
-        raise NotImplementedError
 
     @abstractmethod
     def close(self) -> None:
@@ -217,6 +216,10 @@ class Device(ABC):
 
     # Registers
 
+    def write_register(self, name: str, value: int) -> None:
+        """Writes a register of the control port."""
+        self._write_all([(self._offset(name), value)])
+
     def counters(self) -> Counters:
         """What the hardware has counted."""
         registers = self.design.document["registers"]
@@ -263,18 +266,39 @@ class Device(ABC):
             HostError: if it does not answer, or says that something was not loaded.
         """
         other = host_design(source)
+        self._check_loadable()
+        check_alike(self.design.document, other.document)
+        self._load(OfFolder(other))
+
+    def load_model(self, model: Any, imports: Any = None) -> None:
+        """Loads a model of the same structure, quantised in the formats of this design; see ``rnngen.flow.checkpoint``.
+
+        Args:
+            model: A ``torch.nn.Module``, or a file that ``rnngen generate`` takes.
+            imports: ``rnngen.frontend.ImportOptions``, where the model alone does not say enough.
+
+        Raises:
+            ModelError: if anything but the values of parameters differs from the design's.
+            FormatError: if parameters are too large for the design's formats.
+            DesignError, HostError: see ``load``.
+        """
+        self._check_loadable()
+        self._load(of_model(self.design, model, imports))
+
+    def _check_loadable(self) -> None:
         if not self.design.document["loadable"]:
             raise DesignError(f"'{self.design.name}' cannot be loaded; generate it with --loadable.")
-        check_alike(self.design.document, other.document)
-        self._load(other)
-        self._loaded = source
 
-    def _load(self, other: HostDesign) -> None:
-        assert other.folder is not None
-        records = folder_records(other.folder, other.document)
+    def _load(self, parameters: Parameters) -> None:
+        self._put(parameters)
+        self._loaded = parameters
+
+    def _put(self, parameters: Parameters) -> None:
+        records = parameters.records()
         self.clear_errors()
         double = self._feature("double_buffer")
         if double:
+            self._image = 1 - self._image_in_use()
             self.write_register("LOAD_CONTROL", self._bits("LOAD_CONTROL", "begin"))
         else:
             self._control()
@@ -293,6 +317,9 @@ class Device(ABC):
         if wrong := self.errors():
             raise HostError(f"Loading failed ({', '.join(wrong)}): load again; nothing is computed until then.")
         self._control("enable", "clear_state")
+
+    def _image_in_use(self) -> int:
+        return int(bool(self.read_register("STATUS") & self._bits("STATUS", "image")))
 
     def _feature(self, name: str) -> bool:
         """Whether FEATURES tells this; where there is no such register nothing is told."""

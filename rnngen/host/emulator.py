@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 import numpy as np
 
 from rnngen.arith.format import IntArray
-from rnngen.emit.design import Design, read_design
+from rnngen.emit.design import Design
 from rnngen.emulate.network import StepEmulator, run_values
-from rnngen.errors import DesignError
 from rnngen.host.device import Counters, Device
 from rnngen.host.errors import HostError
-from rnngen.host.ports import HostDesign, host_design
+from rnngen.host.parameters import Parameters
+from rnngen.host.ports import host_design
+from rnngen.ir.quantised import QuantisedNetwork
 
 
 class EmulatorDevice(Device):
@@ -20,12 +22,12 @@ class EmulatorDevice(Device):
 
     def __init__(self, design: Design, timeout: float = 10.0) -> None:
         super().__init__(host_design(design), timeout)
-        self._use(design)
+        self._use(design.quantised)
         self._results: deque[tuple[int, IntArray]] = deque()
         self.clear_counters()
 
-    def _use(self, design: Design) -> None:
-        self._network = design.quantised
+    def _use(self, network: QuantisedNetwork) -> None:
+        self._network = network
         self._streams: list[StepEmulator | None] = [None] * self.design.streams
         self._stored: list[list[IntArray]] = [[] for _ in range(self.design.streams)]
 
@@ -74,9 +76,8 @@ class EmulatorDevice(Device):
         """There is none."""
         raise HostError(f"The software model has no registers, so no {name}; open a simulation or a board.")
 
-    def write_register(self, name: str, value: int) -> None:
-        """There is none."""
-        self.read_register(name)
+    def _write_all(self, pairs: Iterable[tuple[int, int]]) -> None:
+        raise HostError("The software model has no registers to be written; open a simulation or a board.")
 
     def counters(self) -> Counters:
         """Steps and saturations."""
@@ -103,10 +104,8 @@ class EmulatorDevice(Device):
             self._forget(stream)
             self._stored[stream] = []
 
-    def _load(self, other: HostDesign) -> None:
-        if other.folder is None:
-            raise DesignError("The software model is loaded from a design folder: give one.")
-        self._use(read_design(other.folder))
+    def _put(self, parameters: Parameters) -> None:
+        self._use(parameters.network())
 
     def recover(self) -> None:
         """Clears states and forgets results."""

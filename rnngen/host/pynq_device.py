@@ -125,10 +125,6 @@ class PynqDevice(Device):
         """A register of the control port."""
         return int(self._mmio.read(self._offset(name)))
 
-    def write_register(self, name: str, value: int) -> None:
-        """Writes a register of the control port."""
-        self._mmio.write(self._offset(name), value)
-
     def _write_all(self, pairs: Iterable[tuple[int, int]]) -> None:
         for address, value in pairs:
             self._mmio.write(address, value)

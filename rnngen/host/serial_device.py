@@ -11,7 +11,7 @@ from rnngen.arith.beats import pack, unpack
 from rnngen.arith.format import IntArray
 from rnngen.host.device import Device
 from rnngen.host.link import SerialLink
-from rnngen.host.ports import HostDesign, host_design
+from rnngen.host.ports import HostDesign
 from rnngen.host.transports import Transport
 
 _SETTLES_SECONDS = 0.5
@@ -83,10 +83,13 @@ class SerialDevice(Device):
         if self.design.every and self._settles():
             self._link.connect()  # what was in flight has come, and is forgotten
             self.clear_state()
-            return
-        self._link.restart()
+            # Whoever restarted the board put its first image in use again.
+            if self._image in (None, self._image_in_use()):
+                return
+        else:
+            self._link.restart()
         if self._loaded is not None:
-            self._load(host_design(self._loaded))
+            self._put(self._loaded)
 
     def _settles(self) -> bool:
         """Whether everything in flight comes out soon."""

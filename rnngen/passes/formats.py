@@ -53,6 +53,13 @@ def best_weight_format(width: int, weights: FloatArray, operand: Format) -> Form
     return min(candidates, key=lambda target: _squared_error(weights, target))
 
 
+def is_too_narrow(target: Format, weights: FloatArray) -> bool:
+    """Whether weights saturate so in a format that a coarser one of its width has the smaller squared error."""
+    coarse = covering(target.width, float(np.abs(weights).max(initial=0.0))).fraction
+    coarser = [Format(target.width, fraction) for fraction in range(coarse, target.fraction)]
+    return any(_squared_error(weights, each) < _squared_error(weights, target) for each in coarser)
+
+
 def _aligned(x: Format, weight_x: Format, h: Format, weight_h: Format) -> tuple[Format, Format]:
     """Weight formats whose products differ by no more shift than the multiplier has room for.
 

@@ -1,10 +1,10 @@
 # Stand-ins for vendors' commands: each knows its options, checks what it is given, and says what was called.
 #
-#   tclsh dry.tcl FLOW SCRIPT RECORD
+#   tclsh dry.tcl FLOW SCRIPT RECORD [ARGUMENT ...]
 #
-# runs SCRIPT to its end in its own folder with the commands of FLOW.tcl (beside this file) and writes a line a call to
-# RECORD, a JSON list of words.  Ends with status 0; with 1 and a sentence on standard error where the script does what
-# the vendor's tool is documented to refuse.  No tool of a vendor runs, and nothing is synthesised.
+# runs SCRIPT to its end, with its arguments in argv and the commands of FLOW.tcl (beside this file), and writes a line a
+# call to RECORD, a JSON list of words.  Ends with status 0; with 1 and a sentence on standard error where the script does
+# what the vendor's tool is documented to refuse.  No tool of a vendor runs, and nothing is synthesised.
 
 namespace eval dry {
     variable record {}
@@ -289,10 +289,11 @@ proc dry::check_period {name period} {
     }
 }
 
-proc dry::main {flow script record} {
+proc dry::main {flow script record args} {
     variable lines
     variable home
     variable here
+    set ::argv $args
     set home [file normalize [file dirname $script]]
     set record [file normalize $record]
     uplevel #0 [list source [file join $here $flow.tcl]]

@@ -7,7 +7,8 @@ namespace eval dry {
     variable constraints {}
     variable flags {
         use_mspi_as_gpio use_sspi_as_gpio use_ready_as_gpio use_done_as_gpio use_reconfign_as_gpio use_jtag_as_gpio
-        use_i2c_as_gpio gen_text_timing_rpt print_all_synthesis_warning show_all_warn timing_driven rw_check_on_ram
+        use_i2c_as_gpio use_mode_as_gpio use_cpu_as_gpio gen_text_timing_rpt print_all_synthesis_warning show_all_warn
+        timing_driven rw_check_on_ram
     }
 }
 

@@ -1,10 +1,12 @@
-# Vivado's batch mode, after UG835 (Tcl commands), UG903 (constraints), UG912 (properties) and UG1118 (packaging IP):
-# the commands and options that rnngen uses, in the order that the tool allows.  Block designs: vivado_design.tcl.
+# Vivado's batch mode, after UG835 (Tcl commands), UG903 (constraints) and UG912 (properties): the commands and options
+# that rnngen uses, in the order that the tool allows.  Packaging: vivado_ip.tcl; block designs: vivado_design.tcl.
 
 namespace eval dry {
     variable part {}
     variable constraints {}
     variable files {}
+    variable file_type
+    array set file_type {}
     variable runs
     array set runs {synth_1 0 impl_1 0}
     variable slack 0.1
@@ -66,12 +68,14 @@ dry::command close_project {} 0 0 {
     variable modules
     variable sources
     variable files
+    variable file_type
     need $name create_project
     array unset ports
     array unset modules
+    array unset file_type
     set sources {}
     set files {}
-    set done [lsearch -all -inline -not -exact $done create_project]
+    set done [lmap stage $done {expr {$stage in {create_project update_compile_order} ? [continue] : $stage}}]
 }
 
 dry::command current_project {} 0 0 {
@@ -84,6 +88,11 @@ dry::command get_filesets {} 1 1 {
         fail "$name: there is no fileset $words"
     }
     return fileset:$words
+}
+
+dry::command current_fileset {} 0 0 {
+    need $name create_project
+    return fileset:sources_1
 }
 
 dry::command read_verilog {-sv -library:} 1 1 {
@@ -99,6 +108,9 @@ dry::command add_files {-norecurse -fileset:sources_1|constrs_1 -scan_for_includ
     need $name create_project
     foreach path [lindex $words 0] {
         need_file $name $path
+        if {$path in $files} {
+            fail "$name: $path is there already"
+        }
         lappend files $path
         switch -- [file extension $path] {
             .v {
@@ -141,6 +153,7 @@ dry::command read_xdc {-unmanaged} 1 1 {
 
 dry::command update_compile_order {-fileset:sources_1|sim_1} 0 0 {
     need $name create_project
+    did $name
 }
 
 dry::command synth_design {
@@ -209,6 +222,9 @@ dry::command get_property {-quiet} 2 2 {
     switch -glob -- $object,$property {
         path:,SLACK {
             return $slack
+        }
+        bus:*,name {
+            return [object $name bus $object]
         }
         run:*,PROGRESS {
             return [expr {$runs([string range $object 4 end]) ? "100%" : "0%"}]
@@ -351,6 +367,8 @@ proc dry::set_one {name property value object} {
             if {$property ne "file_type" || $value ne "Memory Initialization Files"} {
                 fail "$name: a file has no property $property of $value here"
             }
+            variable file_type
+            set file_type($of) $value
         }
         default {
             if {[info procs ::dry::set_$kind] eq ""} {
@@ -390,4 +408,5 @@ proc dry::finish {} {
     }
 }
 
+source [file join $dry::here vivado_ip.tcl]
 source [file join $dry::here vivado_design.tcl]

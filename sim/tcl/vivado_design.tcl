@@ -1,11 +1,7 @@
-# Vivado's IP packager and block designs, after UG1118, UG994, PG021 (AXI DMA), PG247 (SmartConnect), PG085 (stream
-# infrastructure), PG082 (Zynq-7000) and PG201 (Zynq UltraScale+).  IP is known by its interfaces and parameters.
+# Vivado's block designs, after UG994, PG021 (AXI DMA), PG247 (SmartConnect), PG085 (stream infrastructure), PG082
+# (Zynq-7000) and PG201 (Zynq UltraScale+).  IP is known by its interfaces and parameters.
 
 namespace eval dry {
-    variable cores
-    array set cores {}
-    variable core
-    array set core {}
     variable cells
     array set cells {}
     variable wired
@@ -134,196 +130,6 @@ proc dry::beat {cell interface} {
     return [dict get $cores($type) bytes $interface]
 }
 
-# ---- packaging IP
-
-dry::command ipx::package_project {
-    -root_dir: -vendor: -library: -taxonomy: -import_files -force -set_current: -module: -name: -version:
-} 0 0 {
-    variable core
-    variable top
-    need $name create_project
-    foreach option {-root_dir -vendor -library} {
-        if {![info exists opt($option)]} {
-            fail "$name: the option $option is missing"
-        }
-    }
-    inside $name $opt(-root_dir)
-    if {![info exists top]} {
-        fail "$name comes before the top is set (set_property top)"
-    }
-    elaborate $name $top
-    check_images $name
-    array set core [list vendor $opt(-vendor) library $opt(-library) name $top version 1.0 root $opt(-root_dir) clocks {} resets {}]
-    infer
-    did $name
-    return core:
-}
-
-# Interfaces that the packager finds by the names of ports: prefix_tdata.. and prefix_awaddr...
-proc dry::infer {} {
-    variable ports
-    variable core
-    set interfaces {}
-    set bytes {}
-    foreach port [lsort [array names ports]] {
-        if {[regexp {^(.*)_tvalid$} $port - prefix]} {
-            lappend interfaces $prefix [expr {[lindex $ports($port) 0] eq "input" ? "slave" : "master"}] axis
-            dict set bytes $prefix [expr {[lindex $ports(${prefix}_tdata) 1] / 8}]
-        } elseif {[regexp {^(.*)_arvalid$} $port - prefix]} {
-            lappend interfaces $prefix [expr {[lindex $ports($port) 0] eq "input" ? "slave" : "master"}] aximm
-        }
-    }
-    set core(interfaces) $interfaces
-    set core(bytes) $bytes
-}
-
-dry::command ipx::current_core {} 0 0 {
-    need $name ipx::package_project
-    return core:
-}
-
-proc dry::has_interface {name wanted} {
-    variable core
-    foreach {interface - -} $core(interfaces) {
-        if {$interface eq $wanted} {
-            return
-        }
-    }
-    fail "$name: the core has no interface $wanted"
-}
-
-dry::command ipx::associate_bus_interfaces {-busif: -clock: -reset: -clear} 1 1 {
-    variable core
-    variable ports
-    if {[info exists opt(-busif)]} {
-        has_interface $name $opt(-busif)
-        check_port $name $opt(-clock)
-        lappend core(clocks) $opt(-busif)
-    } elseif {[info exists opt(-reset)]} {
-        check_port $name $opt(-clock)
-        check_port $name $opt(-reset)
-        lappend core(resets) $opt(-reset)
-    } else {
-        fail "$name: neither -busif nor -reset"
-    }
-}
-
-dry::command ipx::infer_bus_interface {} 3 3 {
-    variable core
-    lassign $words port type -
-    check_port $name $port
-    if {![regexp {^xilinx.com:(signal:(clock|reset|interrupt)_rtl|interface:(axis|aximm)_rtl):1.0$} $type]} {
-        fail "$name: no interface is $type"
-    }
-}
-
-dry::command ipx::get_bus_interfaces {-of_objects:} 0 1 {
-    variable core
-    if {[llength $words]} {
-        return busif:[lindex $words 0]
-    }
-    return [lmap {interface - -} $core(interfaces) {set interface busif:$interface}]
-}
-
-dry::command ipx::add_bus_parameter {} 2 2 {
-    return busparameter:[lindex $words 0]
-}
-
-dry::command ipx::add_memory_map {} 2 2 {
-    has_interface $name [lindex $words 0]
-    return map:[lindex $words 0]
-}
-
-dry::command ipx::add_address_block {} 2 2 {
-    return block:[lindex $words 0]
-}
-
-dry::command ipx::get_memory_maps {-of_objects:} 1 1 {
-    has_interface $name [lindex $words 0]
-    return map:[lindex $words 0]
-}
-
-dry::command ipx::get_address_blocks {-of_objects:} 1 1 {
-    return block:[lindex $words 0]
-}
-
-proc dry::set_core {name property value of} {
-    variable core
-    if {$property ni {
-        vendor library name version display_name description vendor_display_name company_url core_revision taxonomy
-        supported_families auto_family_support_level
-    }} {
-        fail "$name: a core has no property $property here"
-    }
-    set core($property) $value
-}
-
-proc dry::set_busif {name property value of} {
-    if {$property ni {slave_memory_map_ref interface_mode}} {
-        fail "$name: an interface has no property $property here"
-    }
-}
-
-proc dry::set_busparameter {name property value of} {
-    if {$property ne "value"} {
-        fail "$name: a parameter of an interface has no property $property here"
-    }
-}
-
-proc dry::set_block {name property value of} {
-    if {$property ni {range width usage base_address access}} {
-        fail "$name: an address block has no property $property here"
-    }
-}
-
-proc dry::set_map {name property value of} {
-    fail "$name: a memory map has no property $property here"
-}
-
-foreach step {ipx::create_xgui_files ipx::update_checksums} {
-    dry::command $step {} 1 1 {
-        need $name ipx::package_project
-    }
-}
-
-dry::command ipx::check_integrity {-quiet} 1 1 {
-    need $name ipx::package_project
-}
-
-dry::command ipx::save_core {} 1 1 {
-    variable core
-    variable cores
-    variable ports
-    foreach {interface - -} $core(interfaces) {
-        if {$interface ni $core(clocks)} {
-            fail "$name: the interface $interface of the core has no clock (ipx::associate_bus_interfaces)"
-        }
-    }
-    if {$core(resets) eq {}} {
-        fail "$name: the core's clock has no reset (ipx::associate_bus_interfaces -reset)"
-    }
-    set pins {}
-    foreach port [lsort [array names ports]] {
-        set direction [lindex $ports($port) 0]
-        set of_interface 0
-        foreach {interface - -} $core(interfaces) {
-            if {[string match ${interface}_* $port]} {
-                set of_interface 1
-            }
-        }
-        if {!$of_interface} {
-            lappend pins $port [dict get {aclk clock aresetn reset} [expr {$port in {aclk aresetn} ? $port : "aclk"}]]
-            if {$port ni {aclk aresetn}} {
-                lset pins end [expr {$direction eq "input" ? "in" : "out"}]
-            }
-        }
-    }
-    set cores($core(vendor):$core(library):$core(name)) \
-        [dict create interfaces $core(interfaces) pins $pins bytes $core(bytes) root $core(root)]
-    write_text [file join $core(root) component.xml] "Dry run: no tool wrote this."
-    did $name
-}
-
 # ---- block designs
 
 dry::command get_board_parts {-quiet} 0 1 {
@@ -359,6 +165,10 @@ dry::command create_bd_cell {-type:ip -vlnv:} 1 1 {
         set config $known_ip($type)
     } elseif {[info exists cores($type)]} {
         set config {}
+        set version [dict get $cores($type) version]
+        if {[lindex [split $opt(-vlnv) :] 3] ne $version} {
+            fail "$name: $type has the version $version, and not that of $opt(-vlnv)"
+        }
     } else {
         fail "$name: the catalog has no $type; it has [lsort [concat [array names known_ip] [array names cores]]]"
     }

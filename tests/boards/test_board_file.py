@@ -117,13 +117,13 @@ def test_the_least_that_a_board_needs(tmp_path: Path) -> None:
     device = { family = "xcup", part = "xczu7ev-ffvc1156-2-e", board_part = "xilinx.com:zcu104:part0:1.1" }
     clock = { source = "processor", input_hz = 200_000_000, target_hz = 200_000_000, makes_hz = [200_000_000] }
     host = { kind = "axi", processor = "zynqmp" }
-    flow = { use = "vivado", vivado = { threads = "2" } }
+    flow = { use = "vivado", vivado = { design = "A=2" } }
     budget = { multipliers = 1, dsps = 1, block_rams = 1, block_ram_bits = 1, luts = 1, ffs = 1, ultra_rams = 96 }
     """
     board = load_board(str(written(tmp_path, text)))
     assert (board.pins, board.connectors, board.reset, board.leds, board.dsp) == ((), (), None, None, None)
     assert (board.clock.source, board.clock_port, board.clock.makes_hz) == ("processor", "", (200_000_000,))
-    assert (board.host.processor, board.flows, board.options("vivado", "threads")) == ("zynqmp", ("vivado",), ("2",))
+    assert (board.host.processor, board.flows, board.options("vivado", "design")) == ("zynqmp", ("vivado",), ("A=2",))
     assert board.budget.ultra_rams == 96
     with pytest.raises(PlanError, match=r"^Board 'mine' has no serial line: its host is 'axi'\.$"):
         _ = board.uart_baud
@@ -170,6 +170,7 @@ def test_the_least_that_a_board_needs(tmp_path: Path) -> None:
         ('use = ["open"]', 'use = []', "[flow] needs a text or a list of texts for 'use', not []."),
         ("[flow.open]", "[flow.diamond]", "[flow] has the unknown key 'diamond'; known are use, load, open."),
         ('pack = ["', 'pak = ["', "[flow.open] has the unknown key 'pak'; known are synth, place, pack."),
+        ('"open"]', '"open", "diamond"]\ndiamond.a = "1"', "[flow.diamond] has the unknown key 'a'; known are none."),
         ("[budget]", "[budgets]", "has the unknown key 'budgets'; known are name, description, note, amaranth, "),
         ('[host]\nkind = "uart"', 'x', "is no TOML: "),
         ('name = "mine"', 'name = "other"', "needs the file's name without .toml, of small letters, digits, "),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 import sys
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from rnngen.build import find_tools
 from rnngen.build.process import run_tool
 from rnngen.build.tools import console_script
+from rnngen.cli.text import tool_lines
 from rnngen.errors import ToolError
 
 
@@ -21,7 +23,33 @@ def test_status_of_every_tool() -> None:
     assert status["numpy"].version == importlib.metadata.version("numpy")
     assert all(tool.found or tool.version is None for tool in status.values())
     assert all("install" in tool.install_command for tool in status.values())
-    assert set(status["make"].to_dict()) == {"name", "found", "version", "needed_for", "install_command"}
+    assert set(status["make"].to_dict()) == {
+        "name", "found", "version", "needed_for", "install_command", "path", "optional"
+    }  # fmt: skip
+
+
+def test_vendors_tools_are_told_and_not_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is on PATH and one below its environment variable are found where they are; the others are optional."""
+    for program in (tmp_path / "bin" / "vivado", tmp_path / "gowin" / "IDE" / "bin" / "gw_sh"):
+        program.parent.mkdir(parents=True)
+        program.write_text("#!/bin/sh\nexit 1\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("GOWIN_HOME", str(tmp_path / "gowin"))
+    for variable in ("QUARTUS_ROOTDIR", "FOUNDRY"):
+        monkeypatch.delenv(variable, raising=False)
+    tools = find_tools()
+    vendors = {tool.name: tool for tool in tools if tool.optional}
+    assert {name: tool.path for name, tool in vendors.items()} == {
+        "Vivado": str(tmp_path / "bin" / "vivado"),
+        "Quartus": None,
+        "Gowin EDA": str(tmp_path / "gowin" / "IDE" / "bin" / "gw_sh"),
+        "Lattice Diamond": None,
+        "Lattice Radiant": None,
+    }
+    lines = {line.split("  ")[0]: line for line in tool_lines(tools)}
+    assert re.search(r"/bin/vivado  +--flow vivado only$", lines["Vivado"])
+    assert re.search(r" -  +--flow quartus only  +not found: install Quartus Prime Lite 18\.1 or", lines["Quartus"])
 
 
 def test_missing_tool_names_the_command() -> None:

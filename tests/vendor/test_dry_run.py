@@ -15,6 +15,7 @@ import pytest
 from rnngen.build.vendor.dry_run import _TKINTER, dry_run, run_stand_ins, tcl_interpreter
 from rnngen.build.vendor.run import Written, write_vendor_project
 from rnngen.errors import DesignError, PlanError, ToolError
+from tests.reuse.cores import READ
 from tests.vendor.projects import known_board, make_design
 
 HAS_TKINTER = importlib.util.find_spec("_tkinter") is not None
@@ -31,6 +32,8 @@ BOARDS = [
     ("pynq-z2", "vivado"),
     ("de10-nano", "quartus"),
     ("de10-lite", "quartus"),
+    ("tang-nano-9k", "gowin"),
+    ("tang-nano-20k", "gowin"),
     ("gowin-test", "gowin"),
     ("ulx3s-85f", "diamond"),
     ("ecpix5-45f", "diamond"),
@@ -144,9 +147,23 @@ def test_a_gowin_device_has_its_die(written: Callable[[str], Written]) -> None:
     assert ["set_option", "-use_mspi_as_gpio", "1"] in calls
 
 
+@pytest.mark.parametrize("name", ["tang-nano-9k", "tang-nano-20k"])
+def test_a_tang_nano_frees_no_pins(written: Callable[[str], Written], name: str) -> None:
+    """The device as its maker's own projects name it, and nothing of its configuration given up."""
+    calls = run(written(name))
+    parts = {"tang-nano-9k": ["GW1NR-9C", "GW1NR-LV9QN88PC6/I5"], "tang-nano-20k": ["GW2AR-18C", "GW2AR-LV18QN88C8/I7"]}
+    assert ["set_device", "-name", *parts[name]] in calls
+    assert [call[1] for call in calls if call[0] == "set_option" and call[1].endswith("_as_gpio")] == []
+
+
 def test_a_diamond_device_is_named_as_diamond_does(written: Callable[[str], Written]) -> None:
     calls = run(written("ulx3s-85f"))
     assert values(calls, "dry::project_new", "-dev") == ["LFE5U-85F-6BG381C"]
+
+
+def packaged(calls: Calls, wanted: str) -> dict[str, str]:
+    """Properties of an object of the core that was packaged."""
+    return {call[3]: call[4] for call in calls if call[:3] == ["dry::packaged", "property", wanted]}
 
 
 def edges(calls: Calls) -> set[tuple[str, str]]:
@@ -157,10 +174,10 @@ def edges(calls: Calls) -> set[tuple[str, str]]:
 
 def test_a_block_design_is_whole(tmp_path: Path) -> None:
     """The core as IP with its clock and reset, the DMA at both streams, the processors' ports, and addresses."""
-    calls = run_design(make_design(tmp_path / "design", "pynq-z2", more=", output irq"))
-    clocked = values(calls, "ipx::associate_bus_interfaces", "-busif")
-    assert clocked == ["s_axis", "m_axis", "s_axil"]
-    assert ["ipx::associate_bus_interfaces", "-clock", "aclk", "-reset", "aresetn", "core:"] in calls
+    calls = run_design(make_design(tmp_path / "design", "pynq-z2", more={"irq": (False, 1)}))
+    assert packaged(calls, "parameter:aclk/ASSOCIATED_BUSIF") == {"value": "s_axis:m_axis:s_axil"}
+    assert packaged(calls, "parameter:aclk/ASSOCIATED_RESET") == {"value": "aresetn"}
+    assert packaged(calls, "core:rnngen:accelerators")["name"] == "loop"
     assert edges(calls) == {
         ("ps/M_AXI_GP0", "to_registers/S00_AXI"), ("to_registers/M00_AXI", "dma/S_AXI_LITE"),
         ("to_registers/M01_AXI", "core/s_axil"), ("dma/M_AXI_MM2S", "to_memory/S00_AXI"),
@@ -189,10 +206,10 @@ def test_a_stream_of_odd_bytes_has_a_converter(tmp_path: Path) -> None:
 
 
 def test_external_weights_are_read_from_the_processors_memory(tmp_path: Path) -> None:
-    port = ", output [31:0] m_axi_araddr, output m_axi_arvalid, input m_axi_arready, input [63:0] m_axi_rdata"
-    calls = run_design(make_design(tmp_path / "design", "pynq-z2", more=port))
+    ports = {f"m_axi_{name}": port for name, port in READ.items()}
+    calls = run_design(make_design(tmp_path / "design", "pynq-z2", more=ports))
     assert ("core/m_axi", "to_memory/S02_AXI") in edges(calls)
-    assert values(calls, "ipx::associate_bus_interfaces", "-busif") == ["s_axis", "m_axis", "s_axil", "m_axi"]
+    assert packaged(calls, "parameter:aclk/ASSOCIATED_BUSIF") == {"value": "s_axis:m_axis:s_axil:m_axi"}
 
 
 def test_board_files_that_are_not_installed_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,8 +277,11 @@ REFUSED = [
     ("pynq", "build.tcl", "s2mm_tdata_width 16", "s2mm_tdata_width 32", "has 2 bytes and one of dma/S_AXIS_S2MM 4"),
     ("pynq", "build.tcl", "NUM_MI 2", "NUM_MI 1", "to_registers has no interface M01_AXI"),
     ("pynq", "build.tcl", "assign_bd_address\n", "", "validate_bd_design comes before assign_bd_address"),
-    ("pynq", "package_ip.tcl", "-clock aclk -reset aresetn $core", "-clock aclk -reset areset $core", "no port areset"),
-    ("pynq", "package_ip.tcl", "{s_axis m_axis s_axil}", "{s_axis s_axil}", "m_axis of the core has no clock"),
+    ("pynq", "package_ip.tcl", "ASSOCIATED_RESET aresetn", "ASSOCIATED_RESET areset", "there is no object bus:areset"),
+    ("pynq", "package_ip.tcl", "s_axis:m_axis:s_axil", "s_axis:s_axil", "m_axis of the core has no clock"),
+    ("pynq", "package_ip.tcl", "parameter $signal ASSOCIATED_RESET", "# ", "the core's clock aclk has no reset"),
+    ("pynq", "package_ip.tcl", "RST aresetn", "RST areset", "the top has no port areset"),
+    ("pynq", "build.tcl", "accelerators:loop:0.1", "accelerators:loop:1.0", "has the version 0.1"),
     ("lite", "build.tcl", "SINGLE IMAGE WITH ERAM", "SINGLE IMAGE", "has no ERAM, so memories cannot have contents"),
     ("lite", "build.tcl", "10M50DAF484C7G", "5CSEBA6U23I7", "5CSEBA6U23I7 is no MAX 10"),
     ("lite", "build.tcl", "PIN_B8", "B8", "a pin is such as PIN_V11, not B8"),

@@ -50,3 +50,14 @@ def test_a_generated_design_in_a_project(generated: Path, tmp_path: Path, name: 
     assert "rnn_link_channel.v" not in files  # a model for simulation
     images = {path.name for path in (folder / "rtl").glob("*.hex")}
     assert images <= files
+
+
+def test_a_block_design_packages_the_core_as_the_design_folder_does(generated: Path, tmp_path: Path) -> None:
+    """The same interfaces, registers and name; where files are differs, and models for simulation are left out."""
+    board, folder = load_board("zcu104"), tmp_path / "d"
+    shutil.copytree(generated, folder)
+    document = json.loads((folder / "design.json").read_text()) | {"board": board_entry(board)}
+    (folder / "design.json").write_text(json.dumps(document | {"clock_hz_target": board.clock.target_hz}))
+    dry_run(folder, flow="vivado")
+    own, ours = ((folder / name / "package_ip.tcl").read_text() for name in ("reuse", "vivado"))
+    assert ours.partition("set images {")[2] == own.partition("set images {")[2] != ""

@@ -95,12 +95,27 @@ def run_stand_ins(written: Written, interpreter: list[str]) -> tuple[tuple[str, 
         ToolError: with what the stand-ins refuse, and the line.
     """
     with tempfile.TemporaryDirectory(prefix="rnngen-dry-") as place:
-        copy, record = Path(place) / "project", Path(place) / "record"
+        copy = Path(place) / "project"
         shutil.copytree(written.folder, copy)
-        stand_ins = benches_dir() / "tcl" / "dry.tcl"
-        command = [*interpreter, str(stand_ins), written.flow.name, str(copy / SCRIPT), str(record)]
+        return run_script(written.flow.name, copy / SCRIPT, interpreter, named=written.folder / SCRIPT)
+
+
+def run_script(
+    stand_ins: str, script: Path, interpreter: list[str], arguments: tuple[str, ...] = (), named: Path | None = None
+) -> tuple[tuple[str, ...], ...]:
+    """Runs a script where it lies, with the stand-ins of this name; each call with its words.
+
+    Args:
+        arguments: Of the script.  named: What an error calls it; None: by its path.
+
+    Raises:
+        ToolError: with what the stand-ins refuse, and the line.
+    """
+    with tempfile.TemporaryDirectory(prefix="rnngen-dry-") as place:
+        record, runner = Path(place) / "record", benches_dir() / "tcl" / "dry.tcl"
+        command = [*interpreter, str(runner), stand_ins, str(script), str(record), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
         if done.returncode != 0:
             said = (done.stderr.strip().splitlines() or ["no output"])[0].removeprefix("Error: ")
-            raise ToolError(f"The dry run of '{written.folder / SCRIPT}' stopped: {said}.")
+            raise ToolError(f"The dry run of '{named or script}' stopped: {said}.")
         return tuple(tuple(json.loads(line)) for line in record.read_text(encoding="utf-8").splitlines())

@@ -44,6 +44,8 @@ prj_run Export -impl {implementation} -task Bitgen
 prj_project close
 """
 
+# The project commands and tasks are those that LiteX (build/lattice/radiant.py) and rniwase/tsuraraGB give radiantc
+# (create_project.tcl, of an iCE40UP5K-SG48I).
 _RADIANT = """\
 # {name} for {board}, made by rnngen: radiantc {script}
 cd [file dirname [file normalize [info script]]]
@@ -66,7 +68,9 @@ prj_close
 """
 
 
-# Radiant calls the single-port RAM of an iCE40 UltraPlus SP256K.
+# Radiant calls the single-port RAM of an iCE40 UltraPlus SP256K.  Names and order were checked with public designs for
+# Radiant: rniwase/tsuraraGB (radiant_prims.sv pairs the same ports) and NEORV32 (its memories for ice40up).  Lattice's
+# TN1314 has POWEROFF as active low, as PWROFF_N is.
 _MEMORY_FILE = "sb_spram256ka.v"
 _MEMORY = """\
 module SB_SPRAM256KA (
@@ -136,7 +140,8 @@ def _pdc(parts: Parts) -> str:
     lines = [headline(parts)]
     for bit, site, pin in parts.bits:
         lines.append(f"ldc_set_location -site {{{site}}} [get_ports {{{bit}}}]")
-        # The board's attributes are those of the open flow: a pull-up is all that they may ask for.
+        # The board's attributes are those of the open flow: a pull-up is all that they may ask for.  Public PDC files
+        # of this family have a resistance (100K, 3P3K) or NA for it, and not the UP and DOWN of Lattice's other ones.
         pulled = " PULLMODE=100K" if dict(pin.attributes).get("pullup") == "yes" else " PULLMODE=NA"
         attributes = f"IO_TYPE=LVCMOS33{pulled}"
         lines.append(f"ldc_set_port -iobuf {{{attributes}}} [get_ports {{{bit}}}]")

@@ -7,13 +7,15 @@ whose beats have another number of bytes.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from rnngen.build.vendor.package_ip import PACKAGE_SCRIPT, VLNV, package_script
 from rnngen.build.vendor.project import SCRIPT, Parts
+from rnngen.emit.ports import INTERRUPT
+from rnngen.emit.reuse import core_of
+from rnngen.emit.reuse.vivado_ip import package_script, vlnv
 from rnngen.errors import DesignError, PlanError
 
+PACKAGE_SCRIPT = "package_ip.tcl"
 _DMA_BITS = (8, 16, 32, 64, 128, 256, 512, 1024)
 _BESIDE_BITS = 64
 _MOST_DIVISOR = 63
@@ -167,11 +169,12 @@ def design_files(parts: Parts) -> dict[str, str]:
         raise DesignError(f"Board '{board.name}' has no pins for links of devices; generate a design for it alone.")
     if parts.design["ports"].get("tid_bits"):
         raise DesignError("A DMA's stream has no TID, which tells several streams apart; generate with --streams 1.")
-    ports = module_ports(parts.texts[f"{parts.top}.v"])
+    core = core_of(parts.design, parts.texts[f"{parts.top}.v"], parts.texts, parts.images)
     processor = _PROCESSORS[board.host.processor]
     in_bits, out_bits = (parts.design["ports"][name]["tdata_bits"] for name in ("s_axis", "m_axis"))
     dma_in, dma_out = (bits if bits in _DMA_BITS else _BESIDE_BITS for bits in (in_bits, out_bits))
-    external, interrupt = "m_axi_arvalid" in ports, "irq" in ports
+    external = core.ports.bus("m_axi") is not None
+    interrupt = any(port.name == INTERRUPT for port in core.ports.others)
     script = _SCRIPT.format(
         name=parts.name,
         board=board.description,
@@ -183,7 +186,7 @@ def design_files(parts: Parts) -> dict[str, str]:
         processor=processor.ip,
         rule=processor.rule,
         parameters=processor.parameters.format(mega=_mega(parts)),
-        vlnv=VLNV.format(top=parts.top),
+        vlnv=vlnv(core),
         in_bits=dma_in,
         in_memory_bits=max(32, dma_in),
         out_bits=dma_out,
@@ -194,15 +197,7 @@ def design_files(parts: Parts) -> dict[str, str]:
         wires=_wires(processor, dma_in != in_bits, dma_out != out_bits, external),
         nets=_nets(processor, dma_in != in_bits, dma_out != out_bits, interrupt),
     )
-    interfaces = ("s_axis", "m_axis", "s_axil", *(("m_axi",) if external else ()))
-    return {SCRIPT: script, PACKAGE_SCRIPT: package_script(parts, interfaces)}
-
-
-def module_ports(verilog: str) -> dict[str, int]:
-    """Bits of each port of the first module of a text, by name."""
-    body = verilog[verilog.index("\nmodule ") : verilog.index("\nendmodule")]
-    pattern = r"\b(?:input|output)\s+(?:wire|reg)?\s*(?:\[(\d+):0\])?\s*(\w+)\s*[;,)\n]"
-    return {name: int(high or 0) + 1 for high, name in re.findall(pattern, body)}
+    return {SCRIPT: script, PACKAGE_SCRIPT: package_script(core, ".")}
 
 
 def _mega(parts: Parts) -> str:

@@ -6,13 +6,13 @@ is a part of the design's identity, and none is read again by rnngen, so whoever
 
 from __future__ import annotations
 
-from rnngen.emit.reuse.core import RTL, Core
+from rnngen.emit.reuse.core import RTL, Core, core_of
 from rnngen.emit.reuse.fusesoc import core_file
 from rnngen.emit.reuse.instances import verilog_instance, vhdl_instance
 from rnngen.emit.reuse.litex import litex_module
 from rnngen.emit.reuse.vivado_ip import package_script
 
-__all__ = ["RTL", "Core", "constraints", "file_list", "reuse_files"]
+__all__ = ["RTL", "Core", "constraints", "core_of", "file_list", "reuse_files"]
 
 FOLDER = "reuse"
 

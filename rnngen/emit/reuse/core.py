@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from rnngen.emit.ports import Ports
+from rnngen.emit.ports import Ports, module_ports
 
 RTL = "rtl"
 """Folder of the sources and of the memory images, below the design folder."""
@@ -42,3 +44,24 @@ class Core:
     def title(self) -> str:
         """What it is, in words."""
         return f"Recurrent network {self.top}"
+
+
+def core_of(document: Mapping[str, Any], top: str, sources: Iterable[str], images: Iterable[str]) -> Core:
+    """The core of a design as what others put into a larger one.
+
+    Args:
+        document: design.json.  top: Verilog of the top.  sources, images: Names of the files that it is made of.
+
+    Raises:
+        DesignError: if the Verilog has no such core.
+    """
+    return Core(
+        top=document["top"],
+        ports=module_ports(top, document["top"]),
+        verilog=tuple(sources),
+        images=tuple(images),
+        clock_hz=document["clock_hz_target"],
+        multiplier=document["multiplier"],
+        registers={name: register["offset"] for name, register in document["registers"].items()},
+        version=document["tools"]["rnngen"],
+    )

@@ -20,7 +20,7 @@ _HEAD = """\
 # Run to its end against checked stand-ins of Vivado's commands only; rnngen's makers have not run it in Vivado.
 
 set here [file dirname [file normalize [info script]]]
-set rtl [file normalize [file join $here .. {rtl}]]
+set rtl [file normalize [file join $here {rtl}]]
 set folder [file join $here ip]
 set part {part}
 if {{[llength $argv] > 0}} {{ set folder [file normalize [lindex $argv 0]] }}
@@ -82,11 +82,20 @@ puts "IP core: $folder"
 """
 
 
-def package_script(core: Core) -> str:
-    """``package_ip.tcl``: sources, images, interfaces, clock and reset, and the memory map."""
+def vlnv(core: Core) -> str:
+    """The name of the core in the IP catalogue: vendor, library, name and version."""
+    return f"{VENDOR}:{LIBRARY}:{core.top}:{_version(core)}"
+
+
+def package_script(core: Core, rtl: str = f"../{RTL}") -> str:
+    """``package_ip.tcl``: sources, images, interfaces, clock and reset, and the memory map.
+
+    Args:
+        rtl: Where sources and images are, from the folder of the script on.
+    """
     names = {
-        "top": core.top, "rtl": RTL, "part": VIVADO_PART, "vendor": VENDOR, "library": LIBRARY,
-        "version": ".".join(core.version.split(".")[:2]), "title": core.title,
+        "top": core.top, "rtl": rtl, "part": VIVADO_PART, "vendor": VENDOR, "library": LIBRARY,
+        "version": _version(core), "title": core.title,
     }  # fmt: skip
     if not core.portable:
         return (
@@ -104,6 +113,11 @@ def package_script(core: Core) -> str:
         _TAIL,
     ]
     return "\n".join(parts)
+
+
+def _version(core: Core) -> str:
+    """As the catalogue takes it, of two numbers."""
+    return ".".join(core.version.split(".")[:2])
 
 
 def _list(name: str, items: tuple[str, ...]) -> str:
