@@ -18,8 +18,10 @@ from rnngen.config import Board
 from rnngen.errors import DesignError
 from rnngen.gateware.board_clock import ClockPins, clock_source
 from rnngen.gateware.board_link import BoardLink, BoardPhy, pad_widths
+from rnngen.gateware.frames import StreamShape
 from rnngen.gateware.link.port import phy_ports
-from rnngen.gateware.uart import StreamShape, UartBridge, clocks_per_bit
+from rnngen.gateware.uart.baud import clocks_per_bit
+from rnngen.gateware.uart.bridge import UartBridge
 from rnngen.gateware.verilog import to_verilog
 
 RESET_CYCLES = 1024
