@@ -216,11 +216,9 @@ def board_constraints(board: Board, links: Sequence[BoardLink] = ()) -> str:
     """Pins, electrical attributes and the clocks that come in, in Lattice's LPF."""
     lines = ["BLOCK RESETPATHS;", "BLOCK ASYNCPATHS;"]
     for pin in (*board.pins, *(pin for link in links for pin in link.pins(board))):
-        for index, site in enumerate(pin.sites):
-            port = f"{pin.port}[{index}]" if pin.is_vector else pin.port
-            lines.append(f'LOCATE COMP "{port}" SITE "{site}";')
-            attributes = " ".join(f"{name}={value}" for name, value in pin.attributes)
-            lines.append(f'IOBUF PORT "{port}" {attributes};')
+        attributes = " ".join(f"{name}={value}" for name, value in pin.attributes)
+        for bit, site in pin.bits:
+            lines += [f'LOCATE COMP "{bit}" SITE "{site}";', f'IOBUF PORT "{bit}" {attributes};']
     clocks = {board.clock_port: board.clock_input_hz} | {link.take_clock: link.clock_hz for link in links}
     lines += [f'FREQUENCY PORT "{port}" {hertz / 1e6:g} MHZ;' for port, hertz in clocks.items()]
     return "\n".join(lines) + "\n"
