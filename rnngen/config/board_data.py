@@ -60,7 +60,8 @@ class Pin:
     @property
     def bits(self) -> list[tuple[str, str]]:
         """Name in constraints, and pin of the package, of each bit of the port."""
-        return [(f"{self.port}[{index}]" if self.is_vector else self.port, site) for index, site in enumerate(self.sites)]
+        places = enumerate(self.sites)
+        return [(f"{self.port}[{index}]" if self.is_vector else self.port, site) for index, site in places]
 
 
 @dataclass(frozen=True)

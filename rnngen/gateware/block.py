@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from rnngen.gateware.array import ArrayShape
 from rnngen.gateware.buffers import write_layout
 from rnngen.gateware.context import CoreOptions, EngineContext
-from rnngen.gateware.engine import Engine
+from rnngen.gateware.engine.engine import Engine
 from rnngen.gateware.loader import LoadableMemory
 from rnngen.gateware.merge import MergeBuffer
 from rnngen.gateware.peek import PEEK
