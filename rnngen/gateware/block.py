@@ -20,8 +20,8 @@ from rnngen.gateware.starter import SequenceStarter, SpacedStarter, StartDelay, 
 from rnngen.gateware.tails import SATURATION_COUNTER_BITS
 from rnngen.ir.quantised import Block, Branch, QuantisedMap, QuantisedNetwork
 from rnngen.plan.branch import BranchPlan
-from rnngen.plan.engine import is_aligned
 from rnngen.plan.external import WeightStream
+from rnngen.plan.lanes import is_aligned
 from rnngen.plan.network import BlockPlan
 
 

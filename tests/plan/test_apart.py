@@ -14,8 +14,9 @@ from rnngen.ir.quantised import QuantisedNetwork
 from rnngen.passes.apart import halved, separable
 from rnngen.passes.quantise import quantise
 from rnngen.plan.dsp import DSPS
-from rnngen.plan.engine import EnginePlan, is_aligned
+from rnngen.plan.engine import EnginePlan
 from rnngen.plan.external import MemoryPort
+from rnngen.plan.lanes import is_aligned
 from rnngen.plan.layer import LayerShape
 from rnngen.plan.partition import Partition, PartPlan, Parts, Route, best_apart, best_partition, better_apart
 from rnngen.plan.partition.search import joined
