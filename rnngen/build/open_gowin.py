@@ -42,9 +42,8 @@ class GowinTools:
         lines = []
         for pin in board.pins:
             attributes = " ".join(f"{name}={value}" for name, value in pin.attributes)
-            for index, site in enumerate(pin.sites):
-                port = f"{pin.port}[{index}]" if pin.is_vector else pin.port
-                lines += [f'IO_LOC "{port}" {site};', f'IO_PORT "{port}" {attributes};']
+            for bit, site in pin.bits:
+                lines += [f'IO_LOC "{bit}" {site};', f'IO_PORT "{bit}" {attributes};']
         return "\n".join(lines) + "\n"
 
     def prepare(self, netlist: Netlist, board: Board) -> str | None:

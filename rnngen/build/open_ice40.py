@@ -50,9 +50,7 @@ class Ice40Tools:
         lines = []
         for pin in board.pins:
             options = "".join(f"-{name} {value} " for name, value in pin.attributes)
-            for index, site in enumerate(pin.sites):
-                port = f"{pin.port}[{index}]" if pin.is_vector else pin.port
-                lines.append(f"set_io {options}{port} {site}")
+            lines += [f"set_io {options}{bit} {site}" for bit, site in pin.bits]
         lines.append(f"set_frequency {board.clock.port} {board.clock.input_hz / 1e6:g}")
         return "\n".join(lines) + "\n"
 

@@ -14,7 +14,7 @@ from rnngen.emit.system import SystemDesign
 from rnngen.flow.partition import CUTS, PartitionOptions, partition
 from rnngen.frontend import ImportOptions
 from rnngen.plan.partition import GOALS
-from rnngen.plan.partition.search import MOST_ROUTED
+from rnngen.plan.partition.best_first import MOST_ROUTED
 
 SUMMARY = "cut a network over several devices and generate an accelerator for each"
 EXAMPLE = "rnngen partition model.safetensors --system system.toml -o design --calibrate x.npy"

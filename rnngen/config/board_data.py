@@ -57,6 +57,12 @@ class Pin:
         """Whether the port has an index."""
         return len(self.sites) > 1
 
+    @property
+    def bits(self) -> list[tuple[str, str]]:
+        """Name in constraints, and pin of the package, of each bit of the port."""
+        places = enumerate(self.sites)
+        return [(f"{self.port}[{index}]" if self.is_vector else self.port, site) for index, site in places]
+
 
 @dataclass(frozen=True)
 class Connector:

@@ -13,7 +13,8 @@ from rnngen.arith.format import IntArray
 from rnngen.ir.quantised import LinearFormats, QuantisedLayer
 from rnngen.ir.sparse import stored
 from rnngen.plan.branch import BranchPlan
-from rnngen.plan.engine import EnginePlan, unit_order
+from rnngen.plan.elements import unit_order
+from rnngen.plan.engine import EnginePlan
 from rnngen.plan.memory import kept_slots, state_width
 from rnngen.plan.network import NetworkPlan
 

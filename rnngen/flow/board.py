@@ -20,7 +20,7 @@ from rnngen.gateware.board_top import RESET_CYCLES, board_top_name, board_verilo
 from rnngen.gateware.frames import RESTART_CYCLES
 from rnngen.gateware.serial_top import POWER_ON_CYCLES, serial_top_name, serial_verilog
 from rnngen.gateware.system.boards_top import CLOCK, board_verilog_alone, boards_verilog
-from rnngen.gateware.uart import clocks_per_bit
+from rnngen.gateware.uart.baud import clocks_per_bit
 from rnngen.resources import benches_dir
 from rnngen.verify.session import UartOptions, UartSimulation
 

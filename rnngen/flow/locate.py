@@ -13,7 +13,8 @@ from rnngen.emit.design import Design
 from rnngen.emulate.network import Emulation
 from rnngen.gateware.tails import part_width
 from rnngen.ir.quantised import LinearFormats, LstmFormats, QuantisedLayer
-from rnngen.plan.engine import EnginePlan, unit_order
+from rnngen.plan.elements import unit_order
+from rnngen.plan.engine import EnginePlan
 from rnngen.verify.compare import Difference
 from rnngen.verify.locate import Trace, locate
 

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from rnngen.gateware.array import ArrayShape
 from rnngen.gateware.buffers import write_layout
 from rnngen.gateware.context import CoreOptions, EngineContext
-from rnngen.gateware.engine import Engine
+from rnngen.gateware.engine.engine import Engine
 from rnngen.gateware.loader import LoadableMemory
 from rnngen.gateware.merge import MergeBuffer
 from rnngen.gateware.peek import PEEK
@@ -20,8 +20,8 @@ from rnngen.gateware.starter import SequenceStarter, SpacedStarter, StartDelay, 
 from rnngen.gateware.tails import SATURATION_COUNTER_BITS
 from rnngen.ir.quantised import Block, Branch, QuantisedMap, QuantisedNetwork
 from rnngen.plan.branch import BranchPlan
-from rnngen.plan.engine import is_aligned
 from rnngen.plan.external import WeightStream
+from rnngen.plan.lanes import is_aligned
 from rnngen.plan.network import BlockPlan
 
 

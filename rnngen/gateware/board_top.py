@@ -18,8 +18,10 @@ from rnngen.config import Board
 from rnngen.errors import DesignError
 from rnngen.gateware.board_clock import ClockPins, clock_source
 from rnngen.gateware.board_link import BoardLink, BoardPhy, pad_widths
+from rnngen.gateware.frames import StreamShape
 from rnngen.gateware.link.port import phy_ports
-from rnngen.gateware.uart import StreamShape, UartBridge, clocks_per_bit
+from rnngen.gateware.uart.baud import clocks_per_bit
+from rnngen.gateware.uart.bridge import UartBridge
 from rnngen.gateware.verilog import to_verilog
 
 RESET_CYCLES = 1024
@@ -214,11 +216,9 @@ def board_constraints(board: Board, links: Sequence[BoardLink] = ()) -> str:
     """Pins, electrical attributes and the clocks that come in, in Lattice's LPF."""
     lines = ["BLOCK RESETPATHS;", "BLOCK ASYNCPATHS;"]
     for pin in (*board.pins, *(pin for link in links for pin in link.pins(board))):
-        for index, site in enumerate(pin.sites):
-            port = f"{pin.port}[{index}]" if pin.is_vector else pin.port
-            lines.append(f'LOCATE COMP "{port}" SITE "{site}";')
-            attributes = " ".join(f"{name}={value}" for name, value in pin.attributes)
-            lines.append(f'IOBUF PORT "{port}" {attributes};')
+        attributes = " ".join(f"{name}={value}" for name, value in pin.attributes)
+        for bit, site in pin.bits:
+            lines += [f'LOCATE COMP "{bit}" SITE "{site}";', f'IOBUF PORT "{bit}" {attributes};']
     clocks = {board.clock_port: board.clock_input_hz} | {link.take_clock: link.clock_hz for link in links}
     lines += [f'FREQUENCY PORT "{port}" {hertz / 1e6:g} MHZ;' for port, hertz in clocks.items()]
     return "\n".join(lines) + "\n"

@@ -47,7 +47,7 @@ MOST_SLOTS = 255
 RESTART_CYCLES = 128
 """So long a restart holds the accelerator in reset: leaves have none, and what is on its way in them must be gone."""
 
-_CRC_START = 0xFFFF
+CRC_START = 0xFFFF
 
 
 @dataclass(frozen=True)
@@ -105,12 +105,12 @@ def slots(shape: StreamShape, buffer_bytes: int = BUFFER_BYTES) -> int:
 
 def with_crc(frame: bytes) -> bytes:
     """A frame with its check behind it (CRC-16, polynomial 0x1021, begun with 0xFFFF)."""
-    return frame + binascii.crc_hqx(frame, _CRC_START).to_bytes(CRC_BYTES, "big")
+    return frame + binascii.crc_hqx(frame, CRC_START).to_bytes(CRC_BYTES, "big")
 
 
 def is_sound(frame: bytes) -> bool:
     """Whether the check at the end of a whole frame holds."""
-    return binascii.crc_hqx(frame, _CRC_START) == 0
+    return binascii.crc_hqx(frame, CRC_START) == 0
 
 
 def request(kind: int, tag: int, address: int = 0, data: int = 0) -> bytes:

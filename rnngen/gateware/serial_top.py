@@ -12,7 +12,7 @@ from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Instance, Modul
 
 from rnngen.errors import DesignError
 from rnngen.gateware.frames import StreamShape
-from rnngen.gateware.uart import UartBridge
+from rnngen.gateware.uart.bridge import UartBridge
 from rnngen.gateware.verilog import to_verilog
 
 POWER_ON_CYCLES = 16

@@ -33,8 +33,8 @@ from rnngen.gateware.reset import SoftReset
 from rnngen.gateware.shared import make_array, make_frame, shared_array
 from rnngen.gateware.verilog import to_verilog
 from rnngen.ir.quantised import QuantisedLayer, QuantisedMap, QuantisedNetwork
-from rnngen.plan.engine import is_aligned
 from rnngen.plan.external import MemoryPort
+from rnngen.plan.lanes import is_aligned
 from rnngen.plan.network import HANDED_SLOTS, Join, NetworkPlan
 
 DIGEST_IMAGE = "digest.hex"

@@ -8,8 +8,9 @@ from functools import cached_property
 
 from rnngen.errors import PlanError
 from rnngen.plan.branch import BranchPlan
-from rnngen.plan.engine import EnginePlan, is_aligned
+from rnngen.plan.engine import EnginePlan
 from rnngen.plan.external import Demand, MemoryPort, WeightStream, weight_streams
+from rnngen.plan.lanes import is_aligned
 from rnngen.plan.layer import ceil_div
 
 

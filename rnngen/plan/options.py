@@ -15,7 +15,9 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
 from rnngen.plan.branch import BranchPlan
-from rnngen.plan.engine import EnginePlan, element_choices, result_cycles
+from rnngen.plan.elements import element_choices
+from rnngen.plan.engine import EnginePlan
+from rnngen.plan.latency import result_cycles
 from rnngen.plan.layer import LayerShape, ceil_div, turn_choices
 from rnngen.plan.order import orders
 from rnngen.plan.shapes import BlockShape

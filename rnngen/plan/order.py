@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from rnngen.plan.branch import BranchPlan
-from rnngen.plan.engine import EnginePlan, are_legal
+from rnngen.plan.engine import EnginePlan
 from rnngen.plan.layer import ceil_div
+from rnngen.plan.limits import are_legal
 from rnngen.plan.timing import PARTIAL_GAP
 
 _PASSES = 64

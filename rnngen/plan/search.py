@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from rnngen.errors import PlanError
 from rnngen.plan.branch import BranchPlan
 from rnngen.plan.dominance import undominated
-from rnngen.plan.engine import EnginePlan, least_elements
+from rnngen.plan.elements import least_elements
+from rnngen.plan.engine import EnginePlan
 from rnngen.plan.fold import can_fold, folded
 from rnngen.plan.layer import LayerShape, turn_choices
 from rnngen.plan.network import BlockPlan, NetworkPlan

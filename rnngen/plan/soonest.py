@@ -15,7 +15,8 @@ import numpy as np
 
 from rnngen.arith.format import IntArray
 from rnngen.plan.dominance import undominated
-from rnngen.plan.engine import EnginePlan, result_cycles
+from rnngen.plan.engine import EnginePlan
+from rnngen.plan.latency import result_cycles
 from rnngen.plan.layer import LayerShape
 from rnngen.plan.options import ELEMENT_DSPS, Option, fixed
 from rnngen.plan.shapes import BlockShape

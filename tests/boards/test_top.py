@@ -18,7 +18,7 @@ from rnngen.errors import DesignError, PlanError
 from rnngen.flow import GenerateOptions, generate, simulate_board
 from rnngen.gateware.board_clock import InputClock, clock_source
 from rnngen.gateware.board_top import BoardTop, Inside
-from rnngen.gateware.uart import StreamShape
+from rnngen.gateware.frames import StreamShape
 from rnngen.host import Accelerator, SocketTransport
 
 pytestmark = pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")

@@ -11,7 +11,8 @@ from rnngen.errors import PlanError
 from rnngen.gateware.board_clock_ecp5 import pll_settings
 from rnngen.gateware.board_link import BoardLink
 from rnngen.gateware.board_top import board_constraints, board_verilog
-from rnngen.gateware.uart import StreamShape, clocks_per_bit
+from rnngen.gateware.frames import StreamShape
+from rnngen.gateware.uart.baud import clocks_per_bit
 
 DESIGN = {
     "top": "core",

@@ -10,7 +10,8 @@ import pytest
 from amaranth.sim import Simulator
 
 from rnngen.gateware import frames
-from rnngen.gateware.uart import StreamShape, UartBridge
+from rnngen.gateware.frames import StreamShape
+from rnngen.gateware.uart.bridge import UartBridge
 
 DIVISOR = 4
 LIMIT = 60_000

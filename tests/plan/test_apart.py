@@ -14,11 +14,12 @@ from rnngen.ir.quantised import QuantisedNetwork
 from rnngen.passes.apart import halved, separable
 from rnngen.passes.quantise import quantise
 from rnngen.plan.dsp import DSPS
-from rnngen.plan.engine import EnginePlan, is_aligned
+from rnngen.plan.engine import EnginePlan
 from rnngen.plan.external import MemoryPort
+from rnngen.plan.lanes import is_aligned
 from rnngen.plan.layer import LayerShape
 from rnngen.plan.partition import Partition, PartPlan, Parts, Route, best_apart, best_partition, better_apart
-from rnngen.plan.partition.search import joined
+from rnngen.plan.partition.joined import joined
 from rnngen.plan.search import Budget, plan_for_budget, plan_with_folding
 from rnngen.plan.shapes import block_shapes
 from tests.random_networks import Description, make_network

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnngen.errors import PlanError
-from rnngen.plan.engine import EnginePlan, are_legal, least_elements
+from rnngen.plan.elements import least_elements
+from rnngen.plan.engine import EnginePlan
 from rnngen.plan.layer import LayerShape
+from rnngen.plan.limits import are_legal
 from rnngen.plan.timing import Pipeline
 from tests.plan.played import array_latency, check_array, play
 

@@ -18,7 +18,7 @@ from rnngen.passes.cut import part_of
 from rnngen.passes.quantise import quantise
 from rnngen.plan.memory import total_memory_bits
 from rnngen.plan.network import NetworkPlan
-from rnngen.plan.partition import Loser, Partition, Parts, best_partition, search
+from rnngen.plan.partition import Loser, Partition, Parts, best_first, best_partition
 from rnngen.plan.partition.routes import Routes, wires_of
 from rnngen.plan.partition.schedule import run_system, settled_ticks
 from rnngen.plan.schedule import run_schedule, settled_interval
@@ -376,7 +376,7 @@ def test_more_ways_than_are_weighed(monkeypatch: pytest.MonkeyPatch) -> None:
     network = network_of(CHAIN)
     system = chain([device(letter, 4 + 3 * number) for number, letter in enumerate("abcd")], LINK, Host("a", "a"))
     assert best_partition(Parts(network, system)).weighed_all
-    monkeypatch.setattr(search, "MOST_ROUTED", 20)
+    monkeypatch.setattr(best_first, "MOST_ROUTED", 20)
     found = best_partition(Parts(network, system))
     assert not found.weighed_all
     assert found.best.back is not None

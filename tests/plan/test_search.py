@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnngen.errors import PlanError
-from rnngen.plan.engine import EnginePlan, are_legal
+from rnngen.plan.engine import EnginePlan
 from rnngen.plan.layer import LayerShape
+from rnngen.plan.limits import are_legal
 from rnngen.plan.network import NetworkPlan
 from rnngen.plan.options import ELEMENT_DSPS, Option, candidates, engine_dsps, fitting
 from rnngen.plan.schedule import settled_interval

@@ -70,11 +70,7 @@ class Parts:
     @property
     def bits(self) -> list[tuple[str, str, Pin]]:
         """Name in constraints, pin of the package, and the port, of each bit of the top."""
-        return [
-            (f"{pin.port}[{index}]" if pin.is_vector else pin.port, site, pin)
-            for pin in self.pins
-            for index, site in enumerate(pin.sites)
-        ]
+        return [(bit, site, pin) for pin in self.pins for bit, site in pin.bits]
 
 
 @dataclass(frozen=True)

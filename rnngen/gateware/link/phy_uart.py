@@ -18,7 +18,8 @@ from amaranth.lib.wiring import In, Out
 
 from rnngen.config.link import LinkShape
 from rnngen.gateware.link.port import phy_side_ports
-from rnngen.gateware.uart import UartReceiver, UartTransmitter
+from rnngen.gateware.uart.receiver import UartReceiver
+from rnngen.gateware.uart.transmitter import UartTransmitter
 
 START, ESCAPE = 0xC0, 0xDB
 ESCAPED_START, ESCAPED_ESCAPE = 0xDC, 0xDD

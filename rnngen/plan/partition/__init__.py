@@ -5,9 +5,11 @@ from rnngen.plan.partition.apart import ApartParts, best_apart, better_apart
 from rnngen.plan.partition.cores import best_cores, better_cores
 from rnngen.plan.partition.groups import GroupParts, groups_of
 from rnngen.plan.partition.hops import Hop, Route
+from rnngen.plan.partition.naive import naive_partition
 from rnngen.plan.partition.parts import PartPlan, Parts, Refusal
+from rnngen.plan.partition.refusals import Loser
 from rnngen.plan.partition.result import GOALS, Partition
-from rnngen.plan.partition.search import Loser, Other, SearchResult, best_partition, best_with, naive_partition
+from rnngen.plan.partition.search import Other, SearchResult, best_partition, best_with
 from rnngen.plan.partition.shared import Group, SharedBlock, member_plan
 
 __all__ = [

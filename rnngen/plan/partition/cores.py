@@ -17,7 +17,8 @@ from rnngen.errors import PlanError
 from rnngen.plan.partition.apart import GAIN
 from rnngen.plan.partition.parts import Parts
 from rnngen.plan.partition.result import Partition
-from rnngen.plan.partition.search import best_below, is_interchangeable
+from rnngen.plan.partition.search import best_below
+from rnngen.plan.partition.symmetry import is_interchangeable
 
 SHARES = 16
 """Of each budget of a device the first core has from 1 to 15 of so many shares, and the second one the others."""

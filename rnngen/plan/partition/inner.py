@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 
 from rnngen.errors import PlanError
 from rnngen.plan.branch import BranchPlan
-from rnngen.plan.engine import EnginePlan, are_legal
+from rnngen.plan.engine import EnginePlan
 from rnngen.plan.layer import LayerShape, ceil_div
+from rnngen.plan.limits import are_legal
 from rnngen.plan.options import candidates
 from rnngen.plan.partition.cuts import Cut
 from rnngen.plan.partition.exchange import Sent, Wires, deliveries, received

@@ -19,7 +19,8 @@ from math import floor, gcd
 from rnngen.config.system import Device, Link, System
 from rnngen.errors import PlanError
 from rnngen.plan.branch import BranchPlan
-from rnngen.plan.engine import EnginePlan, least_elements
+from rnngen.plan.elements import least_elements
+from rnngen.plan.engine import EnginePlan
 from rnngen.plan.frames import DeltaFrame, StepFrame, even_values
 from rnngen.plan.layer import ceil_div
 from rnngen.plan.link import MOST_PAYLOAD
