@@ -21,6 +21,8 @@ WRITES = "DIR/simulation: the simulator and its sources"
 SUMMARY = "simulate a design behind the serial protocol of the boards, at a pseudo-terminal"
 _TICK_SECONDS = 0.2
 _SPEED_SECONDS = 10.0
+_LAST_SECONDS = 0.6
+"""Until what was simulated last has been counted: the simulation tells its speed five times a second."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +44,7 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> tuple[dict
         try:
             _watch(served, clock, say)
         except KeyboardInterrupt:
-            pass
+            time.sleep(_LAST_SECONDS)
         finally:
             signal.signal(signal.SIGTERM, before)
         cycles, seconds = served.speed
