@@ -179,7 +179,7 @@ def _counting(
             progress(f"LUTs and registers are not counted: {reason}")
             return None
         sources = {name: text.decode() for name, text in rtl.items() if name.endswith(".v")}
-        images = [name for name in rtl if name.endswith(".hex")]
+        images = {name: text.decode() for name, text in rtl.items() if name.endswith(".hex")}
         counted = count_sources(sources, images, document, board, progress)
         check_fit(counted, board)
         return counted.to_dict()

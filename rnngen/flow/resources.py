@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,7 +94,7 @@ def why_not(board: Board) -> str:
 
 def count_sources(
     sources: Mapping[str, str],
-    images: Iterable[str],
+    images: Mapping[str, str],
     document: dict[str, Any],
     board: Board,
     progress: Callable[[str], None] = lambda line: None,
@@ -102,7 +102,7 @@ def count_sources(
     """Counts a core on a board, with the board's clock, reset and serial bridge where it has one.
 
     Args:
-        sources: The core's Verilog files by name.  images: Names of the memory images that they read.
+        sources: The core's Verilog files by name.  images: Texts of the memory images that they read.
         document: design.json.
 
     Raises:
@@ -145,8 +145,8 @@ def count_resources(
     return count_sources(sources, images, made.document, board, progress)
 
 
-def board_sources(design: Design, alone: bool) -> tuple[dict[str, str], list[str], str]:
-    """Verilog files by name, names of memory images, and the top: of a design on its board, or of the core alone."""
+def board_sources(design: Design, alone: bool) -> tuple[dict[str, str], dict[str, str], str]:
+    """Verilog files by name, memory images by name, and the top: of a design on its board, or of the core alone."""
     (sources, images), document = _sources(design), design.document
     if alone:
         return sources, images, design.top
@@ -154,9 +154,9 @@ def board_sources(design: Design, alone: bool) -> tuple[dict[str, str], list[str
     return sources | {"board.v": board_verilog(document, board)}, images, board_top_name(document)
 
 
-def _sources(design: Design) -> tuple[dict[str, str], list[str]]:
-    sources = {path.name: path.read_text(encoding="utf-8") for path in design.sources}
-    return sources, [path.name for path in (design.folder / "rtl").glob("*.hex")]
+def _sources(design: Design) -> tuple[dict[str, str], dict[str, str]]:
+    images = {path.name: path.read_text(encoding="utf-8") for path in (design.folder / "rtl").glob("*.hex")}
+    return {path.name: path.read_text(encoding="utf-8") for path in design.sources}, images
 
 
 def check_fit(count: Count, board: Board) -> None:

@@ -41,11 +41,11 @@ endmodule
 
 
 def memory(width: int, words: int, **more: object) -> Memory:
-    return dataclasses.replace(Memory(1, width, words, 1, 1, True, 0, False), **more)
+    return dataclasses.replace(Memory(1, width, words, 1, 1, True, 0, False, width), **more)
 
 
 def test_a_circuit_worked_by_hand() -> None:
-    found = census(elaborate({"top.v": CIRCUIT}, ["memory.hex"], "top"))
+    found = census(elaborate({"top.v": CIRCUIT}, {"memory.hex": ""}, "top"))
     assert found.registers == 8 + 8 + 36  # the sums' and the product's; the memory's own is its read port's
     assert found.logic["carry"] == 16
     assert found.logic["carry chains"] == 2
@@ -58,6 +58,30 @@ def test_a_circuit_worked_by_hand() -> None:
     assert dsps(found, FAMILIES["ecp5"]) == 1
     assert blocks_of(found, FAMILIES["ecp5"]) == 1
     assert blocks_of(found, FAMILIES["ice40"]) == 5  # 512 x 36 bits in blocks of 256 x 16 or 512 x 8
+
+
+TABLE = """
+module top(input clk, input [1:0] address, output reg [7:0] word);
+    reg [7:0] memory [0:3];
+    initial $readmemh("table.hex", memory);
+    reg [7:0] read;
+    always @(posedge clk) begin
+        read <= memory[address];
+        word <= read;
+    end
+endmodule
+"""
+
+
+def test_bits_of_a_table_that_are_alike_are_counted_once() -> None:
+    """Words of few bits with their signs in front, as biases are: bits 7 to 2 are one, bit 0 is a constant."""
+    found = census(elaborate({"top.v": TABLE}, {"table.hex": "01\n03\nff\nfd\n"}, "top"))
+    (table,) = found.memories
+    assert (table.width, table.distinct, table.chained) == (8, 2, 8)
+    place = placed(table, FAMILIES["ecp5"])
+    assert (place.table_bits, place.registers, place.copies) == (8, 2, 6)
+    unknown = census(elaborate({"top.v": TABLE}, {"table.hex": ""}, "top")).memories[0]
+    assert unknown.distinct == 8
 
 
 def test_what_is_not_known_is_not_guessed() -> None:

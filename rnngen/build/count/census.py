@@ -39,6 +39,8 @@ class Memory:
         reads, writes: Ports.  clocked: Whether words are read into registers.
         behind: Bits of further registers right behind it.
         old_word: Whether a word that is read while it is written must be the old one.
+        distinct: Bits of a word of a table that are neither constant nor equal to another one.
+        chained: Bits of registers that only hand a table's words on.
     """
 
     number: int
@@ -49,6 +51,8 @@ class Memory:
     clocked: bool
     behind: int
     old_word: bool
+    distinct: int = 0
+    chained: int = 0
 
     @property
     def read_only(self) -> bool:
@@ -144,11 +148,21 @@ class _Parameters:
 
 
 def _memory(cell: Mapping[str, Any], parameters: _Parameters, number: int, nets: Nets) -> Memory:
+    width, words, data = parameters["WIDTH"], parameters["SIZE"], cell["connections"]["RD_DATA"]
+    is_table = not parameters["WR_PORTS"]
     return Memory(
-        number, parameters["WIDTH"], parameters["SIZE"], parameters["RD_PORTS"], parameters["WR_PORTS"],
-        parameters["RD_CLK_ENABLE"] != 0, nets.behind(cell["connections"]["RD_DATA"]),
-        not parameters["RD_COLLISION_X_MASK"] and not parameters["RD_TRANSPARENCY_MASK"],
+        number, width, words, parameters["RD_PORTS"], parameters["WR_PORTS"], parameters["RD_CLK_ENABLE"] != 0,
+        nets.behind(data), not parameters["RD_COLLISION_X_MASK"] and not parameters["RD_TRANSPARENCY_MASK"],
+        _distinct(cell["parameters"]["INIT"], width) if is_table else width, nets.chained(data) if is_table else 0,
     )  # fmt: skip
+
+
+def _distinct(contents: str, width: int) -> int:
+    """Bits of a word that are no constant and no copy of another bit, where the contents are known."""
+    if "x" in contents:
+        return width
+    columns = {contents[place::width] for place in range(width)}
+    return sum(len(set(column)) > 1 for column in columns)
 
 
 def _product(cell: Mapping[str, Any], parameters: _Parameters, number: int, nets: Nets) -> Product:

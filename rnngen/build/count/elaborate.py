@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,18 @@ _PASSES = (
 """Constants and unused bits go, enables and resets are told from multiplexers, sums of many from sums of two (products
 stay by themselves), and memories from their registers; nothing is mapped."""
 _LIMIT_S = 900.0
+LARGEST_TABLE = 64
+"""Words of a memory whose contents are looked at: a larger one becomes block RAM."""
 
 
 def elaborate(
-    sources: Mapping[str, str], images: Iterable[str], top: str, progress: Callable[[str], None] = lambda line: None
+    sources: Mapping[str, str], images: Mapping[str, str], top: str, progress: Callable[[str], None] = lambda line: None
 ) -> dict[str, Any]:
     """Yosys' JSON of a circuit before it is mapped to a device; some seconds, whatever the device.
 
     Args:
         sources: Verilog files by name.  top: The module that holds all others.
-        images: Names of the memory images that they read.  Contents do not count, so these are given empty.
+        images: Texts of the memory images that they read, a word a line.  Contents of large memories do not count.
 
     Raises:
         ToolError: if Yosys is missing or refuses the sources.
@@ -39,8 +41,8 @@ def elaborate(
         folder = Path(name)
         for file, text in sources.items():
             (folder / file).write_text(text, encoding="utf-8")
-        for file in images:
-            (folder / file).touch()
+        for file, text in images.items():
+            (folder / file).write_text(text if text.count("\n") <= LARGEST_TABLE else "", encoding="utf-8")
         script = [f'read_verilog -defer "{file}"' for file in sources]
         script += [f"hierarchy -top {top}", *_PASSES, "write_json cells.json"]
         (folder / "count.ys").write_text("\n".join(script) + "\n", encoding="utf-8")

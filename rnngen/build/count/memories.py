@@ -25,6 +25,7 @@ class Placed:
         table_bits: Of a table in logic.
         select: Bits of the multiplexers behind memories deeper than a cell or a block.
         registers: Bits that it is read into, or that hold it.
+        copies: Bits of registers behind a table that hold the same as others, or a constant.
     """
 
     blocks: int = 0
@@ -33,6 +34,7 @@ class Placed:
     table_bits: int = 0
     select: int = 0
     registers: int = 0
+    copies: float = 0.0
 
 
 def placed(memory: Memory, family: Family) -> Placed:
@@ -60,9 +62,13 @@ def _by_part(memory: Memory, family: Family, places: list[Placed]) -> Placed:
 
 
 def _logic(memory: Memory) -> tuple[float, Placed]:
-    bits, kept = memory.width * memory.words, memory.width * memory.reads if memory.clocked else 0
+    bits = memory.width * memory.words
     if memory.read_only:
-        return bits / _TABLE_BITS, Placed(table_bits=bits * memory.reads, registers=kept)
+        used = memory.distinct * memory.reads
+        copies = memory.chained * (1 - memory.distinct / memory.width)
+        registers = used if memory.clocked else 0
+        return bits / _TABLE_BITS, Placed(table_bits=used * memory.words, registers=registers, copies=copies)
+    kept = memory.width * memory.reads if memory.clocked else 0
     return float(bits), Placed(select=bits * memory.reads, registers=bits + kept)
 
 

@@ -40,6 +40,20 @@ class Nets:
             found += 1
         return found
 
+    def chained(self, bits: Iterable[Any]) -> int:
+        """Bits of registers that a port's bits go to, and of those behind these."""
+        found: set[int] = set()
+        waiting = _nets(bits)
+        while waiting:
+            bit = waiting.pop()
+            for cell, port in self._readers[bit]:
+                if cell["type"] == "$dff" and port == "D":
+                    pins = cell["connections"]
+                    after = {held for data, held in zip(pins["D"], pins["Q"]) if data == bit} - found
+                    found |= after
+                    waiting += after
+        return len(found)
+
     def before(self, bits: Iterable[Any]) -> int:
         """Bits of a port that come from registers which only copy others; 0 unless all do."""
         found = set()

@@ -92,7 +92,7 @@ def shares_of(census: Census, family: Family) -> Shares:
         luts["table"] += memory.number * place.table_bits
         luts["memory select"] += memory.number * place.select
         ffs["memory"] += memory.number * place.registers
-        whole_ffs -= memory.number * place.taken_in
+        whole_ffs -= memory.number * (place.taken_in + place.copies)
     for product in census.products:
         if _dsps_of(product, family):
             whole_ffs -= product.number * (product.before + product.behind) if family.takes_in else 0
