@@ -120,8 +120,8 @@ TRIALS: Mapping[str, Trial] = {
     "gru24": Trial("GRU", 12, 24, 4, 8),
     "tri48": Trial("LSTM", 16, 48, 5, 120, layers=3),
     "slowgru": Trial("GRU", 16, 48, 4, 64, options={"clock_mhz": 50}),
-    "slow32": Trial("LSTM", 16, 32, 4, 32, options={"clock_mhz": 40}),
-    "slowrnn": Trial("RNN", 24, 64, 4, 96, options={"clock_mhz": 60}),
+    "slow32": Trial("LSTM", 16, 32, 4, 32, options={"clock_mhz": 37.5}),
+    "slowrnn": Trial("RNN", 24, 64, 4, 96, options={"clock_mhz": 62.5}),
     "tiny8": Trial("GRU", 8, 16, 4, 2, options={"weights": "spram", "activation_bits": 8}),
     "tiny24": Trial("GRU", 4, 24, 2, 2, options={"weights": "spram", "activation_bits": 8}),
     "tiny10": Trial("RNN", 8, 32, 4, 4, options={"weights": "spram", "activation_bits": 10}),
@@ -130,9 +130,11 @@ TRIALS: Mapping[str, Trial] = {
 
 _ECP5 = [name for name in TRIALS if not name.startswith("tiny")]
 _OTHERS = ["rnn32", "gru64", "sparse32", "slow64", "double16"]
+_AMD = ["rnn32", "gru64", "sparse32"]
 OF_FAMILY: Mapping[str, Sequence[str]] = {
     "ecp5": _ECP5, "gowin": ["rnn32", "lstm16", "gru24"], "ice40": ["tiny8", "tiny24", "tiny10", "tinyrnn"],
-    "xc7": _OTHERS, "xcu": ["rnn32", "gru64", "sparse32"], "xcup": _OTHERS, "cyclonev": _OTHERS, "max10": _OTHERS,
+    "xc7": _OTHERS, "xcu": _AMD, "xcup": _AMD,
+    "cyclonev": ["rnn32", "gru64", "sparse32", "double16"], "max10": _OTHERS,
 }  # fmt: skip
 """Which of them are built for a family: what its board has room for."""
 
@@ -209,6 +211,10 @@ PRIOR_LUTS: Mapping[int, Mapping[str, float]] = {
 }  # fmt: skip
 """LUTs of each kind that one would expect, by a LUT's inputs: the fit leaves them only for what the designs show."""
 PRIOR_FFS: Mapping[str, float] = {"register": 1.0, "memory": 1.0}
+PRIOR_AMD_FFS: Mapping[str, float] = {
+    **PRIOR_FFS, "before DSP blocks": -1.0, "behind DSP blocks": -1.0, "in rows": -0.5,
+}  # fmt: skip
+"""Of AMD's devices, whose synthesis puts registers into DSP blocks, and rows of them into shift registers."""
 _STIFFNESS = 0.003
 _LEAST, _MOST = 0.1, 3.0
 
@@ -227,7 +233,8 @@ def fitted(rows: Array, wanted: Array, prior: Array) -> Array:
 
 def fit(family: str, samples: Sequence[Sample]) -> dict[str, dict[str, float]]:
     """Shares of LUTs and registers."""
-    priors = {"luts": dict(PRIOR_LUTS[FAMILIES[family].lut_inputs]), "ffs": dict(PRIOR_FFS)}
+    ffs = PRIOR_AMD_FFS if family.startswith("xc") else PRIOR_FFS
+    priors = {"luts": dict(PRIOR_LUTS[FAMILIES[family].lut_inputs]), "ffs": dict(ffs)}
     if FAMILIES[family].cell_holds_both:
         priors["luts"]["register"] = 0.3
     found = {}

@@ -72,5 +72,5 @@ def _fit_lines(found: list[Fit]) -> list[str]:
         *(["", "Does not fit:"] if misfits else []),
         *misfits,
         "",
-        "Multipliers and memory are counted from the plan of each board; logic is not counted here.",
+        "Multipliers and memory are counted from the plan of each board; logic is not: rnngen count DIR --board BOARD.",
     ]

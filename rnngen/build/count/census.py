@@ -64,7 +64,8 @@ class Memory:
 class Product:
     """A multiplication of ``wide`` by ``narrow`` bits, or ``number`` that are alike.
 
-    ``before`` and ``behind``: bits of registers right beside it.
+    ``before`` and ``behind``: bits of registers right beside it, the former only where they copy other registers;
+    ``fed``: of those before it, whatever they hold.
     """
 
     number: int
@@ -72,6 +73,7 @@ class Product:
     narrow: int
     before: int
     behind: int
+    fed: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Census:
     """A circuit by what it consists of.
 
     Attributes:
-        registers: Bits, but for those that memories read into.
+        registers: Bits, but for those that memories read into.  in_rows: Those between two others.
         logic: By ``KINDS``.
         memories, products: All of them.
         blocks: The device's own blocks that the circuit names, by type.
@@ -90,6 +92,7 @@ class Census:
     memories: tuple[Memory, ...]
     products: tuple[Product, ...]
     blocks: Mapping[str, int]
+    in_rows: int = 0
 
 
 def census(netlist: Mapping[str, Any]) -> Census:
@@ -99,10 +102,11 @@ def census(netlist: Mapping[str, Any]) -> Census:
         ToolError: if it has a cell that is not known here: what it costs must not be guessed.
     """
     modules = {name: module for name, module in netlist["modules"].items() if not _is_block(module)}
-    registers, blocks, memories, products = 0, Counter[str](), list[Memory](), list[Product]()
+    registers, in_rows, blocks, memories, products = 0, 0, Counter[str](), list[Memory](), list[Product]()
     logic: dict[str, float] = {}
     for name, number in _instances(modules).items():
         nets = Nets(modules[name])
+        in_rows += number * nets.rows()
         for cell in modules[name]["cells"].values():
             kind, parameters = cell["type"], _Parameters(cell)
             if kind in modules or kind in _FREE:
@@ -118,7 +122,7 @@ def census(netlist: Mapping[str, Any]) -> Census:
             else:
                 for what, bits in _logic(kind, cell, parameters):
                     logic[what] = logic.get(what, 0) + number * bits
-    return Census(registers, logic, tuple(memories), tuple(products), dict(blocks))
+    return Census(registers, logic, tuple(memories), tuple(products), dict(blocks), in_rows)
 
 
 def _is_block(module: Mapping[str, Any]) -> bool:
@@ -170,7 +174,7 @@ def _product(cell: Mapping[str, Any], parameters: _Parameters, number: int, nets
     pins = cell["connections"]
     behind = nets.behind(pins["Y"])
     before = nets.before([*pins["A"], *pins["B"]]) if behind else 0
-    return Product(number, wide, narrow, before, behind)
+    return Product(number, wide, narrow, before, behind, nets.fed(pins["A"]) + nets.fed(pins["B"]))
 
 
 def _variable(cell: Mapping[str, Any], port: str) -> list[bool]:

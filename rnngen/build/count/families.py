@@ -30,13 +30,14 @@ class Family:
     Attributes:
         lut_inputs: Of a logic cell.
         block_shapes: (words, bits) of a block RAM with one port that writes and one that reads.
-        block_cost: Of a block, against ``logic_bits`` bits of a table in logic for one unit of cost.
+        block_cost: Of a block, when a memory's place is chosen.
         lut_ram: None: there is none.
         block_part: Instead of costs: the part of a block that a memory has to fill to get one.  0: costs decide.
         dsp: Bits of the operands of a DSP block: wide, narrow.
         dsp_least: Narrowest operand and result that get a DSP block; products below are logic.
         block_cells: Yosys' names of the block RAM, with how many of ``block_shapes`` one is.  dsp_cells: Likewise.
         source: Where this is written.
+        table_bits: Bits of a table in logic that cost as much as a bit of registers, when a memory's place is chosen.
         widest_register: Bits of the register behind a port of a block RAM, where rnngen puts registers into hard blocks
             (``rnngen.build.hard_registers``); else 0.
         cell_holds_both: Whether what is counted as LUTs are cells of a LUT and a register, either perhaps unused.
@@ -53,6 +54,7 @@ class Family:
     dsp_cells: Mapping[str, int]
     source: str
     block_part: float = 0.0
+    table_bits: float = 16.0
     widest_register: int = 0
     old_word: bool = False
     cell_holds_both: bool = False
@@ -89,17 +91,17 @@ FAMILIES: Mapping[str, Family] = {
     "xc7": Family(
         6, _BLOCK_18K, 129, LutRam(((32, 6), (64, 3)), 8, 4, True), (25, 18), _XILINX_DSP_LEAST,
         {"RAMB18E1": 1, "RAMB36E1": 2},
-        {"DSP48E1": 1}, "AMD UG473 (memory), UG474 (logic), UG479 (DSP)",
+        {"DSP48E1": 1}, "AMD UG473 (memory), UG474 (logic), UG479 (DSP)", table_bits=64,
     ),
     "xcu": Family(
         6, _BLOCK_18K, 129, LutRam(((32, 14), (64, 7)), 16, 8, True), (27, 18), _XILINX_DSP_LEAST,
         {"RAMB18E2": 1, "RAMB36E2": 2},
-        {"DSP48E2": 1}, "AMD UG573 (memory), UG574 (logic), UG579 (DSP)",
+        {"DSP48E2": 1}, "AMD UG573 (memory), UG574 (logic), UG579 (DSP)", table_bits=64,
     ),
     "xcup": Family(
         6, _BLOCK_18K, 129, LutRam(((32, 14), (64, 7)), 16, 8, True), (27, 18), _XILINX_DSP_LEAST,
         {"RAMB18E2": 1, "RAMB36E2": 2},
-        {"DSP48E2": 1}, "AMD UG573 (memory), UG574 (logic), UG579 (DSP)",
+        {"DSP48E2": 1}, "AMD UG573 (memory), UG574 (logic), UG579 (DSP)", table_bits=64,
     ),
     "cyclonev": Family(
         6, ((8192, 1), (4096, 2), (2048, 5), (1024, 10), (512, 20), (256, 40)), 0, LutRam(((32, 1),), 0, 1), (27, 27),

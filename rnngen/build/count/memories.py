@@ -9,9 +9,7 @@ from rnngen.build.count.families import Family
 from rnngen.plan.layer import ceil_div
 
 _SELECT_COST = 0.5
-"""Of a bit of a multiplexer behind a deep memory, and"""
-_TABLE_BITS = 16.0
-"""bits of a table in logic that cost as much as a bit of registers, when a memory's place is chosen."""
+"""Of a bit of a multiplexer behind a deep memory, when a memory's place is chosen."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ def placed(memory: Memory, family: Family) -> Placed:
     """The cheapest place of one memory, as Yosys chooses it (``memory_libmap``, ``memory_bram``)."""
     if memory.read_only and memory.words == 1:
         return Placed()  # a constant
-    choices = [_logic(memory)]
+    choices = [_logic(memory, family)]
     if family.lut_ram is not None and not memory.read_only:
         choices.append(_lut_ram(memory, family))
     if memory.clocked:
@@ -61,13 +59,13 @@ def _by_part(memory: Memory, family: Family, places: list[Placed]) -> Placed:
     return next((place for place in places if place.ram_luts), places[0])
 
 
-def _logic(memory: Memory) -> tuple[float, Placed]:
+def _logic(memory: Memory, family: Family) -> tuple[float, Placed]:
     bits = memory.width * memory.words
     if memory.read_only:
         used = memory.distinct * memory.reads
         copies = memory.chained * (1 - memory.distinct / memory.width)
         registers = used if memory.clocked else 0
-        return bits / _TABLE_BITS, Placed(table_bits=used * memory.words, registers=registers, copies=copies)
+        return bits / family.table_bits, Placed(table_bits=used * memory.words, registers=registers, copies=copies)
     kept = memory.width * memory.reads if memory.clocked else 0
     return float(bits), Placed(select=bits * memory.reads, registers=bits + kept)
 

@@ -54,6 +54,22 @@ class Nets:
                     waiting += after
         return len(found)
 
+    def fed(self, bits: Iterable[Any]) -> int:
+        """Bits of a port that come from plain registers; 0 unless all do."""
+        drivers = {bit: self._drivers.get(bit) for bit in _nets(bits)}
+        plain = all(cell is not None and cell["type"] == "$dff" for cell in drivers.values())
+        return len(drivers) if plain else 0
+
+    def rows(self) -> int:
+        """Bits of registers that stand between two others, and go nowhere else."""
+        found = 0
+        for bit, cell in self._drivers.items():
+            if cell["type"] == "$dff" and self.behind([bit]):
+                pins = cell["connections"]
+                ahead = self._drivers.get(pins["D"][pins["Q"].index(bit)])
+                found += ahead is not None and ahead["type"] == "$dff"
+        return found
+
     def before(self, bits: Iterable[Any]) -> int:
         """Bits of a port that come from registers which only copy others; 0 unless all do."""
         found = set()

@@ -96,9 +96,12 @@ def shares_of(census: Census, family: Family) -> Shares:
     for product in census.products:
         if _dsps_of(product, family):
             whole_ffs -= product.number * (product.before + product.behind) if family.takes_in else 0
+            ffs["before DSP blocks"] += product.number * product.fed
+            ffs["behind DSP blocks"] += product.number * product.behind
         else:
             luts["soft product"] += product.number * product.wide * product.narrow
     ffs["register"] += census.registers
+    ffs["in rows"] += census.in_rows
     if family.cell_holds_both:
         luts["register"] += census.registers
     return Shares(luts, ffs, whole_luts, whole_ffs)
