@@ -120,7 +120,7 @@ TRIALS: Mapping[str, Trial] = {
     "gru24": Trial("GRU", 12, 24, 4, 8),
     "tri48": Trial("LSTM", 16, 48, 5, 120, layers=3),
     "slowgru": Trial("GRU", 16, 48, 4, 64, options={"clock_mhz": 50}),
-    "slow32": Trial("LSTM", 16, 32, 4, 32, options={"clock_mhz": 37.5}),
+    "slow32": Trial("LSTM", 16, 32, 4, 32, options={"clock_mhz": 50}),
     "slowrnn": Trial("RNN", 24, 64, 4, 96, options={"clock_mhz": 62.5}),
     "tiny8": Trial("GRU", 8, 16, 4, 2, options={"weights": "spram", "activation_bits": 8}),
     "tiny24": Trial("GRU", 4, 24, 2, 2, options={"weights": "spram", "activation_bits": 8}),

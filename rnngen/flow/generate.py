@@ -20,6 +20,7 @@ from rnngen.frontend import ImportOptions, Model, load
 from rnngen.frontend.identifier import check_identifier
 from rnngen.frontend.options import DEFAULT_IMPORT
 from rnngen.gateware.board_clock import clock_source
+from rnngen.gateware.uart.baud import clocks_per_bit
 from rnngen.ir.inputs import check_input
 from rnngen.ir.network import Network
 from rnngen.ir.quantised import QuantisedNetwork
@@ -306,6 +307,8 @@ def _clock_hz(options: GenerateOptions, board: Board | None) -> int:
     clock_hz = round(1e6 * options.clock_mhz)
     if board is not None:
         clock_source(board, clock_hz)
+        if board.host.kind == "uart":
+            clocks_per_bit(clock_hz, board.uart_baud)
     return clock_hz
 
 
