@@ -41,7 +41,7 @@ def resource_lines(document: Mapping[str, Any]) -> list[str]:
 def around_line(data: Mapping[str, Any]) -> str:
     """What was counted, and how sure it is."""
     what = "The board's clock, reset and serial bridge are in it" if data["board_around"] else "The core alone"
-    return f"{what}; LUTs and registers are counted to within {data['margin']:.0%}, DSP blocks and block RAMs exactly."
+    return f"{what}; LUTs and registers may be up to {data['margin']:.0%} more."
 
 
 def _rows(data: Mapping[str, Any]) -> list[tuple[str, ...]]:
