@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import sys
 import tempfile
@@ -289,7 +290,7 @@ def calibrated(family: str, samples: Sequence[Sample]) -> dict[str, Any]:
         abs(error(each.found[what], counted(each, shares)[what])) for each in samples for what in ("luts", "ffs")
     )
     against = "Yosys and nextpnr, board tops" if family in OPEN else "Yosys' netlist, cores alone"
-    return {**shares, "margin": max(GOAL, round(worst, 3)), "worst": round(worst, 4), "designs": len(samples),
+    return {**shares, "margin": max(GOAL, math.ceil(100 * worst) / 100), "worst": round(worst, 4), "designs": len(samples),
             "against": against}  # fmt: skip
 
 
