@@ -290,8 +290,9 @@ def calibrated(family: str, samples: Sequence[Sample]) -> dict[str, Any]:
         abs(error(each.found[what], counted(each, shares)[what])) for each in samples for what in ("luts", "ffs")
     )
     against = "Yosys and nextpnr, board tops" if family in OPEN else "Yosys' netlist, cores alone"
-    return {**shares, "margin": max(GOAL, math.ceil(100 * worst) / 100), "worst": round(worst, 4), "designs": len(samples),
-            "against": against}  # fmt: skip
+    margin = max(GOAL, math.ceil(100 * worst) / 100)
+    told = {"margin": margin, "worst": round(worst, 4), "designs": len(samples), "against": against}
+    return {**shares, **told}
 
 
 _BEGIN, _END = "<!-- begin: written by bench.counts -->\n", "<!-- end -->\n"
