@@ -30,7 +30,7 @@ lint: $(STAMP)
 	$(BIN)/mypy --strict rnngen
 
 test: lint
-	$(BIN)/python -m pytest -q -n $(JOBS) --durations=15
+	$(BIN)/python -m pytest -q -rs -n $(JOBS) --durations=15
 
 # The documentation site, in build/docs; a warning is an error.
 docs: $(STAMP)

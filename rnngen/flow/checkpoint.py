@@ -8,7 +8,7 @@ from rnngen.frontend import ImportOptions, Model, load
 from rnngen.frontend.options import DEFAULT_IMPORT
 from rnngen.ir.quantised import QuantisedNetwork
 from rnngen.passes.fold import fold
-from rnngen.passes.quantise import requantise
+from rnngen.passes.requantise import requantise
 
 
 def checkpoint(design: Design, model: Model, imports: ImportOptions = DEFAULT_IMPORT) -> QuantisedNetwork:

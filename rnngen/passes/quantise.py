@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -65,8 +64,8 @@ SIXTH_BITS = 17
 
 
 @dataclass(frozen=True)
-class _Widths:
-    """``kept``: formats that are there already, by the name of the layer; then none is chosen."""
+class Widths:
+    """Bits of weights and activations; ``kept``: formats that are there already, by layer; then none is chosen."""
 
     weights: int
     activations: int
@@ -110,7 +109,7 @@ class _Point:
     fraction: int
 
 
-def _point(matrix: _Matrix, widths: _Widths) -> _Point:
+def _point(matrix: _Matrix, widths: Widths) -> _Point:
     if matrix.trained is not None:
         weight_x, weight_h = trained_formats(matrix.name, matrix.x, matrix.h, matrix.trained, matrix.inputs)
         fraction = product_fraction(matrix.x, weight_x, matrix.h, weight_h, matrix.inputs, matrix.hidden)
@@ -190,7 +189,7 @@ def _too_large(matrix: _Matrix, what: str, values: FloatArray, own: Format) -> F
     )
 
 
-def _lstm(matrix: _Matrix, widths: _Widths, c_range: float, m: Format) -> QuantisedLayer:
+def _lstm(matrix: _Matrix, widths: Widths, c_range: float, m: Format) -> QuantisedLayer:
     """An LSTM's gates and state; m: format of o * tanh(c)."""
     if matrix.name in widths.kept:
         return _in_formats(matrix, widths.kept[matrix.name])
@@ -201,7 +200,7 @@ def _lstm(matrix: _Matrix, widths: _Widths, c_range: float, m: Format) -> Quanti
     return _layer(matrix, LstmFormats(product, preactivation, gate_fraction(widths.activations), c, m))
 
 
-def _gru(matrix: _Matrix, widths: _Widths, ranges: LayerRanges) -> QuantisedLayer:
+def _gru(matrix: _Matrix, widths: Widths, ranges: LayerRanges) -> QuantisedLayer:
     if matrix.name in widths.kept:
         return _in_formats(matrix, widths.kept[matrix.name])
     point = _point(matrix, widths)
@@ -214,7 +213,7 @@ def _gru(matrix: _Matrix, widths: _Widths, ranges: LayerRanges) -> QuantisedLaye
     return _layer(matrix, formats)
 
 
-def _dense(matrix: _Matrix, widths: _Widths, function: ActivationLayer | None, y_range: float) -> QuantisedLayer:
+def _dense(matrix: _Matrix, widths: Widths, function: ActivationLayer | None, y_range: float) -> QuantisedLayer:
     """A Linear layer or a plain RNN with the function behind it; y_range: of the function's result."""
     if function is not None and function.function == "hardsigmoid":
         matrix = replace(matrix, weight_x=matrix.weight_x / 6.0, bias=matrix.bias / 6.0 + 0.5)
@@ -297,7 +296,7 @@ def _check_alike(layer: ParallelLayer) -> None:
 class _Builder:
     """Collects engines and blocks, layer by layer."""
 
-    def __init__(self, widths: _Widths, x: Format, trained: Trained) -> None:
+    def __init__(self, widths: Widths, x: Format, trained: Trained) -> None:
         self.widths = widths
         self.trained = trained
         self.x = x
@@ -522,7 +521,7 @@ def quantise(
         _start_check(layer)
     ranges = prove(network) if calibration is None else measure(network, calibration)
     x = _input_format(network, activation_bits, ranges[0].x)
-    builder = _built(_Widths(weight_bits, activation_bits), x, network, ranges)
+    builder = built(Widths(weight_bits, activation_bits), x, network, ranges)
     if not builder.blocks:
         raise ModelError(f"Network '{network.name}' holds nothing to compute but a table; it needs no accelerator.")
     if network.trained:
@@ -530,83 +529,7 @@ def quantise(
     return QuantisedNetwork(network.name, tuple(builder.layers), tuple(builder.blocks), weight_bits, activation_bits)
 
 
-def requantise(network: Network, like: Network, made: QuantisedNetwork) -> QuantisedNetwork:
-    """Another checkpoint of a network in the formats, and with the masks, that were made for the first one.
-
-    Args:
-        network: The checkpoint; names of its layers may differ.
-        like: What ``made`` was quantised from.
-
-    Raises:
-        ModelError: if anything differs but the values of parameters, or one is not 0 where a mask has none.
-        FormatError: if parameters would saturate where formats of their own would not.
-    """
-    layers = _alike(network.layers, like.layers)
-    kept = {layer.name: layer.formats for layer in made.layers}
-    assert len(kept) == len(made.layers)
-    widths = _Widths(made.weight_bits, made.activation_bits, kept)
-    trained = {own.name: network.trained[theirs.name] for theirs, own in zip(network.layers, layers)
-               if theirs.name in network.trained}  # fmt: skip
-    checkpoint = replace(network, name=like.name, layers=layers, trained=trained)
-    builder = _built(widths, made.input_format, checkpoint, [_unit_ranges(layer) for layer in layers])
-    found = tuple(_as_masked(layer, own) for layer, own in zip(builder.layers, made.layers))
-    return replace(made, layers=found)
-
-
-def _alike(layers: Sequence[Any], like: Sequence[Any]) -> tuple[Any, ...]:
-    """The layers under the names of those that they are like.
-
-    Raises:
-        ModelError: if they are not.
-    """
-    kinds, wanted = ([type(layer).__name__.removesuffix("Layer") for layer in chain] for chain in (layers, like))
-    if kinds != wanted:
-        raise ModelError(
-            f"The design has the layers {', '.join(wanted)}, and the model {', '.join(kinds)}; load a model of the "
-            f"same structure."
-        )
-    found = []
-    for layer, own in zip(layers, like):
-        changed: dict[str, Any] = {"name": own.name}
-        for each in fields(own):
-            theirs, its = getattr(layer, each.name), getattr(own, each.name)
-            if isinstance(theirs, tuple):
-                changed[each.name] = _alike(theirs, its)
-            elif each.name != "name":
-                theirs, its = (value.shape if isinstance(value, np.ndarray) else value for value in (theirs, its))
-                if theirs != its:
-                    raise ModelError(
-                        f"Layer '{own.name}' of the design has {each.name} {its}, and that of the model {theirs}; load "
-                        f"a model of the same structure."
-                    )
-        found.append(replace(layer, **changed))
-    return tuple(found)
-
-
-def _unit_ranges(layer: Layer) -> LayerRanges:
-    """Of a layer whose formats are there: nobody asks for more than that there is a range."""
-    branches = layer.branches if isinstance(layer, ParallelLayer) else ()
-    return LayerRanges(1.0, 1.0, 1.0, 1.0, tuple(_unit_ranges(branch) for branch in branches))
-
-
-def _as_masked(layer: QuantisedLayer, own: QuantisedLayer) -> QuantisedLayer:
-    """With the other one's masks, which must leave out zeros alone, and the state that sequences begin with there."""
-    for what, weights, mask in (("x", layer.weight_x, own.mask_x), ("h", layer.weight_h, own.mask_h)):
-        if mask is not None and weights is not None and np.any(weights[~mask.mask]):
-            raise ModelError(
-                f"Layer '{own.name}' has weights of {what} that are not 0 where the design multiplies none: prune the "
-                f"model with the masks of the design, or generate a design of it."
-            )
-    for what in ("h_0", "state_0"):
-        if not np.array_equal(getattr(layer, what), getattr(own, what)):
-            raise ModelError(
-                f"Layer '{own.name}' begins with another state than in the design, where it cannot be loaded; generate "
-                f"a design of this model."
-            )
-    return replace(layer, mask_x=own.mask_x, mask_h=own.mask_h)
-
-
-def _built(widths: _Widths, x: Format, network: Network, ranges: Sequence[LayerRanges]) -> _Builder:
+def built(widths: Widths, x: Format, network: Network, ranges: Sequence[LayerRanges]) -> _Builder:
     """All layers of a network."""
     builder = _Builder(widths, x, network.trained)
     index = 0
