@@ -291,8 +291,10 @@ def calibrated(family: str, samples: Sequence[Sample]) -> dict[str, Any]:
     )
     against = "Yosys and nextpnr, board tops" if family in OPEN else "Yosys' netlist, cores alone"
     margin = max(GOAL, math.ceil(100 * worst) / 100)
-    told = {"margin": margin, "worst": round(worst, 4), "designs": len(samples), "against": against}
-    return {**shares, **told}
+    fewer = max(each.found["block_rams"] / each.block_rams - 1 if each.block_rams else 0.0 for each in samples)
+    blocks = max(0.0, math.ceil(100 * fewer) / 100)
+    margins = {"margin": margin, "block_margin": blocks, "worst": round(worst, 4)}
+    return {**shares, **margins, "designs": len(samples), "against": against}
 
 
 _BEGIN, _END = "<!-- begin: written by bench.counts -->\n", "<!-- end -->\n"

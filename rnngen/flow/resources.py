@@ -17,7 +17,6 @@ from rnngen.gateware.board_top import board_top_name, board_verilog
 
 NAMES = (("luts", "LUTs"), ("ffs", "registers"), ("dsps", "DSP blocks"), ("block_rams", "block RAMs"))
 """Resources, and what people call them."""
-_EXACT = ("dsps", "block_rams")
 
 
 class DoesNotFit(PlanError):
@@ -39,20 +38,24 @@ class Count:
     Attributes:
         used: By the count.  available: The board's budget.
         margin: By which LUTs and registers may be more than counted, as synthesis has shown for the family.
+        block_margin: By which block RAMs may; 0 where every count was exact.
         wrapped: Whether the board's clock, reset and serial bridge are in it.
     """
 
     used: Resources
     available: Resources
     margin: float
+    block_margin: float
     wrapped: bool
+
+    def _margin(self, name: str) -> float:
+        return {"luts": self.margin, "ffs": self.margin, "block_rams": self.block_margin}.get(name, 0.0)
 
     def share(self, name: str) -> float:
         """How much of a resource is needed, at worst, for each one that is there."""
         needed: int = getattr(self.used, name)
         have: int = getattr(self.available, name)
-        worst = needed if name in _EXACT else needed * (1 + self.margin)
-        return worst / have if have else float(needed > 0) * 2
+        return needed * (1 + self._margin(name)) / have if have else float(needed > 0) * 2
 
     @property
     def scarcest(self) -> str:
@@ -70,7 +73,8 @@ class Count:
             return ""
         name = self.scarcest
         needed, have = getattr(self.used, name), getattr(self.available, name)
-        more = "" if name in _EXACT else f" (with a margin of {self.margin:.0%})"
+        margin = self._margin(name)
+        more = f" (with a margin of {margin:.0%})" if margin else ""
         return f"{dict(NAMES)[name]} {needed:,} of {have:,}{more}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -79,6 +83,7 @@ class Count:
             "used": self.used.to_dict(),
             "available": self.available.to_dict(),
             "margin": self.margin,
+            "block_margin": self.block_margin,
             "board_around": self.wrapped,
         }
 
@@ -109,14 +114,19 @@ def count_sources(
         ToolError: if Yosys is missing or fails.
     """
     own = board.host.kind == "uart" and (document["board"] or {}).get("name") == board.name
-    top, files = document["top"], dict(sources)
-    if own:
-        top, files["board.v"] = board_top_name(document), board_verilog(document, board)
+    files, top = _with_board(sources, document, board) if own else (sources, document["top"])
     progress(f"counting LUTs and registers for {board.part} before synthesis")
     used = resources(census(elaborate(files, images, top, progress)), board.family)
-    budget = board.budget
+    budget, shares = board.budget, calibration(board.family)
     available = Resources(budget.luts, budget.ffs, budget.dsps, budget.block_rams)
-    return Count(used, available, calibration(board.family)["margin"], own)
+    return Count(used, available, shares["margin"], shares["block_margin"], own)
+
+
+def _with_board(
+    sources: Mapping[str, str], document: dict[str, Any], board: Board
+) -> tuple[Mapping[str, str], str]:
+    """A core's files with the board's top around it, and its name."""
+    return {**sources, "board.v": board_verilog(document, board)}, board_top_name(document)
 
 
 def count_resources(
@@ -145,13 +155,13 @@ def count_resources(
     return count_sources(sources, images, made.document, board, progress)
 
 
-def board_sources(design: Design, alone: bool) -> tuple[dict[str, str], dict[str, str], str]:
+def board_sources(design: Design, alone: bool) -> tuple[Mapping[str, str], dict[str, str], str]:
     """Verilog files by name, memory images by name, and the top: of a design on its board, or of the core alone."""
-    (sources, images), document = _sources(design), design.document
+    sources, images = _sources(design)
     if alone:
         return sources, images, design.top
-    board = board_of(document["board"])
-    return sources | {"board.v": board_verilog(document, board)}, images, board_top_name(document)
+    files, top = _with_board(sources, design.document, board_of(design.document["board"]))
+    return files, images, top
 
 
 def _sources(design: Design) -> tuple[dict[str, str], dict[str, str]]:

@@ -147,14 +147,15 @@ def test_each_family_is_calibrated(family: str) -> None:
     assert all(0 < abs(share) < 10 for kind in ("luts", "ffs") for share in shares[kind].values())
 
 
-def count(luts: int, ffs: int = 0, dsp: int = 0, blocks: int = 0) -> Count:
-    return Count(Resources(luts, ffs, dsp, blocks), Resources(1000, 1000, 10, 10), 0.15, True)
+def count(luts: int, ffs: int = 0, dsp: int = 0, blocks: int = 0, block_margin: float = 0.0) -> Count:
+    return Count(Resources(luts, ffs, dsp, blocks), Resources(1000, 1000, 10, 10), 0.15, block_margin, True)
 
 
 def test_a_design_fits_with_the_margin_or_not() -> None:
     assert count(869).fits
     assert not count(870).fits  # 870 * 1.15 is more than 1000
     assert count(0, 0, 10, 10).fits
+    assert not count(0, blocks=10, block_margin=0.08).fits  # 10.8 blocks at worst
     board = load_board("ulx3s-85f")
     with pytest.raises(DoesNotFit, match=r"LUTs 870 of 1,000 \(with a margin of 15%\)") as refusal:
         check_fit(count(870), board)

@@ -91,17 +91,17 @@ FAMILIES: Mapping[str, Family] = {
     "xc7": Family(
         6, _BLOCK_18K, 129, LutRam(((32, 6), (64, 3)), 8, 4, True), (25, 18), _XILINX_DSP_LEAST,
         {"RAMB18E1": 1, "RAMB36E1": 2},
-        {"DSP48E1": 1}, "AMD UG473 (memory), UG474 (logic), UG479 (DSP)", table_bits=64,
+        {"DSP48E1": 1}, "AMD UG473 (memory), UG474 (logic), UG479 (DSP)", table_bits=64, old_word=True,
     ),
     "xcu": Family(
         6, _BLOCK_18K, 129, LutRam(((32, 14), (64, 7)), 16, 8, True), (27, 18), _XILINX_DSP_LEAST,
         {"RAMB18E2": 1, "RAMB36E2": 2},
-        {"DSP48E2": 1}, "AMD UG573 (memory), UG574 (logic), UG579 (DSP)", table_bits=64,
+        {"DSP48E2": 1}, "AMD UG573 (memory), UG574 (logic), UG579 (DSP)", table_bits=64, old_word=True,
     ),
     "xcup": Family(
         6, _BLOCK_18K, 129, LutRam(((32, 14), (64, 7)), 16, 8, True), (27, 18), _XILINX_DSP_LEAST,
         {"RAMB18E2": 1, "RAMB36E2": 2},
-        {"DSP48E2": 1}, "AMD UG573 (memory), UG574 (logic), UG579 (DSP)", table_bits=64,
+        {"DSP48E2": 1}, "AMD UG573 (memory), UG574 (logic), UG579 (DSP)", table_bits=64, old_word=True,
     ),
     "cyclonev": Family(
         6, ((8192, 1), (4096, 2), (2048, 5), (1024, 10), (512, 20), (256, 40)), 0, LutRam(((32, 1),), 0, 1), (27, 27),
