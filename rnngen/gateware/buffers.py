@@ -21,6 +21,14 @@ def fit_address(m: Module, value: Value, depth: int) -> Signal:
     return address
 
 
+def times(value: Value, constant: int) -> Value:
+    """A part of an address times a constant, by shifts and sums: of a product synthesis would make a DSP block."""
+    if len(value) < 2 or constant.bit_count() < 2:  # no product to synthesis
+        return value * constant
+    parts = [value << place for place in range(constant.bit_length()) if constant >> place & 1]
+    return sum(parts[1:], start=parts[0])[: len(value * constant)]
+
+
 def write_layout(width: int, lanes: int, streams: int) -> data.StructLayout:
     """One write of up to ``lanes`` neighbouring words of a step.
 
@@ -139,7 +147,7 @@ class VectorWriter(wiring.Component):
         """Word that is written: ``word`` of the slot whose turn it is in the ring of the write's stream."""
         turn = Signal(self._rings)
         slot = turn.bit_select(self.write.stream, 1)
-        m.d.comb += base.eq((self.write.stream * self._slots + slot) * self.words)
+        m.d.comb += base.eq(times(times(self.write.stream, self._slots) + slot, self.words))
         with m.If(self.write.enable & self.write.last):
             m.d.sync += turn.eq(turn ^ (1 << self.write.stream))
         return fit_address(m, base + word, self.depth)

@@ -8,7 +8,7 @@ from amaranth.hdl import ClockSignal, Const, Instance, Module, Mux, Signal, Valu
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from rnngen.gateware.buffers import address_width, fit_address, write_layout
+from rnngen.gateware.buffers import address_width, fit_address, times, write_layout
 from rnngen.plan.layer import ceil_div
 
 
@@ -120,7 +120,7 @@ class MergeBuffer(wiring.Component):
             i_read_index=Const(0, banks),
             o_read_data=read_data,
             i_write_enable=write.enable,
-            i_write_word=fit_address(m, now * self._words + word, depth),
+            i_write_word=fit_address(m, times(now, self._words) + word, depth),
             i_write_bank=bank,
             i_write_count=write.count,
             i_write_data=write.data,
@@ -170,7 +170,7 @@ class MergeBuffer(wiring.Component):
         for k in range(1, count):
             chosen = Mux(shown == k, words[k], chosen)
         m.d.comb += self.result.data.eq(chosen)
-        return [fit_address(m, at * self._words + word, depth) for at in now], words
+        return [fit_address(m, times(at, self._words) + word, depth) for at in now], words
 
     def _result(
         self, m: Module, issue: Value, word_ends: Value, branch: Signal, step_ends: Value, sequence_ends: Value

@@ -8,7 +8,7 @@ from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from rnngen.gateware.buffers import address_width
+from rnngen.gateware.buffers import address_width, times
 from rnngen.plan.engine import EnginePlan
 
 
@@ -182,9 +182,9 @@ class Sequencer(wiring.Component):
         h_slots, previous_last = Signal(self._streams, init=in_step), Signal(self._streams, init=every)
         new_h_base = Signal.like(self.h_address)
         slot = h_slots.bit_select(self.stream, 1)
-        m.d.comb += new_h_base.eq(self.stream * (2 * stride) + Mux(slot, 0, stride) + h_first)
+        m.d.comb += new_h_base.eq(times(self.stream, 2 * stride) + Mux(slot, 0, stride) + h_first)
         peek_slot = h_slots.bit_select(self.peek_stream, 1)
-        m.d.comb += self.peek_base.eq(self.peek_stream * (2 * stride) + Mux(peek_slot, 0, stride))
+        m.d.comb += self.peek_base.eq(times(self.peek_stream, 2 * stride) + Mux(peek_slot, 0, stride))
         begins = [place.active.eq(1), place.column.eq(0), place.tile.eq(0)]
         reads_x = [
             place.x_base.eq(self.base + x_first),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, ClockSignal, Const, Instance, Mux, Signal, Value
 
-from rnngen.gateware.buffers import address_width, fit_address
+from rnngen.gateware.buffers import address_width, fit_address, times
 from rnngen.gateware.engine.circuit import EngineCircuit
 from rnngen.gateware.groups import group_ahead, group_counter
 from rnngen.gateware.registers import WORD_BITS
@@ -29,8 +29,8 @@ def read_state(circuit: EngineCircuit, tail: TailSignals, groups: list[Signal]) 
     m.d.sync += [kept.eq(state), tail.state.eq(Mux(groups[wanted - 1].first, begin, kept))]
     circuit.shown.append(state)
     peek = circuit.ports.peek
-    read_address = peeking(circuit, peek.stream * count + peek.word, read.stream * count + place)
-    write_address = written.stream * count + group_counter(m, written, count)
+    read_address = peeking(circuit, times(peek.stream, count) + peek.word, times(read.stream, count) + place)
+    write_address = times(written.stream, count) + group_counter(m, written, count)
     m.submodules.state = Instance(
         "rnn_state_memory",
         p_WIDTH=plan.elements * state_width(circuit.layer),
