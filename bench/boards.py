@@ -26,7 +26,7 @@ from rnngen.config.board_record import DRY_RUN, ROUTED, BoardRecord, write_recor
 from rnngen.emit.design import Design
 from rnngen.errors import RnngenError
 from rnngen.flow import GenerateOptions, dry_run, generate
-from rnngen.flow.boards import boards_page
+from rnngen.flow.board_page import boards_page
 from rnngen.frontend import ImportOptions
 
 PAGE = Path(__file__).parents[1] / "docs" / "boards.md"

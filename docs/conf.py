@@ -18,25 +18,15 @@ myst_enable_extensions = ["colon_fence", "attrs_inline"]
 myst_heading_anchors = 4
 nitpicky = True
 
-# Pages of the navigation that a checkout may not have yet: they leave a gap, and no warning.
-PLANNED = {
-    "install", "boards", "adding-a-board", "vendor-flows", "resources", "host", "serial-protocol", "using-the-core",
-    "control-port", "registers", "small-devices",
-}  # fmt: skip
-
 html_theme = "furo"
 html_title = "rnngen"
 html_copy_source = False
 html_show_sphinx = False
 html_show_copyright = False
 html_theme_options = {"source_directory": "docs/"}
+html_static_path = ["static"]
+html_css_files = ["tables.css"]
 templates_path: list[str] = []
-
-
-def leave_gaps(app: Sphinx, page: str, source: list[str]) -> None:
-    """Takes planned pages that are not there out of a page's navigation."""
-    missing = {name for name in PLANNED if not (HERE / f"{name}.md").is_file()}
-    source[0] = "".join(line for line in source[0].splitlines(keepends=True) if line.strip() not in missing)
 
 
 def setup(app: Sphinx) -> None:
@@ -44,4 +34,3 @@ def setup(app: Sphinx) -> None:
     from pictures import draw
 
     draw(HERE / "pictures")
-    app.connect("source-read", leave_gaps)

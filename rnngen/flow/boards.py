@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -127,75 +126,3 @@ def _of_model(model: Model, options: GenerateOptions) -> list[Fit]:
                 plans[alike] = Fit(board.name, True, "", plan.multipliers, bits, plan.interval, clock_hz)
         found.append(replace(plans[alike], board=board.name))
     return found
-
-
-_PAGE = """# Boards
-
-Written by `make boards`; edit the files in `boards/`, not this page. `rnngen boards` prints the same list, and
-`rnngen boards MODEL` says on which of them a model fits. [Adding a board](adding-a-board.md) needs no code.
-
-Status is what was really done here. *routed here*: the open tools placed and routed the network below and made a
-bitstream, and the figures are theirs; no board ran it. *project generated*: a vendor's project was written, and the
-vendor's tool has not run. *dry run*: the project's script ran to its end with stand-ins for the vendor's commands,
-which says nothing about what the tool makes of it. *not run*: the board is described, nothing more.
-
-"""
-
-
-def boards_page(listed: Sequence[Board] | None = None) -> str:
-    """docs/boards.md: what each board is, and what its record says."""
-    every = boards() if listed is None else list(listed)
-    about = [
-        {
-            "board": f"`{board.name}`",
-            "device": board.device,
-            "clock": f"{board.clock_input_hz / 1e6:g} to {board.clock_target_hz / 1e6:g} MHz",
-            "multipliers": str(board.budget.multipliers),
-            "block RAM": f"{board.budget.block_ram_bits // 1024:,} Kibit",
-            "LUTs": f"{board.budget.luts:,}",
-            "host": host(board),
-            "flows": ", ".join(board.flows),
-            "status": board.status,
-            "note": board.note,
-        }
-        for board in every
-    ]
-    done = []
-    for board in every:
-        record = board.record
-        if record is None:
-            continue
-        used = {name: _of(record.used, record.available, name) for name in ("luts", "ffs", "dsps", "block_rams")}
-        done.append(
-            {
-                "board": f"`{board.name}`",
-                "status": record.status,
-                "network": record.network,
-                "clock asked": f"{record.clock_target_hz / 1e6:g} MHz",
-                "Fmax": "" if record.fmax_hz is None else f"{record.fmax_hz / 1e6:.1f} MHz",
-                "LUTs": used["luts"],
-                "registers": used["ffs"],
-                "DSPs": used["dsps"],
-                "block RAMs": used["block_rams"],
-                "bitstream": f"{record.bitstream_bytes:,} bytes" if record.bitstream_bytes else "",
-                "tools": record.tools,
-                "Verilog": record.verilog_sha256,
-                "note": record.note,
-            }
-        )
-    return "\n".join([_PAGE + _markdown(about), "", "## What was done", "", _markdown(done), ""])
-
-
-def _of(used: Mapping[str, int], available: Mapping[str, int], name: str) -> str:
-    if name not in used:
-        return ""
-    return f"{used[name]:,}" + (f" of {available[name]:,}" if name in available else "")
-
-
-def _markdown(rows: Sequence[Mapping[str, str]]) -> str:
-    """A table; columns that are empty throughout are left out."""
-    if not rows:
-        return "Nothing yet."
-    names = [name for name in rows[0] if any(row[name] for row in rows)]
-    lines = [names, ["---"] * len(names), *([row[name] for name in names] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -14,7 +14,7 @@ from rnngen.config.board import BOARDS_VARIABLE, FAMILIES, board_of
 from rnngen.config.board_file import HOSTS, PROCESSORS, SOURCES
 from rnngen.emit.folder import read_document
 from rnngen.flow import GenerateOptions, generate
-from rnngen.flow.boards import boards_page
+from rnngen.flow.board_page import boards_page
 from rnngen.gateware.board_top import board_constraints, board_verilog
 
 DOCS = Path(__file__).parents[2] / "docs"
