@@ -9,6 +9,7 @@ from typing import Any
 
 from rnngen.cli.count import CELLS, cells
 from rnngen.cli.text import MEGA, table
+from rnngen.emit.folder import is_design
 from rnngen.flow.boards import Fit, board_dict, boards, fitting
 from rnngen.flow.generate import GenerateOptions
 from rnngen.frontend import ImportOptions
@@ -48,7 +49,8 @@ def run(
     found = fitting(arguments.model, options, say, arguments.boards)
     by_name = {board["name"]: board for board in listed}
     data = [by_name[fit.board] | {"fit": fit.to_dict()} for fit in found]
-    return {"boards": data}, _fit_lines(found, options.count)
+    alone = [_ALONE] if is_design(arguments.model) and any(_is_alone(fit) for fit in found) else []
+    return {"boards": data}, [*_fit_lines(found, options.count), *alone]
 
 
 def _lines(listed: list[dict[str, Any]]) -> list[str]:
@@ -92,7 +94,16 @@ def _fit_lines(found: Sequence[Fit], count: bool) -> list[str]:
 
 
 _COUNTED = "Counted before synthesis; it fits even with as many more LUTs and registers as the count may be off."
+_ALONE = (
+    "On boards that the design was not made for the core alone was counted, without clock, reset and serial bridge: "
+    "rnngen boards MODEL counts them."
+)
 _PLANNED = "Multipliers and memory are those of each board's plan; LUTs and registers were not counted."
+
+
+def _is_alone(fit: Fit) -> bool:
+    """Whether something fits that was counted without the board's top."""
+    return bool(fit.fits) and fit.resources is not None and not fit.resources["board_around"]
 
 
 def _not_counted(found: Sequence[Fit]) -> list[str]:
