@@ -80,15 +80,21 @@ def package_version(name: str) -> str | None:
 
 
 def console_script(script: str, package: str) -> Path:
-    """The command a Python package has put beside the interpreter.
+    """The command that a Python package has installed: beside the interpreter, or where the package itself is.
+
+    The latter are packages that an environment shares with others, and those of one user.
 
     Raises:
         ToolError: with the command that installs the package.
     """
-    path = Path(sys.executable).parent / script
-    if package_version(package) is None or not path.is_file():
-        raise ToolError(f"{script} is missing: install it with '{sys.executable} -m pip install {package}'.")
-    return path
+    beside = Path(sys.executable).parent / script
+    if package_version(package) is not None:
+        files = importlib.metadata.files(package) or []
+        installed = (Path(str(file.locate())) for file in files if file.name == script)
+        for path in (beside, *installed):
+            if path.is_file():
+                return path.resolve()
+    raise ToolError(f"{script} is missing: install it with '{sys.executable} -m pip install {package}'.")
 
 
 def _package_status(name: str, needed_for: str) -> ToolStatus:

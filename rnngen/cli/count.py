@@ -8,6 +8,7 @@ from typing import Any
 
 from rnngen.cli.text import table
 from rnngen.config import load_board
+from rnngen.emit.design import read_design
 from rnngen.flow.resources import NAMES, count_resources
 
 EXAMPLE = "rnngen count design --board ulx3s-45f"
@@ -23,10 +24,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> tuple[dict[str, Any], list[str]]:
     """Plain data, and lines for people."""
     board = None if arguments.board is None else load_board(arguments.board)
-    counted = count_resources(arguments.design, board, say)
+    design = read_design(arguments.design)
+    counted = count_resources(design, board, say)
     data = counted.to_dict() | {"fits": counted.fits}
     verdict = "It fits." if counted.fits else f"It does not fit: {counted.reason()}."
-    return data, [*table(_rows(data)), around_line(data), verdict]
+    alone = "The device and its links alone" if "device" in design.document else "The core alone"
+    return data, [*table(_rows(data)), _around_line(data, alone), verdict]
+
+
+CELLS = ("LUTs", "registers", "DSP blocks", "block RAMs")
+"""Heads of ``cells``."""
+
+
+def cells(counted: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Resources of a design in a table of several: LUTs in figures, of the others the part of the device they take."""
+    if counted is None:
+        return ("not counted", "", "", "")
+    used, have = counted["used"], counted["available"]
+    parts = [f"{used[name] / have[name]:.0%}" if have[name] else f"{used[name]:,}" for name, _ in NAMES[1:]]
+    return (f"{used['luts']:,} of {have['luts']:,}", *parts)
 
 
 def resource_lines(document: Mapping[str, Any]) -> list[str]:
@@ -38,9 +54,9 @@ def resource_lines(document: Mapping[str, Any]) -> list[str]:
     return [f"Counted before synthesis: {used}; the scarcest takes {_share(counted):.0%} of the device."]
 
 
-def around_line(data: Mapping[str, Any]) -> str:
-    """What was counted, and how sure it is."""
-    what = "The board's clock, reset and serial bridge are in it" if data["board_around"] else "The core alone"
+def _around_line(data: Mapping[str, Any], alone: str) -> str:
+    """What was counted, and how sure it is; ``alone``: what it is without the board's top."""
+    what = "The board's clock, reset and serial bridge are in it" if data["board_around"] else alone
     return f"{what}; LUTs and registers may be up to {data['margin']:.0%} more."
 
 

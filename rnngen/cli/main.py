@@ -173,7 +173,7 @@ def _report(arguments: argparse.Namespace) -> Result:
 
 
 def _boards(arguments: argparse.Namespace) -> Result:
-    return boards.run(arguments, _imports(arguments))
+    return boards.run(arguments, _imports(arguments), _doing)
 
 
 def _count(arguments: argparse.Namespace) -> Result:

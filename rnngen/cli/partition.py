@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from rnngen.cli.count import CELLS, cells
 from rnngen.cli.prune import given_banks
 from rnngen.cli.text import MEGA, table
 from rnngen.emit.system import SystemDesign
@@ -47,6 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --cut rows: devices give each other only those words of h that changed by more than D (0: exactly "
         "what all of h gives)",
     )  # fmt: skip
+    parser.add_argument(
+        "--no-count", action="store_true",
+        help="do not count LUTs and registers of devices on boards, nor see that they fit",
+    )  # fmt: skip
     parser.add_argument("--name", metavar="NAME", help="top modules are NAME_DEVICE (default: from MODEL)")
 
 
@@ -80,6 +85,7 @@ def run(arguments: argparse.Namespace, imports: ImportOptions, say: Say) -> tupl
         goal=arguments.goal,
         cut=arguments.cut,
         delta=arguments.delta,
+        count=not arguments.no_count,
     )
     design = partition(arguments.model, arguments.system, arguments.design, options, _Paced(say))
     return design.document, lines(design)
@@ -95,6 +101,7 @@ def lines(design: SystemDesign) -> list[str]:
     exact = "" if document["latency_is"] == "exact" else f", at most, as {reason}"
     return [
         *_devices(document),
+        *_resources(document),
         *_links(document),
         *_paths(document),
         f"Step interval {_time(document, 'step_interval_ticks')} (planned); what binds: {document['binds']}.",
@@ -125,6 +132,19 @@ def _devices(document: Mapping[str, Any]) -> list[str]:
                 f"{device['memory_bits']:,}" + ("" if memory is None else f" of {memory:,}"),
             )
         )
+    return table(rows)
+
+
+def _resources(document: Mapping[str, Any]) -> list[str]:
+    """What devices take of their boards, links among it, where that was counted."""
+    if not any("resources" in device for device in document["devices"]):
+        return []
+    described = {device["name"]: device for device in document["system"]["devices"]}
+    rows: list[tuple[str, ...]] = [("counted before synthesis", *CELLS)]
+    for device in document["devices"]:
+        board = described[described[device["name"]].get("on") or device["name"]].get("board")
+        if board is not None and ("resources" in device or "on" not in device):
+            rows.append((f"{device['name']}, {board}", *cells(device.get("resources"))))
     return table(rows)
 
 

@@ -28,7 +28,7 @@ class Device:
         multipliers: Of the multiplier arrays: products a cycle; where DSP blocks are counted, those of the arrays.
         dsps: DSP blocks, element-wise paths included; None: not counted.
         memory_bits: On chip; None: not counted.
-        luts: For the record: no plan counts LUTs.
+        luts: For the record: no plan counts LUTs, but what is generated for a board is counted.
         dsp: Name of its DSP block, which may give two products.  pipeline: Name of a depth; None: what the clock needs.
         board: Name of its board; None: a device by its budgets alone.
         on: Name of the device of which it is a further core, with a share of its budgets; None: a device of its own.

@@ -144,7 +144,7 @@ def _document(choice: Choice, designs: Sequence[Design]) -> dict[str, Any]:
     devices = [
         device_dict(partition, *place)
         | {"layers": [layer.name for layer in design.quantised.layers], "top": design.top}
-        | {"digest": design.document["digest"]}
+        | {key: design.document[key] for key in ("digest", "resources") if key in design.document}
         for place, design in zip(places, designs)
     ]
     digests = "".join(design.document["digest"] for design in designs)

@@ -11,7 +11,8 @@ from rnngen.flow.boards import boards, host
 _PAGE = """# Boards
 
 Written by `make boards`; edit the files in `boards/`, not this page. `rnngen boards` prints the same list, and
-`rnngen boards MODEL` says on which of them a model fits. [Adding a board](adding-a-board.md) needs no code.
+`rnngen boards MODEL` says on which of them a model fits, [counted](resources.md). [Adding a board](adding-a-board.md)
+needs no code.
 
 Status is what was really done here. *routed here*: the open tools placed and routed the network below and made a
 bitstream, and the figures are theirs; no board ran it. *project generated*: a vendor's project was written, and the

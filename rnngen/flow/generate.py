@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ from rnngen.emit.design import Design, write_design
 from rnngen.emit.folder import check_target
 from rnngen.errors import PlanError
 from rnngen.flow.arrays import read_array
-from rnngen.flow.resources import DoesNotFit, check_fit, count_sources, why_not
+from rnngen.flow.resources import FEWER, Circuits, DoesNotFit, check_fit, count_files, why_not
 from rnngen.frontend import ImportOptions, Model, load
 from rnngen.frontend.identifier import check_identifier
 from rnngen.frontend.options import DEFAULT_IMPORT
@@ -125,51 +125,112 @@ def generate(
         RnngenError: whatever is wrong with model, options, calibration input, budget or folder;
             nothing is written then.
     """
-    target = Path(folder)
-    check_target(target)
+    check_target(Path(folder))
     _check_choice(options)
-    board = _board(options)
-    clock_hz = _clock_hz(options, board)
-    pipeline = _pipeline(options, clock_hz)
-    top = check_identifier(options.name) if options.name is not None else None
-    network, quantised, description = quantised_model(model, options)
-    dsp = _dsp(options, board)
+    _target(options)
+    return generate_quantised(quantised_model(model, options), folder, options, progress)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What was worked out before in the same run: devices that are alike have one plan, and a circuit one count."""
+
+    plans: dict[object, NetworkPlan] = field(default_factory=dict)
+    circuits: Circuits = field(default_factory=Circuits)
+
+
+def generate_quantised(
+    model: QuantisedModel,
+    folder: Path | str,
+    options: GenerateOptions,
+    progress: Callable[[str], None] = lambda line: None,
+    known: Known | None = None,
+) -> Design:
+    """``generate`` of a model that was quantised before, with what else was worked out before.
+
+    Raises:
+        RnngenError: whatever is wrong with options, budget or folder; nothing is written then.
+    """
+    network, quantised, description = model
+    target, run = _target(options), known or Known()
+    board = target.board
     progress(f"planning {sum(layer.macs for layer in quantised.layers):,} products a step")
-    budget = options
-    while True:
-        plan = _plan(quantised, budget, board, dsp, pipeline)
-        if options.weights == "external":
-            widths = [layer.formats.product.weight_width for layer in quantised.layers]
-            plan = plan.with_memory(_memory_port(options), widths)
+
+    def attempt(budget: GenerateOptions, advice: str) -> Design:
+        plan = _known_plan(quantised, budget, target, run)
         _check_memory(quantised, plan, board, options)
         progress(f"writing the circuit of {plan.multipliers} multipliers")
+        return write_design(
+            Path(folder),
+            network,
+            quantised,
+            plan,
+            top=target.top or network.name,
+            clock_hz=target.clock_hz,
+            board=board_entry(board) if board else None,
+            dsp=target.dsp,
+            loadable=options.loadable or options.double_buffer or options.weights == "spram",
+            double_buffer=options.double_buffer,
+            state_access=options.state_access or network.caller_state,
+            single_port=options.weights == "spram",
+            calibration=description,
+            count=_counting(board if options.count else None, progress, run.circuits, advice),
+        )
+
+    def planned(budget: GenerateOptions) -> int:
+        return _known_plan(quantised, budget, target, run).multipliers
+
+    return _most_that_fits(attempt, planned, options, progress)
+
+
+def _most_that_fits(
+    attempt: Callable[[GenerateOptions, str], Design],
+    planned: Callable[[GenerateOptions], int],
+    options: GenerateOptions,
+    progress: Callable[[str], None],
+) -> Design:
+    """A design of the most multipliers that fit, or of those that are asked for.
+
+    What a design needs grows with its multipliers, but not in proportion, so that the next number is above what fits,
+    or is it.  Where even a line through the last two says that none fits, one multiplier is tried at once.
+
+    Args:
+        attempt: Writes a design, with advice for the case that it does not fit.
+        planned: Multipliers of the plan of a budget.
+
+    Raises:
+        DoesNotFit: if none does.
+    """
+    budget, before, tried_one = options, (0, 0.0), False
+    while True:
+        number = planned(budget)
+        asked = options.multipliers is not None
         try:
-            return write_design(
-                target,
-                network,
-                quantised,
-                plan,
-                top=top or network.name,
-                clock_hz=clock_hz,
-                board=board_entry(board) if board else None,
-                dsp=dsp,
-                loadable=options.loadable or options.double_buffer or options.weights == "spram",
-                double_buffer=options.double_buffer,
-                state_access=options.state_access or network.caller_state,
-                single_port=options.weights == "spram",
-                calibration=description,
-                count=_counting(board if options.count else None, progress),
-            )
+            return attempt(budget, FEWER if asked and number > 1 else _LARGER)
         except DoesNotFit as error:
-            fewer = int(plan.multipliers / error.share)
-            if options.multipliers is not None or fewer < 1:
+            if asked or number == 1:
                 raise
+            fewer = max(1, min(int(number / error.share), number - 1))
+            if not tried_one and before[0] and _at_one(before, (number, error.share)) > 1:
+                tried_one = True
+                attempt(replace(budget, multipliers=1), _LARGER)
+            before = number, error.share
             progress(f"{str(error).partition(';')[0]}: trying {fewer} multipliers")
-            budget = replace(budget, multipliers=min(fewer, plan.multipliers - 1))
+            budget = replace(budget, multipliers=fewer)
+
+
+_LARGER = "one multiplier is the least, so use fewer bits, a smaller network or a larger board"
+"""What helps where fewer multipliers do not."""
+
+
+def _at_one(more: tuple[int, float], fewer: tuple[int, float]) -> float:
+    """The share of a resource that one multiplier takes, on a line through those of two numbers of multipliers."""
+    slope = (more[1] - fewer[1]) / (more[0] - fewer[0])
+    return fewer[1] - slope * (fewer[0] - 1)
 
 
 def _counting(
-    board: Board | None, progress: Callable[[str], None]
+    board: Board | None, progress: Callable[[str], None], circuits: Circuits, advice: str
 ) -> Callable[[Mapping[str, bytes], dict[str, Any]], dict[str, Any] | None]:
     """What counts a design's LUTs and registers, and refuses one that its board has no room for."""
 
@@ -179,28 +240,32 @@ def _counting(
         if reason := why_not(board):
             progress(f"LUTs and registers are not counted: {reason}")
             return None
-        sources = {name: text.decode() for name, text in rtl.items() if name.endswith(".v")}
-        images = {name: text.decode() for name, text in rtl.items() if name.endswith(".hex")}
-        counted = count_sources(sources, images, document, board, progress)
-        check_fit(counted, board)
+        counted = count_files(rtl, document, board, progress, circuits)
+        check_fit(counted, board, advice)
         return counted.to_dict()
 
     return count
 
 
-def plan_for_board(quantised: QuantisedNetwork, options: GenerateOptions, board: Board) -> tuple[NetworkPlan, int]:
-    """The plan of a network on a board, and its clock in Hz.
+def plan_for_board(
+    quantised: QuantisedNetwork, options: GenerateOptions, known: Known | None = None
+) -> tuple[NetworkPlan, int]:
+    """The plan of a network on the board that is named, and its clock in Hz; nothing is counted.
 
     Raises:
         PlanError: if there is none within the board's budget.
     """
-    clock_hz = _clock_hz(options, board)
-    plan = _plan(quantised, options, board, _dsp(options, board), _pipeline(options, clock_hz))
-    _check_memory(quantised, plan, board, options)
-    return plan, clock_hz
+    target = _target(options)
+    plan = _known_plan(quantised, options, target, known or Known())
+    _check_memory(quantised, plan, target.board, options)
+    return plan, target.clock_hz
 
 
-def quantised_model(model: Model, options: GenerateOptions) -> tuple[Network, QuantisedNetwork, str]:
+QuantisedModel = tuple[Network, QuantisedNetwork, str]
+"""A model as a float network and as integers, and what it was calibrated with."""
+
+
+def quantised_model(model: Model, options: GenerateOptions) -> QuantisedModel:
     """The model as a float network and as integers, and what it was calibrated with.
 
     Raises:
@@ -213,6 +278,24 @@ def quantised_model(model: Model, options: GenerateOptions) -> tuple[Network, Qu
         _check_sparse(options, network)
         quantised = with_masks(quantised, fit_network(network, options.banks))
     return network, quantised, description
+
+
+@dataclass(frozen=True)
+class _Target:
+    """What options say of the device, and the name of the top module where they give one."""
+
+    board: Board | None
+    clock_hz: int
+    pipeline: Pipeline
+    dsp: Dsp | None
+    top: str | None
+
+
+def _target(options: GenerateOptions) -> _Target:
+    board = _board(options)
+    clock_hz = _clock_hz(options, board)
+    top = check_identifier(options.name) if options.name is not None else None
+    return _Target(board, clock_hz, _pipeline(options, clock_hz), _dsp(options, board), top)
 
 
 def _check_choice(options: GenerateOptions) -> None:
@@ -341,6 +424,21 @@ def calibration_input(options: GenerateOptions, network: Network) -> tuple[Float
         return read_array(path, network, "Calibration input"), options.calibration or path.name
     array = check_input(options.calibrate, network, "The calibration input")
     return array, options.calibration or f"array of shape {array.shape}"
+
+
+def _known_plan(
+    quantised: QuantisedNetwork, options: GenerateOptions, target: _Target, known: Known
+) -> NetworkPlan:
+    """The plan, with its port to external weights where there is one; from what is known, if it is."""
+    budget = target.board.budget if target.board else None
+    alike = (options.multipliers, budget, target.dsp, target.pipeline)
+    if alike not in known.plans:
+        plan = _plan(quantised, options, target.board, target.dsp, target.pipeline)
+        if options.weights == "external":
+            widths = [layer.formats.product.weight_width for layer in quantised.layers]
+            plan = plan.with_memory(_memory_port(options), widths)
+        known.plans[alike] = plan
+    return known.plans[alike]
 
 
 def _plan(

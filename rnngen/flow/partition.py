@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import inf
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from rnngen.config.board import board_entry, load_board
+from rnngen.config.board import Board, board_entry, load_board
 from rnngen.config.system import System
 from rnngen.config.system_file import read_system_file
 from rnngen.emit import system as emit
@@ -22,6 +22,7 @@ from rnngen.emit.folder import check_target
 from rnngen.emit.system import Choice, SystemDesign, write_system
 from rnngen.errors import PlanError
 from rnngen.flow.generate import GenerateOptions, quantised_model
+from rnngen.flow.resources import Count, DoesNotFit, count_files, why_not
 from rnngen.frontend import ImportOptions, Model
 from rnngen.frontend.identifier import check_identifier
 from rnngen.frontend.options import DEFAULT_IMPORT
@@ -67,6 +68,8 @@ class PartitionOptions:
             on the next one (``plan.partition.cuts``).
         delta: Devices that share a layer by its rows (``cut`` must be ``"rows"``) give each other only those words of h
             that changed by more than this since they were given last; with 0 nothing else changes.  None: all words.
+        count: Whether LUTs, registers, DSP blocks and block RAMs of each device on a board are counted, its links
+            among them, which takes some seconds each; one that does not fit is refused then.
         name: Of the network; a device's top module is NAME_DEVICE.
     """
 
@@ -85,6 +88,7 @@ class PartitionOptions:
     goal: str = "interval"
     cut: str = "auto"
     delta: float | None = None
+    count: bool = True
 
 
 CUTS = ("auto", "layers", CORES, *sorted(GENERATED))
@@ -256,6 +260,8 @@ def _written(
     around = {top: {f"{name}.v": device_verilog(shape, name)} for top, name, shape in zip(tops, names, shapes)}
     described = dict(zip(tops, chip_descriptions(best, shapes, device_descriptions(best, shapes))))
     chips = cores_of(best)
+    within = {core for cores in chips.values() for core in cores[1:]}  # their device's folder has them, too
+    multipliers = _multipliers(best)
 
     def write(folder: Path, part: PartPlan, device: str) -> Design:
         if progress is not None:
@@ -265,11 +271,62 @@ def _written(
         own = replace(part, device=best.whole.device(device), plan=plan)
         top = piece.network.name
         files = around[top] | (chip_files(best, shapes, tops, device, folder.parent) if device in chips else {})
-        return _write_part(folder, piece, own, parts, options, calibration, files, described[top])
+        counted = options.count and device not in within
+        board = best.whole.device(best.whole.chip(device)).board if counted else None
+        number = sum(multipliers[core] for core in chips.get(device, (device,)))
+        count = _counting(load_board(board) if board else None, device, number, progress)
+        return _write_part(folder, piece, own, parts, options, calibration, files, described[top], count)
 
     inner = tuple(inner_cuts(parts, best))
     choice = Choice(name, options.goal, best, others, inner, found.weighed_all, parts.delta)
     return write_system(target, choice, write, chips)
+
+
+def _multipliers(best: Partition) -> dict[str, int]:
+    """Of the plan of each device, or core of one, in use."""
+    pairs = ((part, number) for part in best.parts for number in range(len(part.names)))
+    return {part.names[number]: member_plan(part.plan, number).multipliers for part, number in pairs}
+
+
+_Counting = Callable[[Mapping[str, bytes], dict[str, Any]], dict[str, Any] | None]
+
+
+def _counting(board: Board | None, device: str, multipliers: int, progress: Progress | None) -> _Counting:
+    """What counts a device with all of its cores and links, and refuses one that its board has no room for."""
+
+    def say(line: str) -> None:
+        if progress is not None:
+            progress(f"device '{device}': {line}")
+
+    def count(rtl: Mapping[str, bytes], document: dict[str, Any]) -> dict[str, Any] | None:
+        if board is None:
+            return None
+        if reason := why_not(board):
+            say(f"LUTs and registers are not counted: {reason}")
+            return None
+        counted = count_files(rtl, document, board, say)
+        _check_fit(counted, board, device, multipliers)
+        return counted.to_dict()
+
+    return count
+
+
+def _check_fit(counted: Count, board: Board, device: str, multipliers: int) -> None:
+    """Refuses a device that its board has no room for.
+
+    Raises:
+        DoesNotFit: with about how many multipliers would fit.
+    """
+    if counted.fits:
+        return
+    share = counted.share(counted.scarcest)
+    fewer = int(multipliers / share)
+    advice = f"give it fewer multipliers in the system file, about {fewer}" if fewer else "give it a larger board"
+    raise DoesNotFit(
+        f"Device '{device}' of {multipliers} multipliers is too large for its board '{board.name}': "
+        f"{counted.reason()}; {advice}, or fewer bits.",
+        share,
+    )
 
 
 def _pieces(network: Network, quantised: QuantisedNetwork, best: Partition, name: str) -> list[Part]:
@@ -283,7 +340,7 @@ def _pieces(network: Network, quantised: QuantisedNetwork, best: Partition, name
 
 def _write_part(
     folder: Path, piece: Part, part: PartPlan, parts: Parts, options: PartitionOptions, calibration: str,
-    around: Mapping[str, str], device: Mapping[str, Any],
+    around: Mapping[str, str], device: Mapping[str, Any], count: _Counting,
 ) -> Design:  # fmt: skip
     return write_design(
         folder,
@@ -300,4 +357,5 @@ def _write_part(
         images=f"{piece.network.name}_",
         around=around,
         device=device,
+        count=count,
     )

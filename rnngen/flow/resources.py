@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rnngen.build.count import Resources, calibration, census, elaborate, is_calibrated, resources
+from rnngen.build.count import Census, Resources, calibration, census, elaborate, is_calibrated, resources
 from rnngen.build.tools import package_version
 from rnngen.config import Board
 from rnngen.config.board import board_of
@@ -17,6 +18,9 @@ from rnngen.gateware.board_top import board_top_name, board_verilog
 
 NAMES = (("luts", "LUTs"), ("ffs", "registers"), ("dsps", "DSP blocks"), ("block_rams", "block RAMs"))
 """Resources, and what people call them."""
+
+FEWER = "use fewer --multipliers or fewer bits"
+"""What helps a design that is too large, where it has several multipliers."""
 
 
 class DoesNotFit(PlanError):
@@ -97,29 +101,82 @@ def why_not(board: Board) -> str:
     return ""
 
 
+@dataclass(frozen=True)
+class Circuits:
+    """Circuits that were counted before in the same run, so that each is elaborated once, whatever the devices."""
+
+    known: dict[str, Census] = field(default_factory=dict)
+
+    def census(
+        self, sources: Mapping[str, str], images: Mapping[str, str], top: str, progress: Callable[[str], None]
+    ) -> Census:
+        """What a circuit consists of.
+
+        Raises:
+            ToolError: if Yosys is missing or fails.
+        """
+        key = hashlib.sha256(repr((sorted(sources.items()), sorted(images.items()), top)).encode()).hexdigest()
+        if key not in self.known:
+            self.known[key] = census(elaborate(sources, images, top, progress))
+        return self.known[key]
+
+
 def count_sources(
     sources: Mapping[str, str],
     images: Mapping[str, str],
     document: dict[str, Any],
     board: Board,
     progress: Callable[[str], None] = lambda line: None,
+    circuits: Circuits | None = None,
 ) -> Count:
-    """Counts a core on a board, with the board's clock, reset and serial bridge where it has one.
+    """Counts a core, or a device of a system with its links, on a board.
+
+    The board's clock, reset and serial bridge are in it where it is the design's own board and has such a bridge, and
+    links, if any, go over its pins.
 
     Args:
-        sources: The core's Verilog files by name.  images: Texts of the memory images that they read.
+        sources: The core's Verilog files by name, and those around it.  images: Texts of the memory images.
         document: design.json.
+        circuits: Those that were counted before.
 
     Raises:
         ToolError: if Yosys is missing or fails.
     """
-    own = board.host.kind == "uart" and (document["board"] or {}).get("name") == board.name
-    files, top = _with_board(sources, document, board) if own else (sources, document["top"])
+    own = _is_whole(document, board)
+    files, top = _with_board(sources, document, board) if own else (sources, _top(document))
     progress(f"counting LUTs and registers for {board.part} before synthesis")
-    used = resources(census(elaborate(files, images, top, progress)), board.family)
+    found = (circuits or Circuits()).census(files, images, top, progress)
+    used = resources(found, board.family)
     budget, shares = board.budget, calibration(board.family)
     available = Resources(budget.luts, budget.ffs, budget.dsps, budget.block_rams)
     return Count(used, available, shares["margin"], shares["block_margin"], own)
+
+
+def count_files(
+    rtl: Mapping[str, bytes], document: dict[str, Any], board: Board, progress: Callable[[str], None],
+    circuits: Circuits | None = None,
+) -> Count:
+    """``count_sources`` of the files of DIR/rtl by name, before they are written.
+
+    Raises:
+        ToolError: if Yosys is missing or fails.
+    """
+    sources, images = (
+        {name: text.decode() for name, text in rtl.items() if name.endswith(kind)} for kind in (".v", ".hex")
+    )
+    return count_sources(sources, images, document, board, progress, circuits)
+
+
+def _is_whole(document: Mapping[str, Any], board: Board) -> bool:
+    """Whether rnngen makes the top of a board around a design."""
+    if board.host.kind != "uart" or (document["board"] or {}).get("name") != board.name:
+        return False
+    return all(link["pins"] is not None for link in document.get("device", {"links": ()})["links"])
+
+
+def _top(document: Mapping[str, Any]) -> str:
+    """The module that holds all that is generated: the core, or the device around it and its links."""
+    return str(document["device"]["top"] if "device" in document else document["top"])
 
 
 def _with_board(
@@ -130,7 +187,8 @@ def _with_board(
 
 
 def count_resources(
-    design: Design | Path | str, board: Board | None = None, progress: Callable[[str], None] = lambda line: None
+    design: Design | Path | str, board: Board | None = None, progress: Callable[[str], None] = lambda line: None,
+    circuits: Circuits | None = None,
 ) -> Count:
     """Counts a design in a folder, for its own board or another one.
 
@@ -152,7 +210,7 @@ def count_resources(
     if reason := why_not(board):
         raise DesignError(f"'{made.folder}' cannot be counted for board '{board.name}': {reason}.")
     sources, images = _sources(made)
-    return count_sources(sources, images, made.document, board, progress)
+    return count_sources(sources, images, made.document, board, progress, circuits)
 
 
 def board_sources(design: Design, alone: bool) -> tuple[Mapping[str, str], dict[str, str], str]:
@@ -165,18 +223,23 @@ def board_sources(design: Design, alone: bool) -> tuple[Mapping[str, str], dict[
 
 
 def _sources(design: Design) -> tuple[dict[str, str], dict[str, str]]:
-    images = {path.name: path.read_text(encoding="utf-8") for path in (design.folder / "rtl").glob("*.hex")}
-    return {path.name: path.read_text(encoding="utf-8") for path in design.sources}, images
+    """All Verilog, leaves first, then what is around a device's core; and all memory images."""
+    files = [design.folder / item.path for item in design.files if item.path.startswith("rtl/")]
+    core = {path.name: path.read_text(encoding="utf-8") for path in design.sources}
+    around, images = (
+        {path.name: path.read_text(encoding="utf-8") for path in files if path.suffix == kind}
+        for kind in (".v", ".hex")
+    )
+    return core | around, images
 
 
-def check_fit(count: Count, board: Board) -> None:
-    """Refuses what a board has no room for.
+def check_fit(count: Count, board: Board, advice: str = FEWER) -> None:
+    """Refuses what a board has no room for; ``advice``: what to do.
 
     Raises:
         DoesNotFit: if LUTs, registers, DSP blocks or block RAMs are too few.
     """
     if not count.fits:
         raise DoesNotFit(
-            f"Board '{board.name}' is too small: {count.reason()}; use fewer --multipliers or fewer bits.",
-            count.share(count.scarcest),
+            f"Board '{board.name}' is too small: {count.reason()}; {advice}.", count.share(count.scarcest)
         )

@@ -78,3 +78,17 @@ def test_failed_tool_quotes_its_error(tmp_path: Path) -> None:
 def test_tool_that_cannot_start(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="yosys could not be started"):
         run_tool([tmp_path / "none"], tmp_path, tmp_path / "log", "yosys", 20, print)
+
+
+def test_a_command_is_found_where_its_package_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As of packages of one user, whose commands are not beside the interpreter.
+    about, script = tmp_path / "lib" / "elsewhere-1.0.dist-info", tmp_path / "bin" / "elsewhere"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: elsewhere\nVersion: 1.0\n")
+    (about / "RECORD").write_text("elsewhere-1.0.dist-info/METADATA,,\n../bin/elsewhere,,\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "lib"))
+    with pytest.raises(ToolError, match="pip install elsewhere"):
+        console_script("elsewhere", "elsewhere")
+    script.parent.mkdir()
+    script.write_text("#!/bin/sh\n")
+    assert console_script("elsewhere", "elsewhere") == script

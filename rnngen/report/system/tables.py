@@ -56,7 +56,26 @@ def devices(view: SystemView) -> Markup:
         element("h3", "Devices"),
         table(("device", "computes", "clock", "multipliers", "memory bits"), rows, frozenset({2, 3, 4})),
         note("Counted from the plan.", f" Not used: {unused}." if unused else None),
+        _resources(view),
     )
+
+
+_COUNTED = (("LUTs", "luts"), ("registers", "ffs"), ("DSP blocks", "dsps"), ("block RAMs", "block_rams"))
+
+
+def _resources(view: SystemView) -> Markup | None:
+    """What devices take of their boards, where that was counted."""
+    rows: list[Sequence[Content]] = []
+    for device in view.devices:
+        if lookup(device, "resources") is None:
+            continue
+        pairs = [[number(device, "resources", what, key) for what in ("used", "available")] for _, key in _COUNTED]
+        rows.append((view.title(device), *(_of(*pair) + _share(*pair) for pair in pairs)))
+    if not rows:
+        return None
+    heads = ("device", *(name for name, _ in _COUNTED))
+    counted = note("Counted from the circuit of each device, with its links, before synthesis.")
+    return join(table(heads, rows, frozenset(range(1, len(heads)))), counted)
 
 
 def loads(view: SystemView) -> Markup:
