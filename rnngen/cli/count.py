@@ -37,7 +37,7 @@ CELLS = ("LUTs", "registers", "DSP blocks", "block RAMs")
 
 
 def cells(counted: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """Resources of a design in a table of several: LUTs in figures, of the others the part of the device they take."""
+    """Resources of a design in a table of several: LUTs in figures, of the others the part they take of what a design may use."""
     if counted is None:
         return ("not counted", "", "", "")
     used, have = counted["used"], counted["available"]
@@ -51,7 +51,8 @@ def resource_lines(document: Mapping[str, Any]) -> list[str]:
     if counted is None:
         return []
     used = ", ".join(f"{counted['used'][name]:,} {words}" for name, words in NAMES)
-    return [f"Counted before synthesis: {used}; the scarcest takes {_share(counted):.0%} of the device."]
+    share, scarcest = max((_share(counted, name), words) for name, words in NAMES)
+    return [f"Counted before synthesis: {used}; {share:.0%} of the {scarcest} that a design may use here."]
 
 
 def _around_line(data: Mapping[str, Any], alone: str) -> str:
@@ -68,5 +69,5 @@ def _rows(data: Mapping[str, Any]) -> list[tuple[str, ...]]:
     return rows
 
 
-def _share(data: Mapping[str, Any]) -> float:
-    return max(float(data["used"][name]) / (data["available"][name] or 1) for name, _ in NAMES)
+def _share(data: Mapping[str, Any], name: str) -> float:
+    return float(data["used"][name]) / (data["available"][name] or 1)
