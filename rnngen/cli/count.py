@@ -37,7 +37,7 @@ CELLS = ("LUTs", "registers", "DSP blocks", "block RAMs")
 
 
 def cells(counted: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """Resources of a design in a table of several: LUTs in figures, of the others the part they take of what a design may use."""
+    """Resources of a design in a table of several: LUTs in figures, of the others the part of what a design may use."""
     if counted is None:
         return ("not counted", "", "", "")
     used, have = counted["used"], counted["available"]
