@@ -127,6 +127,21 @@ TRIALS: Mapping[str, Trial] = {
     "tiny24": Trial("GRU", 4, 24, 2, 2, options={"weights": "spram", "activation_bits": 8}),
     "tiny10": Trial("RNN", 8, 32, 4, 4, options={"weights": "spram", "activation_bits": 10}),
     "tinyrnn": Trial("RNN", 6, 16, 3, 4, options={"activation_bits": 8}),
+    "bi12": Trial("LSTM", 8, 12, 4, 8, both=True, options={"max_steps": 16}),
+    "state24": Trial("GRU", 8, 24, 4, 12, options={"state_access": True}),
+    "fold16": Trial("LSTM", 8, 16, 4, 8, layers=2, options={"fold": True}),
+    "streams16": Trial("GRU", 6, 16, 3, 12, options={"streams": 4}),
+    "sgru24": Trial("GRU", 16, 24, 4, 12, banks=4),
+    "wide12": Trial("LSTM", 4, 12, 2, 16, options={"weight_bits": 16, "activation_bits": 18}),
+    "narrow16": Trial("LSTM", 8, 16, 4, 8, options={"weight_bits": 4, "activation_bits": 8}),
+    "tinystate": Trial("RNN", 4, 12, 2, 2, options={"state_access": True, "activation_bits": 8}),
+    "tinystreams": Trial("RNN", 4, 12, 2, 2, options={"streams": 3, "activation_bits": 8}),
+    "tinyload": Trial("RNN", 4, 16, 2, 2, options={"loadable": True, "activation_bits": 8}),
+    "tinygru": Trial("GRU", 3, 8, 2, 1, options={"activation_bits": 8}),
+    "tinylstm": Trial("LSTM", 3, 8, 2, 1, options={"activation_bits": 8}),
+    "tinysparse": Trial("RNN", 8, 16, 3, 4, banks=2, options={"activation_bits": 8}),
+    "tinytwo": Trial("RNN", 4, 12, 2, 3, layers=2, options={"activation_bits": 8, "fold": True}),
+    "tiny16": Trial("RNN", 4, 16, 2, 2),
 }
 
 _ECP5 = [name for name in TRIALS if not name.startswith("tiny")]

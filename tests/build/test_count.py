@@ -110,12 +110,30 @@ def test_what_is_not_known_is_not_guessed() -> None:
         ("ice40", memory(64, 16, old_word=True), 4, 0),
         ("ice40", memory(8, 8), 0, 0),
         ("ice40", memory(8, 2043), 4, 0),
+        ("cyclonev", memory(128, 1152), 20, 0),  # 4 x 5 blocks of 256 x 40 are filled better than 7 x 3 of 512 x 20
+        ("cyclonev", memory(36, 1024, writes=0), 4, 0),
+        ("cyclonev", memory(128, 40), 4, 0),
+        ("max10", memory(308, 80, writes=0), 10, 0),
+        ("max10", memory(192, 768), 18, 0),
+        ("max10", memory(16, 24), 1, 0),
+        ("max10", memory(16, 24, writes=2), 0, 0),  # no block has two ports that write
+        ("max10", memory(16, 16, reads=7), 0, 0),  # seven copies, filled to less than 2 %
+        ("max10", memory(16, 8), 0, 0),  # 128 of 8,192 bits
+        ("max10", memory(383, 9, writes=0), 11, 0),
     ],
 )
 def test_memories_go_where_yosys_put_them(family: str, kept: Memory, blocks: int, cells: int) -> None:
     place = placed(kept, FAMILIES[family])
     assert place.blocks == blocks
     assert place.ram_luts == 6 * cells  # each with its share of the cells that write it
+
+
+def test_ram_of_logic_cells_that_cannot_hold_contents() -> None:
+    """Yosys' log of a Cyclone V: MISTRAL_MLAB has no contents at the beginning."""
+    plain = placed(memory(23, 10), FAMILIES["cyclonev"])
+    assert (plain.blocks, plain.ram_luts, plain.registers) == (0, 23, 23)
+    loaded = placed(memory(23, 10, initialised=True), FAMILIES["cyclonev"])
+    assert (loaded.blocks, loaded.ram_luts, loaded.registers) == (0, 0, 253)
 
 
 def test_a_constant_takes_nothing() -> None:

@@ -41,6 +41,7 @@ class Memory:
         old_word: Whether a word that is read while it is written must be the old one.
         distinct: Bits of a word of a table that are neither constant nor equal to another one.
         chained: Bits of registers that only hand a table's words on.
+        initialised: Whether it is known to hold something from the beginning; large ones are not looked at.
     """
 
     number: int
@@ -53,6 +54,7 @@ class Memory:
     old_word: bool
     distinct: int = 0
     chained: int = 0
+    initialised: bool = False
 
     @property
     def read_only(self) -> bool:
@@ -158,6 +160,7 @@ def _memory(cell: Mapping[str, Any], parameters: _Parameters, number: int, nets:
         number, width, words, parameters["RD_PORTS"], parameters["WR_PORTS"], parameters["RD_CLK_ENABLE"] != 0,
         nets.behind(data), not parameters["RD_COLLISION_X_MASK"] and not parameters["RD_TRANSPARENCY_MASK"],
         _distinct(cell["parameters"]["INIT"], width) if is_table else width, nets.chained(data) if is_table else 0,
+        any(bit in "01" for bit in cell["parameters"]["INIT"]),
     )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ class Family:
         block_shapes: (words, bits) of a block RAM with one port that writes and one that reads.
         block_cost: Of a block, when a memory's place is chosen.
         lut_ram: None: there is none.
-        block_part: Instead of costs: the part of a block that a memory has to fill to get one.  0: costs decide.
+        least_percent: Instead of costs: how much of its blocks a memory has to fill to get them.  0: costs decide.
         dsp: Bits of the operands of a DSP block: wide, narrow.
         dsp_least: Narrowest operand and result that get a DSP block; products below are logic.
         block_cells: Yosys' names of the block RAM, with how many of ``block_shapes`` one is.  dsp_cells: Likewise.
@@ -53,7 +53,7 @@ class Family:
     block_cells: Mapping[str, int]
     dsp_cells: Mapping[str, int]
     source: str
-    block_part: float = 0.0
+    least_percent: int = 0
     table_bits: float = 16.0
     widest_register: int = 0
     old_word: bool = False
@@ -107,11 +107,11 @@ FAMILIES: Mapping[str, Family] = {
         6, ((8192, 1), (4096, 2), (2048, 5), (1024, 10), (512, 20), (256, 40)), 0, LutRam(((32, 1),), 0, 1), (27, 27),
         (4, 4),
         {"MISTRAL_M10K": 1}, {"MISTRAL_MUL27X27": 1, "MISTRAL_MUL18X18": 1, "MISTRAL_MUL9X9": 1},
-        "Intel CV-5V2 (memory, DSP)", 0.05,
+        "Intel CV-5V2 (memory, DSP)", 5,
     ),
     "max10": Family(
         4, _shapes(8192, (1, 2, 4, 8, 16, 32), (9, 18, 36)), 0, None, (18, 18), (4, 4),
-        {"$__M9K_ALTSYNCRAM_SINGLEPORT_FULL": 1}, {"fiftyfivenm_mac_mult": 1}, "Intel M10-MEMORY, M10-DSP", 0.02,
+        {"$__M9K_ALTSYNCRAM_SINGLEPORT_FULL": 1}, {"fiftyfivenm_mac_mult": 1}, "Intel M10-MEMORY, M10-DSP", 2,
     ),
 }  # fmt: skip
 """By ``rnngen.config.board_data.FAMILIES``.  Costs are Yosys' own, so that the count says what Yosys will do."""

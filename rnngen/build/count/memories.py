@@ -39,24 +39,38 @@ def placed(memory: Memory, family: Family) -> Placed:
     """The cheapest place of one memory, as Yosys chooses it (``memory_libmap``, ``memory_bram``)."""
     if memory.read_only and memory.words == 1:
         return Placed()  # a constant
+    if family.least_percent:
+        return _by_filling(memory, family)
     choices = [_logic(memory, family)]
     if family.lut_ram is not None and not memory.read_only:
         choices.append(_lut_ram(memory, family))
     if memory.clocked:
         choices.append(_blocks(memory, family))
-    if family.block_part:
-        return _by_part(memory, family, [place for _, place in choices])
     return min(choices, key=lambda choice: choice[0])[1]
 
 
-def _by_part(memory: Memory, family: Family, places: list[Placed]) -> Placed:
-    """Block RAM if enough of it is filled; else RAM of logic cells; else logic."""
-    for place in places:
-        if place.blocks:
-            size = max(words * width for words, width in family.block_shapes)
-            if memory.width * memory.words * memory.reads >= family.block_part * place.blocks * size:
-                return place
-    return next((place for place in places if place.ram_luts), places[0])
+def _by_filling(memory: Memory, family: Family) -> Placed:
+    """As Yosys' ``memory_bram`` chooses: block RAM if enough of it is filled; else RAM of logic cells; else logic.
+
+    All of a memory is made of one shape, with a copy for each port that reads: the one that is filled best, in whole
+    percent; then that of the fewest blocks.  A further port that writes finds none in any of them.
+    """
+    if memory.writes <= 1 and memory.clocked:
+        percent, fewest = max(_filled(memory, shape) for shape in family.block_shapes)
+        if percent >= family.least_percent:
+            return Placed(blocks=-fewest)
+    if memory.writes == 1 and not memory.initialised:
+        shapes = family.lut_ram.shapes if family.lut_ram is not None else ()
+        if any(_filled(memory, shape)[0] >= family.least_percent for shape in shapes):
+            return _lut_ram(memory, family)[1]
+    return _logic(memory, family)[1]
+
+
+def _filled(memory: Memory, shape: tuple[int, int]) -> tuple[int, int]:
+    """How much of blocks of a shape is filled, in percent, and minus their number."""
+    words, width = shape
+    blocks = ceil_div(memory.words, words) * ceil_div(memory.width, width) * memory.reads
+    return 100 * memory.width * memory.words // (blocks * words * width), -blocks
 
 
 def _logic(memory: Memory, family: Family) -> tuple[float, Placed]:
