@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rnngen.build.count import Resources, calibration, census, elaborate, is_calibrated, resources
+from rnngen.build.count import FAMILIES, Resources, calibration, census, elaborate, is_calibrated, resources
 from rnngen.build.tools import package_version
 from rnngen.config import Board
 from rnngen.config.board import board_of
@@ -116,7 +116,7 @@ def count_sources(
     own = board.host.kind == "uart" and (document["board"] or {}).get("name") == board.name
     files, top = _with_board(sources, document, board) if own else (sources, document["top"])
     progress(f"counting LUTs and registers for {board.part} before synthesis")
-    used = resources(census(elaborate(files, images, top, progress)), board.family)
+    used = resources(census(elaborate(files, images, top, progress, FAMILIES[board.family].dissolves)), board.family)
     budget, shares = board.budget, calibration(board.family)
     available = Resources(budget.luts, budget.ffs, budget.dsps, budget.block_rams)
     return Count(used, available, shares["margin"], shares["block_margin"], own)

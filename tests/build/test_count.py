@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from rnngen.build.count import FAMILIES, Resources, calibration, census, elaborate, is_calibrated
+from rnngen.build.count.absorbed import Absorbed
 from rnngen.build.count.census import Census, Memory, Product
 from rnngen.build.count.memories import placed
 from rnngen.build.count.resources import blocks_of, dsps
@@ -54,10 +55,53 @@ def test_a_circuit_worked_by_hand() -> None:
     assert (ram.width, ram.words, ram.reads, ram.writes, ram.clocked) == (36, 512, 1, 1, True)
     assert ram.old_word  # a word that is read while it is written is the old one
     (product,) = found.products
-    assert (product.wide, product.narrow, product.behind, product.fed) == (18, 18, 36, 0)
+    assert (product.wide, product.narrow, product.behind) == (18, 18, 36)
+    assert found.absorbed == Absorbed(0, 36, 0, 0, 0)
     assert dsps(found, FAMILIES["ecp5"]) == 1
     assert blocks_of(found, FAMILIES["ecp5"]) == 1
     assert blocks_of(found, FAMILIES["ice40"]) == 5  # 512 x 36 bits in blocks of 256 x 16 or 512 x 8
+
+
+BESIDE = """
+module top(input clk, input enable, input signed [7:0] a, input signed [8:0] b, input signed [16:0] c,
+           input [4:0] d, output reg signed [16:0] plain, output reg signed [17:0] sum, output [4:0] late,
+           output [7:0] shown);
+    reg signed [7:0] a1, a2, a3;
+    reg signed [8:0] b1;
+    reg signed [16:0] first, second;
+    reg [4:0] d1, d2, d3, d4;
+    always @(posedge clk) begin
+        a1 <= a; a2 <= a1; a3 <= a2;
+        b1 <= b;
+        first <= a3 * b1; plain <= first;
+        second <= a3 * b; sum <= second + c;
+        if (enable) begin d1 <= d; d2 <= d1; d3 <= d2; d4 <= d3; end
+    end
+    assign late = d4;
+    assign shown = a1;
+endmodule
+"""
+
+
+def test_what_goes_into_dsp_blocks_and_shift_registers() -> None:
+    """Two registers before an operand (a3, a2; b1), the products and what holds them or their sum; a1 is an output."""
+    found = census(elaborate({"top.v": BESIDE}, {}, "top"))
+    before, behind = 8 + 8 + 9, 17 + 17 + 17 + 18
+    assert found.absorbed == Absorbed(before, behind, sums=18, in_rows=4 * 5, rows=5)
+    assert found.registers == 8 * 3 + 9 + 17 * 3 + 18 + 4 * 5
+
+
+def test_a_register_that_something_else_reads_stays() -> None:
+    shared = BESIDE.replace("assign shown = a1;", "assign shown = a3;")
+    found = census(elaborate({"top.v": shared}, {}, "top")).absorbed
+    assert (found.before, found.in_rows, found.rows) == (9, 3 * 8 + 4 * 5, 8 + 5)  # a1 to a3 are a row now
+
+
+def test_halves_of_a_dsp_block() -> None:
+    """nextpnr's report of a Gowin design: 5 products of 7 x 4 bits and 11 wider ones took 14 blocks."""
+    found = Census(0, {}, (), (Product(5, 7, 4, 0, 0), Product(11, 18, 9, 0, 0)), {})
+    assert dsps(found, FAMILIES["gowin"]) == 14
+    assert dsps(found, FAMILIES["ecp5"]) == 16
 
 
 TABLE = """

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rnngen.build.count.absorbed import NOTHING, Absorbed, absorbed
 from rnngen.build.count.nets import Nets
 from rnngen.errors import ToolError
 
@@ -66,8 +67,7 @@ class Memory:
 class Product:
     """A multiplication of ``wide`` by ``narrow`` bits, or ``number`` that are alike.
 
-    ``before`` and ``behind``: bits of registers right beside it, the former only where they copy other registers;
-    ``fed``: of those before it, whatever they hold.
+    ``before`` and ``behind``: bits of registers right beside it, the former only where they copy other registers.
     """
 
     number: int
@@ -75,7 +75,6 @@ class Product:
     narrow: int
     before: int
     behind: int
-    fed: int = 0
 
 
 @dataclass(frozen=True)
@@ -83,10 +82,11 @@ class Census:
     """A circuit by what it consists of.
 
     Attributes:
-        registers: Bits, but for those that memories read into.  in_rows: Those between two others.
+        registers: Bits that anything reads, but for those that memories read into.
         logic: By ``KINDS``.
         memories, products: All of them.
         blocks: The device's own blocks that the circuit names, by type.
+        absorbed: What of it goes into DSP blocks and shift registers, where the family has such.
     """
 
     registers: int
@@ -94,7 +94,7 @@ class Census:
     memories: tuple[Memory, ...]
     products: tuple[Product, ...]
     blocks: Mapping[str, int]
-    in_rows: int = 0
+    absorbed: Absorbed = NOTHING
 
 
 def census(netlist: Mapping[str, Any]) -> Census:
@@ -104,11 +104,11 @@ def census(netlist: Mapping[str, Any]) -> Census:
         ToolError: if it has a cell that is not known here: what it costs must not be guessed.
     """
     modules = {name: module for name, module in netlist["modules"].items() if not _is_block(module)}
-    registers, in_rows, blocks, memories, products = 0, 0, Counter[str](), list[Memory](), list[Product]()
+    registers, taken, blocks, memories, products = 0, NOTHING, Counter[str](), list[Memory](), list[Product]()
     logic: dict[str, float] = {}
     for name, number in _instances(modules).items():
         nets = Nets(modules[name])
-        in_rows += number * nets.rows()
+        taken += absorbed(nets, modules[name]) * number
         for cell in modules[name]["cells"].values():
             kind, parameters = cell["type"], _Parameters(cell)
             if kind in modules or kind in _FREE:
@@ -116,7 +116,7 @@ def census(netlist: Mapping[str, Any]) -> Census:
             if not kind.startswith("$"):
                 blocks[kind] += number
             elif kind in _REGISTERS:
-                registers += number * parameters["WIDTH"]
+                registers += number * nets.used(cell["connections"]["Q"])
             elif kind == "$mem_v2":
                 memories.append(_memory(cell, parameters, number, nets))
             elif kind == "$mul":
@@ -124,7 +124,7 @@ def census(netlist: Mapping[str, Any]) -> Census:
             else:
                 for what, bits in _logic(kind, cell, parameters):
                     logic[what] = logic.get(what, 0) + number * bits
-    return Census(registers, logic, tuple(memories), tuple(products), dict(blocks), in_rows)
+    return Census(registers, logic, tuple(memories), tuple(products), dict(blocks), taken)
 
 
 def _is_block(module: Mapping[str, Any]) -> bool:
@@ -177,7 +177,7 @@ def _product(cell: Mapping[str, Any], parameters: _Parameters, number: int, nets
     pins = cell["connections"]
     behind = nets.behind(pins["Y"])
     before = nets.before([*pins["A"], *pins["B"]]) if behind else 0
-    return Product(number, wide, narrow, before, behind, nets.fed(pins["A"]) + nets.fed(pins["B"]))
+    return Product(number, wide, narrow, before, behind)
 
 
 def _variable(cell: Mapping[str, Any], port: str) -> list[bool]:

@@ -35,12 +35,14 @@ class Family:
         least_percent: Instead of costs: how much of its blocks a memory has to fill to get them.  0: costs decide.
         dsp: Bits of the operands of a DSP block: wide, narrow.
         dsp_least: Narrowest operand and result that get a DSP block; products below are logic.
+        dsp_half: Bits of operands of which two products share a DSP block; 0: none do.
         block_cells: Yosys' names of the block RAM, with how many of ``block_shapes`` one is.  dsp_cells: Likewise.
         source: Where this is written.
         table_bits: Bits of a table in logic that cost as much as a bit of registers, when a memory's place is chosen.
         widest_register: Bits of the register behind a port of a block RAM, where rnngen puts registers into hard blocks
             (``rnngen.build.hard_registers``); else 0.
         cell_holds_both: Whether what is counted as LUTs are cells of a LUT and a register, either perhaps unused.
+        dissolves: Whether modules that say keep_hierarchy are synthesised as a part of what they are in.
         old_word: Whether a block gives the old word where it is read and written at once.
     """
 
@@ -57,6 +59,8 @@ class Family:
     table_bits: float = 16.0
     widest_register: int = 0
     old_word: bool = False
+    dissolves: bool = True
+    dsp_half: int = 0
     cell_holds_both: bool = False
 
     @property
@@ -78,15 +82,17 @@ FAMILIES: Mapping[str, Family] = {
     "ecp5": Family(
         4, _BLOCK_18K, 128, LutRam(((16, 4),), 4, 6), (18, 18), (2, 0), {"DP16KD": 1}, {"MULT18X18D": 1},
         "Lattice FPGA-TN-02204 (memory), FPGA-TN-02205 (sysDSP)", widest_register=18,
+        dissolves=False,
     ),
     "gowin": Family(
         4, _BLOCK_18K, 128, LutRam(((16, 4),), 4, 4, True), (18, 18), (2, 4),
         {"SP": 1, "DPB": 1, "SDPB": 1, "pROM": 1, "SPX9": 1, "DPX9B": 1, "SDPX9B": 1, "pROMX9": 1},
-        {"MULT18X18": 1, "MULT9X9": 1}, "Gowin UG285 (memory), UG287 (DSP)",
+        {"MULT18X18": 1, "MULT9X9": 1}, "Gowin UG285 (memory), UG287 (DSP)", dsp_half=9,
     ),
     "ice40": Family(
         4, _shapes(4096, (2, 4, 8, 16)), 64, None, (16, 16), (2, 11), {"SB_RAM40_4K": 1}, {"SB_MAC16": 1},
         "Lattice iCE40 UltraPlus family data sheet FPGA-DS-02008", cell_holds_both=True,
+        dissolves=False,
     ),
     "xc7": Family(
         6, _BLOCK_18K, 129, LutRam(((32, 6), (64, 3)), 8, 4, True), (25, 18), _XILINX_DSP_LEAST,
