@@ -134,7 +134,6 @@ TRIALS: Mapping[str, Trial] = {
     "bi12": Trial("LSTM", 8, 12, 4, 8, both=True, options={"max_steps": 16}),
     "state24": Trial("GRU", 8, 24, 4, 12, options={"state_access": True}),
     "fold16": Trial("LSTM", 8, 16, 4, 8, layers=2, options={"fold": True}),
-    "streams16": Trial("GRU", 6, 16, 3, 12, options={"streams": 4}),
     "sgru24": Trial("GRU", 16, 24, 4, 12, banks=4),
     "wide12": Trial("LSTM", 4, 12, 2, 16, options={"weight_bits": 16, "activation_bits": 18}),
     "narrow16": Trial("LSTM", 8, 16, 4, 8, options={"weight_bits": 4, "activation_bits": 8}),
@@ -148,13 +147,13 @@ TRIALS: Mapping[str, Trial] = {
 }
 
 _SMALL = ("rnn32", "lstm16", "gru24", "narrow16", "bi12", "state24", "fold16", "wide12")
-_CORES = (*_SMALL, "streams16", "gru64", "sparse32", "double16")
+_CORES = (*_SMALL, "gru64", "sparse32", "double16", "slow32")
 OF_FAMILY: Mapping[str, Sequence[str]] = {
     "ecp5": _LARGE,
     "gowin": (*_SMALL, "sgru24", "gru8bit"),
     "ice40": [name for name in TRIALS if name.startswith("tiny")],
     "xc7": (*_CORES, "sgru24", "slow64"), "xcu": _CORES, "xcup": _CORES,
-    "cyclonev": _CORES, "max10": (*_CORES, "slow64"),
+    "cyclonev": (*_CORES, "sgru24"), "max10": (*_CORES, "sgru24", "slow64"),
 }
 """Which of them are built for a family: what its board has room for."""
 
@@ -220,13 +219,13 @@ def sample(name: str, family: str, cached: bool) -> Sample | None:
 PRIOR_LUTS: Mapping[int, Mapping[str, float]] = {
     4: {
         "carry": 1.0, "carry chains": 1.0, "compressed": 2.0, "equality": 1.0, "select": 0.5, "gated": 0.5,
-        "parallel select": 0.5, "and or": 0.4, "xor": 0.5, "reduction": 0.8, "shift": 0.7, "table": 0.9,
-        "deep table": 0.1, "memory select": 0.6, "soft product": 1.2,
+        "parallel select": 0.5, "and or": 0.4, "xor": 0.5, "reduction": 0.8, "shift": 0.7, "table": 0.4,
+        "large table": 0.1, "memory select": 0.6, "soft product": 1.2,
     },
     6: {
         "carry": 0.9, "carry chains": 0.5, "compressed": 1.0, "equality": 0.6, "select": 0.4, "gated": 0.4,
-        "parallel select": 0.35, "and or": 0.3, "xor": 0.4, "reduction": 0.5, "shift": 0.5, "table": 0.8,
-        "deep table": 0.05, "memory select": 0.4, "soft product": 1.0,
+        "parallel select": 0.35, "and or": 0.3, "xor": 0.4, "reduction": 0.5, "shift": 0.5, "table": 0.2,
+        "large table": 0.05, "memory select": 0.4, "soft product": 1.0,
     },
 }  # fmt: skip
 PRIOR_AMD_LUTS: Mapping[str, float] = {**PRIOR_LUTS[6], "sums behind DSP blocks": -0.9, "rows": 1.0}

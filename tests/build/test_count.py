@@ -123,9 +123,10 @@ def test_bits_of_a_table_that_are_alike_are_counted_once() -> None:
     (table,) = found.memories
     assert (table.width, table.distinct, table.chained) == (8, 2, 8)
     place = placed(table, FAMILIES["ecp5"])
-    assert (place.table_bits, place.registers, place.copies) == (8, 2, 6)
+    assert (place.choices, place.table_bits, place.registers, place.copies) == (1 + 3, 0, 2, 6)  # address bit 1; an XOR
     unknown = census(elaborate({"top.v": TABLE}, {"table.hex": ""}, "top")).memories[0]
-    assert unknown.distinct == 8
+    assert (unknown.distinct, unknown.choices) == (8, None)
+    assert placed(unknown, FAMILIES["ecp5"]).table_bits == 8 * 4
 
 
 def test_what_is_not_known_is_not_guessed() -> None:
@@ -182,7 +183,7 @@ def test_ram_of_logic_cells_that_cannot_hold_contents() -> None:
 
 def test_a_constant_takes_nothing() -> None:
     place = placed(memory(128, 1, writes=0), FAMILIES["ecp5"])
-    assert (place.blocks, place.ram_luts, place.table_bits, place.registers) == (0, 0, 0, 0)
+    assert (place.blocks, place.ram_luts, place.choices, place.registers) == (0, 0, 0, 0)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ class Memory:
         old_word: Whether a word that is read while it is written must be the old one.
         distinct: Bits of a word of a table that are neither constant nor equal to another one.
         chained: Bits of registers that only hand a table's words on.
+        choices: Two-way choices that a table takes in logic; None: nothing is known of what it holds.
         initialised: Whether it is known to hold something from the beginning; large ones are not looked at.
     """
 
@@ -56,6 +57,7 @@ class Memory:
     distinct: int = 0
     chained: int = 0
     initialised: bool = False
+    choices: int | None = None
 
     @property
     def read_only(self) -> bool:
@@ -155,21 +157,31 @@ class _Parameters:
 
 def _memory(cell: Mapping[str, Any], parameters: _Parameters, number: int, nets: Nets) -> Memory:
     width, words, data = parameters["WIDTH"], parameters["SIZE"], cell["connections"]["RD_DATA"]
+    contents: str = cell["parameters"]["INIT"]
     is_table = not parameters["WR_PORTS"]
+    columns = _columns(contents, width) if is_table and "x" not in contents else None
     return Memory(
         number, width, words, parameters["RD_PORTS"], parameters["WR_PORTS"], parameters["RD_CLK_ENABLE"] != 0,
         nets.behind(data), not parameters["RD_COLLISION_X_MASK"] and not parameters["RD_TRANSPARENCY_MASK"],
-        _distinct(cell["parameters"]["INIT"], width) if is_table else width, nets.chained(data) if is_table else 0,
-        any(bit in "01" for bit in cell["parameters"]["INIT"]),
+        width if columns is None else len(columns), nets.chained(data) if is_table else 0,
+        any(bit in "01" for bit in contents), None if columns is None else sum(map(_nodes, columns)),
     )  # fmt: skip
 
 
-def _distinct(contents: str, width: int) -> int:
-    """Bits of a word that are no constant and no copy of another bit, where the contents are known."""
-    if "x" in contents:
-        return width
-    columns = {contents[place::width] for place in range(width)}
-    return sum(len(set(column)) > 1 for column in columns)
+def _columns(contents: str, width: int) -> set[str]:
+    """Each bit of a table over all its words, but for constants and copies; the highest word is the first one."""
+    return {column for column in (contents[place::width] for place in range(width)) if len(set(column)) > 1}
+
+
+def _nodes(column: str) -> int:
+    """Two-way choices that a bit of a table takes, address bit for address bit, where equal parts are one."""
+    found, size = 0, 1
+    whole = column.rjust(1 << (len(column) - 1).bit_length(), column[0])
+    while size < len(whole):
+        size *= 2
+        parts = {whole[begin : begin + size] for begin in range(0, len(whole), size)}
+        found += sum(part[: size // 2] != part[size // 2 :] for part in parts)
+    return found
 
 
 def _product(cell: Mapping[str, Any], parameters: _Parameters, number: int, nets: Nets) -> Product:

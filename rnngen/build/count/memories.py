@@ -20,7 +20,7 @@ class Placed:
         blocks: Block RAMs.
         taken_in: Bits of registers behind it that go into them.
         ram_luts: LUTs that are RAM.
-        table_bits: Of a table in logic.
+        choices: Two-way choices of a table in logic.  table_bits: Of one of which nothing is known.
         select: Bits of the multiplexers behind memories deeper than a cell or a block.
         registers: Bits that it is read into, or that hold it.
         copies: Bits of registers behind a table that hold the same as others, or a constant.
@@ -29,6 +29,7 @@ class Placed:
     blocks: int = 0
     taken_in: int = 0
     ram_luts: float = 0.0
+    choices: int = 0
     table_bits: int = 0
     select: int = 0
     registers: int = 0
@@ -79,7 +80,9 @@ def _logic(memory: Memory, family: Family) -> tuple[float, Placed]:
         used = memory.distinct * memory.reads
         copies = memory.chained * (1 - memory.distinct / memory.width)
         registers = used if memory.clocked else 0
-        return bits / family.table_bits, Placed(table_bits=used * memory.words, registers=registers, copies=copies)
+        known, unknown = (memory.choices, 0) if memory.choices is not None else (0, used * memory.words)
+        place = Placed(choices=known * memory.reads, table_bits=unknown, registers=registers, copies=copies)
+        return bits / family.table_bits, place
     kept = memory.width * memory.reads if memory.clocked else 0
     return float(bits), Placed(select=bits * memory.reads, registers=bits + kept)
 

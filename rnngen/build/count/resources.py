@@ -89,10 +89,8 @@ def shares_of(census: Census, family: Family) -> Shares:
     for memory in census.memories:
         place: Placed = placed(memory, family)
         whole_luts += memory.number * place.ram_luts
-        if memory.words <= 2**family.lut_inputs:
-            luts["table"] += memory.number * place.table_bits / memory.words
-        else:
-            luts["deep table"] += memory.number * place.table_bits
+        luts["table"] += memory.number * place.choices
+        luts["large table"] += memory.number * place.table_bits
         luts["memory select"] += memory.number * place.select
         ffs["memory"] += memory.number * place.registers
         whole_ffs -= memory.number * (place.taken_in + place.copies)
