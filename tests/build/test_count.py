@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from rnngen.build.count import FAMILIES, Resources, calibration, census, elaborate, is_calibrated
-from rnngen.build.count.absorbed import Absorbed
+from rnngen.build.count.absorbed import NOTHING, Absorbed
 from rnngen.build.count.census import Census, Memory, Product
 from rnngen.build.count.memories import placed
 from rnngen.build.count.resources import blocks_of, dsps
@@ -56,7 +56,7 @@ def test_a_circuit_worked_by_hand() -> None:
     assert ram.old_word  # a word that is read while it is written is the old one
     (product,) = found.products
     assert (product.wide, product.narrow, product.behind) == (18, 18, 36)
-    assert found.absorbed == Absorbed(0, 36, 0, 0, 0)
+    assert found.absorbed == dataclasses.replace(NOTHING, behind=36)
     assert dsps(found, FAMILIES["ecp5"]) == 1
     assert blocks_of(found, FAMILIES["ecp5"]) == 1
     assert blocks_of(found, FAMILIES["ice40"]) == 5  # 512 x 36 bits in blocks of 256 x 16 or 512 x 8
@@ -87,14 +87,14 @@ def test_what_goes_into_dsp_blocks_and_shift_registers() -> None:
     """Two registers before an operand (a3, a2; b1), the products and what holds them or their sum; a1 is an output."""
     found = census(elaborate({"top.v": BESIDE}, {}, "top"))
     before, behind = 8 + 8 + 9, 17 + 17 + 17 + 18
-    assert found.absorbed == Absorbed(before, behind, sums=18, in_rows=4 * 5, rows=5)
+    assert found.absorbed == Absorbed(before, behind, 18, 1, 0, 4 * 5, 5, 4 * 5, 5)
     assert found.registers == 8 * 3 + 9 + 17 * 3 + 18 + 4 * 5
 
 
 def test_a_register_that_something_else_reads_stays() -> None:
     shared = BESIDE.replace("assign shown = a1;", "assign shown = a3;")
     found = census(elaborate({"top.v": shared}, {}, "top")).absorbed
-    assert (found.before, found.in_rows, found.rows) == (9, 3 * 8 + 4 * 5, 8 + 5)  # a1 to a3 are a row now
+    assert (found.before, found.left_in_rows, found.left_rows) == (9, 3 * 8 + 4 * 5, 8 + 5)  # a1 to a3 are a row now
 
 
 def test_halves_of_a_dsp_block() -> None:
@@ -179,6 +179,14 @@ def test_ram_of_logic_cells_that_cannot_hold_contents() -> None:
     assert (plain.blocks, plain.ram_luts, plain.registers) == (0, 23, 23)
     loaded = placed(memory(23, 10, initialised=True), FAMILIES["cyclonev"])
     assert (loaded.blocks, loaded.ram_luts, loaded.registers) == (0, 0, 253)
+
+
+@pytest.mark.parametrize(
+    ("family", "width", "luts"), [("xcu", 16, 2 * 8), ("xc7", 16, 3 * 4), ("xc7", 20, 4 * 4), ("gowin", 16, 4 * 4)]
+)
+def test_cells_that_are_ram_are_whole(family: str, width: int, luts: int) -> None:
+    """Yosys' netlists of 8 words: RAM32M16, RAM32M and RAM16SDP4, each counted with all its LUTs."""
+    assert placed(memory(width, 8), FAMILIES[family]).ram_luts == luts
 
 
 def test_a_constant_takes_nothing() -> None:

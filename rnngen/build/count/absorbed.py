@@ -5,7 +5,7 @@ Yosys' ``xilinx_dsp`` and ``xilinx_srl`` are the rule.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
 
@@ -26,15 +26,21 @@ class Absorbed:
 
     Attributes:
         before, behind: Of registers in front of products and behind them, those that nothing else needs.
-        sums: Of sums of a product and something else.
-        in_rows: Of registers in rows of three and more that are no DSP block's.  rows: How many such rows.
+        sums: Of sums of a product and something else.  chains: How many such sums.
+        threes: Of sums of a product and two more, which then are sums of two.
+        in_rows: Of registers in rows of three and more.  rows: How many such rows.
+        left_in_rows, left_rows: Likewise, of what DSP blocks leave.
     """
 
     before: int
     behind: int
     sums: int
+    chains: int
+    threes: int
     in_rows: int
     rows: int
+    left_in_rows: int
+    left_rows: int
 
     def __add__(self, other: Absorbed) -> Absorbed:
         return Absorbed(*(mine + its for mine, its in zip(astuple(self), astuple(other))))
@@ -43,7 +49,7 @@ class Absorbed:
         return Absorbed(*(number * mine for mine in astuple(self)))
 
 
-NOTHING = Absorbed(0, 0, 0, 0, 0)
+NOTHING = Absorbed(0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def absorbed(nets: Nets, module: Mapping[str, Any]) -> Absorbed:
@@ -51,20 +57,33 @@ def absorbed(nets: Nets, module: Mapping[str, Any]) -> Absorbed:
     products = [cell for cell in module["cells"].values() if cell["type"] == "$mul"]
     before = _before(nets, products)
     behind: set[int] = set()
-    sums: dict[int, int] = {}
+    sums: dict[int, Cell] = {}
     for product in products:
         results = product["connections"]["Y"]
         held = nets.kept(results, _TAKEN)  # the M register
         behind |= held
         cell = nets.only_reader(held or results, _SUMS)
         if cell is None:
-            again = nets.kept(held, _TAKEN)
-            behind |= again if len(again) == len(held) else set()  # the P register keeps whole products only
-        elif id(cell) not in sums:  # an adder has one product's block
-            sums[id(cell)] = len(cell["connections"]["Y"])
-            behind |= nets.kept(cell["connections"]["Y"], _TAKEN)
-    lengths = _rows(nets, before | behind)
-    return Absorbed(len(before), len(behind), sum(sums.values()), sum(lengths), len(lengths))
+            behind |= _whole(nets, held)
+        elif id(cell) not in sums:  # a sum of two products goes into the block of one
+            sums[id(cell)] = cell
+            behind |= _whole(nets, cell["connections"]["Y"])
+    twos = [len(cell["connections"]["Y"]) for cell in sums.values() if not _is_three(cell)]
+    threes = sum(len(cell["connections"]["Y"]) for cell in sums.values() if _is_three(cell))
+    lengths, left = _rows(nets, set()), _rows(nets, before | behind)
+    return Absorbed(
+        len(before), len(behind), sum(twos), len(twos), threes, sum(lengths), len(lengths), sum(left), len(left)
+    )
+
+
+def _whole(nets: Nets, results: Collection[Any]) -> set[int]:
+    """Bits of the P register, which takes results with all their bits only."""
+    kept = nets.kept(results, _TAKEN)
+    return kept if len(kept) == len(results) else set()
+
+
+def _is_three(cell: Cell) -> bool:
+    return cell["type"] == "$macc_v2" and int(cell["parameters"]["NADDENDS"], 2) > 2
 
 
 def _before(nets: Nets, products: Sequence[Cell]) -> set[int]:
@@ -81,9 +100,8 @@ def _before(nets: Nets, products: Sequence[Cell]) -> set[int]:
     return found
 
 
-def _rows(nets: Nets, without: Iterable[int]) -> list[int]:
+def _rows(nets: Nets, taken: Container[int]) -> list[int]:
     """Lengths of rows of registers of one kind, enabled alike, of which all but the last are read by the next one."""
-    taken = set(without)
     pairs = nets.followers(_SHIFTED).items()
     after = {bit: follower for bit, follower in pairs if bit not in taken and follower not in taken}
     begins = set(after) - set(after.values())

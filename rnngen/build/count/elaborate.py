@@ -21,7 +21,7 @@ _PASSES = (
 stay by themselves), and memories from their registers; nothing is mapped."""
 _DISSOLVE = "setattr -mod -unset keep_hierarchy =*"
 _LIMIT_S = 900.0
-LARGEST_TABLE = 64
+LARGEST_TABLE = 256
 """Words of a memory whose contents are looked at: a larger one becomes block RAM."""
 
 

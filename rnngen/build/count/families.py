@@ -43,6 +43,8 @@ class Family:
             (``rnngen.build.hard_registers``); else 0.
         cell_holds_both: Whether what is counted as LUTs are cells of a LUT and a register, either perhaps unused.
         dissolves: Whether modules that say keep_hierarchy are synthesised as a part of what they are in.
+        dsp_absorbs: Whether DSP blocks take in the registers and sums of ``absorbed.py``.
+        shift_registers: Whether rows of registers become shift registers.
         old_word: Whether a block gives the old word where it is read and written at once.
     """
 
@@ -59,6 +61,8 @@ class Family:
     table_bits: float = 16.0
     widest_register: int = 0
     old_word: bool = False
+    dsp_absorbs: bool = False
+    shift_registers: bool = False
     dissolves: bool = True
     dsp_half: int = 0
     cell_holds_both: bool = False
@@ -98,16 +102,19 @@ FAMILIES: Mapping[str, Family] = {
         6, _BLOCK_18K, 129, LutRam(((32, 6), (64, 3)), 8, 4, True), (25, 18), _XILINX_DSP_LEAST,
         {"RAMB18E1": 1, "RAMB36E1": 2},
         {"DSP48E1": 1}, "AMD UG473 (memory), UG474 (logic), UG479 (DSP)", table_bits=64, old_word=True,
+        dsp_absorbs=True, shift_registers=True,
     ),
     "xcu": Family(
         6, _BLOCK_18K, 129, LutRam(((32, 14), (64, 7)), 16, 8, True), (27, 18), _XILINX_DSP_LEAST,
         {"RAMB18E2": 1, "RAMB36E2": 2},
         {"DSP48E2": 1}, "AMD UG573 (memory), UG574 (logic), UG579 (DSP)", table_bits=64, old_word=True,
+        shift_registers=True,  # Yosys puts no registers into DSP48E2
     ),
     "xcup": Family(
         6, _BLOCK_18K, 129, LutRam(((32, 14), (64, 7)), 16, 8, True), (27, 18), _XILINX_DSP_LEAST,
         {"RAMB18E2": 1, "RAMB36E2": 2},
         {"DSP48E2": 1}, "AMD UG573 (memory), UG574 (logic), UG579 (DSP)", table_bits=64, old_word=True,
+        shift_registers=True,  # Yosys puts no registers into DSP48E2
     ),
     "cyclonev": Family(
         6, ((8192, 1), (4096, 2), (2048, 5), (1024, 10), (512, 20), (256, 40)), 0, LutRam(((32, 1),), 0, 1), (27, 27),

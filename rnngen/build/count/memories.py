@@ -90,13 +90,13 @@ def _logic(memory: Memory, family: Family) -> tuple[float, Placed]:
 def _lut_ram(memory: Memory, family: Family) -> tuple[float, Placed]:
     ram = family.lut_ram
     assert ram is not None
-    cells, rows = min(
-        (_cells(memory.width, width, ram.partly) * ceil_div(memory.words, words), ceil_div(memory.words, words))
-        for words, width in ram.shapes
+    share, rows, cells = min(
+        (_cells(memory.width, width, ram.partly) * rows, rows, ceil_div(memory.width, width) * rows)
+        for rows, width in ((ceil_div(memory.words, words), width) for words, width in ram.shapes)
     )
     select = memory.width * (rows - 1) * memory.reads
     kept = memory.width * memory.reads if memory.clocked else 0
-    cost = ram.cost * cells * memory.reads + _SELECT_COST * select
+    cost = ram.cost * share * memory.reads + _SELECT_COST * select
     return cost, Placed(ram_luts=ram.luts * cells * memory.reads, select=select, registers=kept)
 
 

@@ -100,9 +100,16 @@ def shares_of(census: Census, family: Family) -> Shares:
         else:
             luts["soft product"] += product.number * product.wide * product.narrow
     ffs["register"] += census.registers
-    taken = census.absorbed
-    ffs["before DSP blocks"], ffs["behind DSP blocks"], ffs["in rows"] = taken.before, taken.behind, taken.in_rows
-    luts["sums behind DSP blocks"], luts["rows"] = taken.sums, taken.rows
+    taken, rows, in_rows = census.absorbed, census.absorbed.rows, census.absorbed.in_rows
+    if family.dsp_absorbs:
+        rows, in_rows = taken.left_rows, taken.left_in_rows
+        ffs["register"] -= taken.before + taken.behind
+        luts["carry"] -= taken.sums
+        luts["carry chains"] -= taken.chains
+        luts["compressed"] -= taken.threes
+    if family.shift_registers:
+        ffs["register"] -= in_rows
+        whole_luts += rows
     if family.cell_holds_both:
         luts["register"] += census.registers
     return Shares(luts, ffs, whole_luts, whole_ffs)
