@@ -146,7 +146,8 @@ def test_what_is_not_known_is_not_guessed() -> None:
         ("ecp5", memory(18, 64), 0, 20),
         ("ecp5", memory(16, 96), 1, 0),  # 24 cells, but a multiplexer of six behind them
         ("ecp5", memory(18, 96), 1, 0),
-        ("ecp5", memory(128, 40), 0, 96),
+        ("ecp5", memory(128, 40, old_word=True), 0, 96),
+        ("ecp5", memory(128, 40), 4, 0),  # costs are equal but for what keeps the old word
         ("ecp5", memory(36, 38, behind=36), 2, 0),  # a block for each half of a word that is written and registered
         ("ecp5", memory(24, 256, behind=24), 2, 0),
         ("ecp5", memory(96, 64, old_word=True, behind=96), 3, 0),  # what is written goes past it, so no register

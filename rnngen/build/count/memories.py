@@ -10,6 +10,8 @@ from rnngen.plan.layer import ceil_div
 
 _SELECT_COST = 0.5
 """Of a bit of a multiplexer behind a deep memory, when a memory's place is chosen."""
+_GUARD_COST = 2.0
+"""Of what keeps the old word of a block that does not, likewise."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def _lut_ram(memory: Memory, family: Family) -> tuple[float, Placed]:
     )
     select = memory.width * (rows - 1) * memory.reads
     kept = memory.width * memory.reads if memory.clocked else 0
-    cost = ram.cost * share * memory.reads + _SELECT_COST * select
+    cost = ram.cost * share * memory.reads + _SELECT_COST * (select + rows - 1)  # writes are told apart, too
     return cost, Placed(ram_luts=ram.luts * cells * memory.reads, select=select, registers=kept)
 
 
@@ -119,7 +121,7 @@ def _blocks(memory: Memory, family: Family) -> tuple[float, Placed]:
     cost = family.block_cost * blocks + _SELECT_COST * select
     if guarded:  # what is written goes past the block, into registers
         bits = memory.width * memory.reads
-        return cost, Placed(blocks=blocks, select=select + bits, registers=2 * bits)
+        return cost + _GUARD_COST, Placed(blocks=blocks, select=select + bits, registers=2 * bits)
     return cost, Placed(blocks=blocks + halves, taken_in=taken_in, select=select)
 
 
