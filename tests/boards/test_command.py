@@ -90,11 +90,11 @@ class Elaborated:
     seen: list[str] = field(default_factory=list)
     known: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def __call__(self, sources: Any, images: Any, top: str, progress: Any) -> dict[str, Any]:
-        key = repr((sorted(sources.items()), sorted(images.items()), top))
+    def __call__(self, sources: Any, images: Any, top: str, progress: Any, dissolve: bool) -> dict[str, Any]:
+        key = repr((sorted(sources.items()), sorted(images.items()), top, dissolve))
         self.seen.append(key)
         if key not in self.known:
-            self.known[key] = elaborate(sources, images, top, progress)
+            self.known[key] = elaborate(sources, images, top, progress, dissolve)
         return self.known[key]
 
 

@@ -92,7 +92,7 @@ class Tops:
     def __init__(self) -> None:
         self.found: list[str] = []
 
-    def __call__(self, sources: Mapping[str, str], images: Mapping[str, str], top: str, progress: Any) -> Any:
+    def __call__(self, sources: Mapping[str, str], images: Mapping[str, str], top: str, *rest: Any) -> Any:
         text = "\n".join(sources.values())
         forms = (r"^module (\w+)", r"^  (net_\w+) \w+ \(")
         defined, used = (set(re.findall(form, text, re.MULTILINE)) for form in forms)
