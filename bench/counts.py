@@ -279,37 +279,42 @@ def error(found: int, counted_as: int) -> float:
     return counted_as / found - 1 if found else float(counted_as != 0)
 
 
+def unseen(family: str, samples: Sequence[Sample]) -> list[dict[str, int]]:
+    """Each design counted by shares that were fitted to all others."""
+    return [counted(each, fit(family, [other for other in samples if other is not each])) for each in samples]
+
+
 def rows_of(
-    family: str, samples: Sequence[Sample], shares: Mapping[str, Mapping[str, float]], refit: bool
+    family: str, samples: Sequence[Sample], shares: Mapping[str, Mapping[str, float]], without: Sequence[dict[str, int]]
 ) -> list[dict[str, Any]]:
-    """The table of a family."""
+    """The table of a family; ``without``: what ``unseen`` gives, or nothing."""
     rows = []
-    for each in samples:
+    for place, each in enumerate(samples):
         count = counted(each, shares)
         row: dict[str, Any] = {"family": family, "design": TRIALS[each.name].words}
         for name, words in (("luts", "LUTs"), ("ffs", "registers")):
             row[words] = f"{each.found[name]:,}"
             row[f"{words} counted"] = f"{count[name]:,} ({error(each.found[name], count[name]):+.1%})"
-            if refit and len(samples) > 4:
-                without = fit(family, [other for other in samples if other is not each])
-                row[f"{words} unseen"] = f"{error(each.found[name], counted(each, without)[name]):+.1%}"
+            if without:
+                row[f"{words} unseen"] = f"{error(each.found[name], without[place][name]):+.1%}"
         row["DSP blocks"] = f"{each.found['dsps']} ({each.dsps} counted, {each.planned_dsps or '-'} planned)"
         row["block RAMs"] = f"{each.found['block_rams']} ({each.block_rams} counted)"
         rows.append(row)
     return rows
 
 
-def calibrated(family: str, samples: Sequence[Sample]) -> dict[str, Any]:
-    """A family's entry in calibration.json."""
-    shares = fit(family, samples)
-    pairs = [(each.found[what], counted(each, shares)[what]) for each in samples for what in ("luts", "ffs")]
-    worst = max(abs(error(found, count)) for found, count in pairs)
-    against = "Yosys and nextpnr, board tops" if family in OPEN else "Yosys' netlist, cores alone"
-    more = max(found / count - 1 for found, count in pairs)  # than counted
-    margin = max(GOAL, math.ceil(100 * max(more, worst)) / 100)
+def calibrated(family: str, samples: Sequence[Sample], without: Sequence[dict[str, int]]) -> dict[str, Any]:
+    """A family's entry in calibration.json; its margin is what a design took more that was not fitted to."""
+    shares, kinds = fit(family, samples), ("luts", "ffs")
+    worst = max(abs(error(each.found[what], counted(each, shares)[what])) for each in samples for what in kinds)
+    more = max(each.found[what] / count[what] - 1 for each, count in zip(samples, without) for what in kinds)
     fewer = max(each.found["block_rams"] / each.block_rams - 1 if each.block_rams else 0.0 for each in samples)
-    blocks = max(0.0, math.ceil(100 * fewer) / 100)
-    margins = {"margin": margin, "block_margin": blocks, "worst": round(worst, 4)}
+    margins = {
+        "margin": max(GOAL, math.ceil(100 * max(more, worst)) / 100),
+        "block_margin": max(0.0, math.ceil(100 * fewer) / 100),
+        "worst": round(worst, 4),
+    }
+    against = "Yosys and nextpnr, board tops" if family in OPEN else "Yosys' netlist, cores alone"
     return {**shares, **margins, "designs": len(samples), "against": against}
 
 
@@ -340,11 +345,12 @@ def main() -> int:
     missed, tables = 0, []
     for family in arguments.families or list(BOARDS):
         samples = [each for name in OF_FAMILY[family] if (each := sample(name, family, arguments.cached)) is not None]
+        without = unseen(family, samples) if arguments.fit else []
         if arguments.fit:
-            document["families"][family] = calibrated(family, samples)
+            document["families"][family] = calibrated(family, samples, without)
             CALIBRATION_FILE.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         shares = document["families"][family]
-        rows = rows_of(family, samples, shares, arguments.fit)
+        rows = rows_of(family, samples, shares, without)
         print_table(rows)
         tables.append(rows)
         for each in samples:
