@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> tuple[dict
     return data, [*table(_rows(data)), _around_line(data, alone), verdict]
 
 
-CELLS = ("LUTs", "registers", "DSP blocks", "block RAMs")
+CELLS = tuple(words for _, words in NAMES)
 """Heads of ``cells``."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -156,12 +157,12 @@ def generate_quantised(
     board = target.board
     progress(f"planning {sum(layer.macs for layer in quantised.layers):,} products a step")
 
-    def attempt(budget: GenerateOptions, advice: str) -> Design:
+    def attempt(budget: GenerateOptions, advice: str, into: Path) -> Design:
         plan = _known_plan(quantised, budget, target, run)
         _check_memory(quantised, plan, board, options)
         progress(f"writing the circuit of {plan.multipliers} multipliers")
         return write_design(
-            Path(folder),
+            into,
             network,
             quantised,
             plan,
@@ -180,13 +181,14 @@ def generate_quantised(
     def planned(budget: GenerateOptions) -> int:
         return _known_plan(quantised, budget, target, run).multipliers
 
-    return _most_that_fits(attempt, planned, options, progress)
+    return _most_that_fits(attempt, planned, options, Path(folder), progress)
 
 
 def _most_that_fits(
-    attempt: Callable[[GenerateOptions, str], Design],
+    attempt: Callable[[GenerateOptions, str, Path], Design],
     planned: Callable[[GenerateOptions], int],
     options: GenerateOptions,
+    folder: Path,
     progress: Callable[[str], None],
 ) -> Design:
     """A design of the most multipliers that fit, or of those that are asked for.
@@ -195,7 +197,7 @@ def _most_that_fits(
     or is it.  Where even a line through the last two says that none fits, one multiplier is tried at once.
 
     Args:
-        attempt: Writes a design, with advice for the case that it does not fit.
+        attempt: Writes a design into a folder, with advice for the case that it does not fit.
         planned: Multipliers of the plan of a budget.
 
     Raises:
@@ -206,14 +208,15 @@ def _most_that_fits(
         number = planned(budget)
         asked = options.multipliers is not None
         try:
-            return attempt(budget, FEWER if asked and number > 1 else _LARGER)
+            return attempt(budget, FEWER if asked and number > 1 else _LARGER, folder)
         except DoesNotFit as error:
             if asked or number == 1:
                 raise
             fewer = max(1, min(int(number / error.share), number - 1))
             if not tried_one and before[0] and _at_one(before, (number, error.share)) > 1:
                 tried_one = True
-                attempt(replace(budget, multipliers=1), _LARGER)
+                with tempfile.TemporaryDirectory(prefix=".rnngen-fit-") as aside:  # what fits may be larger
+                    attempt(replace(budget, multipliers=1), _LARGER, Path(aside) / "design")
             before = number, error.share
             progress(f"{str(error).partition(';')[0]}: trying {fewer} multipliers")
             budget = replace(budget, multipliers=fewer)

